@@ -1,0 +1,196 @@
+"""A design point, resolved: plain frozen data in integer units, ready for mapping and machine.
+
+The TOML file a user writes is validated and turned into these classes by `cosim.design.specification`.
+Nothing here parses, and nothing here needs pydantic: worker processes receive these objects as
+they are.
+
+Units: time in integer picoseconds, frequency in hertz, sizes in bytes, bandwidth in bytes per
+second, energy in picojoules, power in milliwatts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Dataflow(StrEnum):
+    """Which operand of a contraction stays in the array while the others stream through it."""
+
+    WEIGHT_STATIONARY = "weight-stationary"
+    OUTPUT_STATIONARY = "output-stationary"
+    INPUT_STATIONARY = "input-stationary"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock domain. `period_ps` is the frequency's period rounded to the nearest picosecond."""
+
+    name: str
+    frequency_hz: int
+
+    @property
+    def period_ps(self) -> int:
+        return max(1, round(1e12 / self.frequency_hz))
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What an engine does with one element type.
+
+    `name` is an element type: ``int8``, ``int4``, ``int2``, ``int1``, ``ternary``, ``float32``,
+    ``float16``...; an ``intN`` entry serves every integer operand of at most N bits.
+    `cycles_per_step` is the initiation interval: clock cycles a processing element (or lane) needs
+    for one multiply-accumulate (or elementwise operation) of that type.
+    """
+
+    name: str
+    cycles_per_step: int
+    energy_pj: float
+    """Energy of one multiply-accumulate (or one elementwise operation), picojoules."""
+
+
+@dataclass(frozen=True)
+class SystolicArray:
+    """An array of `rows` x `columns` multiply-accumulate elements with one dataflow."""
+
+    name: str
+    dataflow: Dataflow
+    rows: int
+    columns: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    fold_overlap: bool = False
+    """When true a fold's fill overlaps the last fold's drain (not SCALE-Sim's convention)."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    """Clock-tree and control power while a tile runs, beside its operations' energy."""
+
+
+@dataclass(frozen=True)
+class VectorUnit:
+    """`lanes` elementwise lanes: activation, pooling, requantization, reductions, optimizer."""
+
+    name: str
+    lanes: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    idle_mw: float = 0.0
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An on-chip memory. `holds` says what the mapping may put there.
+
+    Four of them stage tiles: ``input``, ``weight``, ``accumulator`` (partial sums) and ``output``.
+    A buffer that holds ``resident`` keeps whole tensors between operations (optional).
+    `double_buffered` lets the next tile arrive while this one is read.
+    """
+
+    name: str
+    holds: tuple[str, ...]
+    size_bytes: int
+    double_buffered: bool = True
+    banks: int = 1
+    ports: int = 1
+    width_bits: int = 64
+    read_pj_per_byte: float = 0.0
+    write_pj_per_byte: float = 0.0
+    static_mw: float = 0.0
+
+
+@dataclass(frozen=True)
+class DmaChannel:
+    """A DMA channel: the traffic it carries, its port into the interconnect.
+
+    `carries` is a subset of ``("input", "weight", "output")``. The port moves
+    `port_bytes_per_cycle` each cycle of `clock`; at most `outstanding` bursts of `burst_bytes`
+    wait for the DRAM at once, each taking `latency_ps` there and back beside the DRAM's own time.
+    """
+
+    name: str
+    carries: tuple[str, ...]
+    port_bytes_per_cycle: int
+    clock: str
+    outstanding: int = 16
+    burst_bytes: int = 64
+    latency_ps: int = 0
+    active_mw: float = 0.0
+    """Power while a descriptor is moved."""
+
+
+@dataclass(frozen=True)
+class Dram:
+    """One DRAM channel as the transfer tier sees it: closed forms per descriptor.
+
+    `bandwidth_bytes_per_s` is the peak; `efficiency` what remains of it after refresh and row
+    turnarounds for long sequential transfers; `latency_ps` the first access of a descriptor.
+    """
+
+    part: str
+    bandwidth_bytes_per_s: int
+    efficiency: float
+    latency_ps: int
+    capacity_bytes: int
+    read_pj_per_bit: float
+    write_pj_per_bit: float
+    background_mw: float
+
+
+@dataclass(frozen=True)
+class Host:
+    """The processor that issues commands and runs what no engine can."""
+
+    command_overhead_ps: int
+    """Time to prepare and issue one operation's command to the accelerator."""
+    queue_depth: int
+    """Commands that may wait in the accelerator's queue."""
+    operations_per_s: int
+    """Sustained scalar operations (multiply-accumulate or elementwise) per second in fall-back."""
+    active_mw: float
+    energy_pj_per_operation: float = 0.0
+
+
+@dataclass(frozen=True)
+class PowerDomain:
+    """The accelerator's power domain (the host is outside it).
+
+    A task that would lift the domain above `budget_mw` waits. `static_mw` is drawn always.
+    `budget_mw` None means unlimited.
+    """
+
+    static_mw: float
+    budget_mw: float | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """One design point."""
+
+    name: str
+    description: str
+    clocks: tuple[Clock, ...]
+    array: SystolicArray
+    vector: VectorUnit
+    buffers: tuple[Buffer, ...]
+    dma: tuple[DmaChannel, ...]
+    dram: Dram
+    host: Host
+    power: PowerDomain
+    assumptions: tuple[str, ...] = ()
+    """Constants that are assumed, not sourced; shown beside every result."""
+    options: dict[str, object] = field(default_factory=dict, compare=False)
+
+    def clock(self, name: str) -> Clock:
+        """The clock domain called `name`. Raises KeyError if there is none."""
+        for clock in self.clocks:
+            if clock.name == name:
+                return clock
+        raise KeyError(name)
+
+    def buffer(self, holds: str) -> Buffer | None:
+        """The buffer that holds `holds` (``input``, ``weight``, ``resident``...), or None."""
+        for buffer in self.buffers:
+            if holds in buffer.holds:
+                return buffer
+        return None
