@@ -1,0 +1,175 @@
+"""The program: what each component of the machine does, as loops of step templates.
+
+Mapping produces it, the executors of `cosim.machine` run it, and neither needs to know the other.
+
+A component executes a stream of tasks in order. Every task is an instance of a *template*: a short
+list of steps with literal amounts, so that thousands of tiles of the same shape share one
+template. The stream is a tree of loops over templates and is never expanded to one object a tile::
+
+    Loop(56, (0, Loop(14, (1,)), 2))      template 0, fourteen times template 1, template 2; 56 x
+
+Steps, executed in order (`a`, `b`, `c` are integers):
+
+=========  ==========================================================================
+ACQUIRE    take `b` tokens of pool `a`, with priority `c` (smaller is served first); wait for them
+HOLD       stay busy for `a` cycles of clock `b` (clock 0 is the picosecond)
+RELEASE    give `b` tokens to pool `a`
+MARK       record an interval on lane `a`, from the first HOLD since the last MARK until now,
+           with what was waited for before it
+=========  ==========================================================================
+
+Between two MARKs come ACQUIREs, then HOLDs, then the MARK; RELEASEs follow the MARK whose end they
+announce. Time is an integer count of picoseconds.
+
+Pools are counted tokens. A pool of phase 0 has one requester and grants at once; the others are
+arbitrated at the end of the instant, phase by phase, by (priority, arrival time, component rank),
+without bypass: a waiting request that does not fit holds back those behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from cosim.timeline.causes import Cause
+
+
+class StepKind(IntEnum):
+    ACQUIRE = 0
+    HOLD = 1
+    RELEASE = 2
+    MARK = 3
+
+
+Step = tuple[int, int, int, int]
+
+
+class PoolPhase(IntEnum):
+    """When, within an instant, a pool's requests are decided."""
+
+    IMMEDIATE = 0
+    BUFFER = 1
+    DRAM = 2
+    POWER = 3
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Counted tokens: buffer bytes, queue slots, a DRAM channel, milliwatts, finished tiles.
+
+    `capacity` is the largest level it may ever have (checked), None if unbounded.
+    `kind` is one of ``buffer``, ``token``, ``channel``, ``power``, ``queue``.
+    """
+
+    name: str
+    initial: int
+    phase: PoolPhase
+    cause: Cause
+    kind: str = "token"
+    capacity: int | None = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`count` repetitions of `body`, a sequence of template ids and loops."""
+
+    count: int
+    body: tuple[Node, ...]
+
+
+Node = int | Loop
+
+
+@dataclass(frozen=True)
+class Component:
+    """A machine component and its stream. Its index in the program is its rank.
+
+    `background` components (refresh, sensors, host traffic) do not keep the run alive: it ends
+    when all others have finished. `release_cause` replaces the pool's cause for those who waited
+    for this component's release (refresh on the DRAM channel, for instance).
+    """
+
+    name: str
+    kind: str
+    stream: tuple[Node, ...]
+    background: bool = False
+    release_cause: Cause | None = None
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What one task of a template means; executors ignore it, analysis lives on it.
+
+    `op` indexes `Program.layers`. `busy_cycles` of the task's first HOLD are useful compute,
+    `fill_cycles` the rest (array fill and drain). `energy` lists (component, tensor role or "",
+    picojoules).
+    """
+
+    op: int
+    activity: str
+    macs: int = 0
+    busy_cycles: int = 0
+    fill_cycles: int = 0
+    dram_read_bytes: int = 0
+    dram_write_bytes: int = 0
+    role: str = ""
+    energy: tuple[tuple[str, str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    """A task's steps and what they mean."""
+
+    steps: tuple[Step, ...]
+    info: TaskInfo
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything an executor needs, and the names that make its timeline readable."""
+
+    name: str
+    clock_periods_ps: tuple[int, ...]
+    clock_names: tuple[str, ...]
+    pools: tuple[Pool, ...]
+    components: tuple[Component, ...]
+    templates: tuple[Template, ...]
+    lanes: tuple[str, ...]
+    layers: tuple[str, ...]
+    """Names of the mapped operations (groups), in order of execution."""
+    static_mw: float = 0.0
+    facts: dict[str, object] = field(default_factory=dict, compare=False)
+    """Further results of mapping for analysis: placements, decisions, compulsory traffic."""
+
+
+def count_tasks(stream: tuple[Node, ...]) -> int:
+    """Number of tasks in a stream, without expanding it."""
+    total = 0
+    for node in stream:
+        total += node.count * count_tasks(node.body) if isinstance(node, Loop) else 1
+    return total
+
+
+def expand(stream: tuple[Node, ...]) -> Iterator[int]:
+    """Template ids of a stream, one a task, in order."""
+    for node in stream:
+        if isinstance(node, Loop):
+            for _ in range(node.count):
+                yield from expand(node.body)
+        else:
+            yield node
+
+
+def template_counts(stream: tuple[Node, ...], factor: int = 1) -> dict[int, int]:
+    """How often each template occurs in a stream, without expanding it."""
+    counts: dict[int, int] = {}
+    for node in stream:
+        inner = (
+            template_counts(node.body, factor * node.count)
+            if isinstance(node, Loop)
+            else {node: factor}
+        )
+        for template, count in inner.items():
+            counts[template] = counts.get(template, 0) + count
+    return counts
