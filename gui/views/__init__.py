@@ -1,0 +1,1 @@
+"""What is shown of a run, as data: stores, pyramids and the `View`. Nothing here imports Qt."""

@@ -1,0 +1,17 @@
+"""The scenarios that come with the program: TOML files, found by name wherever it is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Names of all scenarios: their path below this folder without ``.toml``, sorted."""
+    return sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in files())
+
+
+def files() -> list[Path]:
+    """All scenario files, those in sub-folders (``lessons/``) included."""
+    return sorted(FOLDER.rglob("*.toml"))
