@@ -1,0 +1,1 @@
+"""Networks worth simulating, in PyTorch only: tensorized, quantized, trained. Never imports cosim."""
