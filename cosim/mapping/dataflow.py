@@ -105,6 +105,4 @@ def gemm_cycles(
     dataflow: Dataflow, rows: int, columns: int, m: int, n: int, k: int, *, cycles_per_step: int = 1
 ) -> int:
     """Cycles SCALE-Sim reports for a whole matrix product: index of the last cycle, from 0."""
-    return (
-        tile_cycles(dataflow, rows, columns, m, n, k, cycles_per_step=cycles_per_step).total - 1
-    )
+    return tile_cycles(dataflow, rows, columns, m, n, k, cycles_per_step=cycles_per_step).total - 1

@@ -36,7 +36,8 @@ def transfer(design: Design, channel: DmaChannel, bytes_: int, chunks: int = 1) 
     """Time and traffic of one descriptor of `bytes_` in `chunks` equal contiguous pieces."""
     burst = channel.burst_bytes
     chunks = max(1, min(chunks, bytes_))
-    moved = chunks * -(-(-(-bytes_ // chunks)) // burst) * burst
+    piece = -(-bytes_ // chunks)
+    moved = chunks * burst * -(-piece // burst)
     dram = design.dram
     rate = dram.bandwidth_bytes_per_s * dram.efficiency
     service = dram.latency_ps + round(moved * 1e12 / rate)

@@ -1,0 +1,94 @@
+"""Energy of one task, by component and tensor role, from a design's constants.
+
+Dynamic energy only: operations by element type, bytes read and written by memory, DRAM bits.
+Static and background power are added over the run's time by `cosim.analysis`. How often an
+operand crosses the buffer port follows from the dataflow (`cosim.mapping.dataflow`).
+"""
+
+from __future__ import annotations
+
+from cosim.design.design import Buffer, Dataflow, Design, Precision
+
+Energy = tuple[tuple[str, str, float], ...]
+
+
+def _read(buffer: Buffer | None, bytes_: float) -> float:
+    return buffer.read_pj_per_byte * bytes_ if buffer else 0.0
+
+
+def _write(buffer: Buffer | None, bytes_: float) -> float:
+    return buffer.write_pj_per_byte * bytes_ if buffer else 0.0
+
+
+def array_energy(
+    design: Design, precision: Precision, m: int, n: int, k: int, repeats: int,
+    bits: tuple[int, int], buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str],
+    accumulate: bool,
+) -> Energy:  # fmt: skip
+    """Energy of `repeats` tile products of `m` x `k` by `k` x `n` on the array.
+
+    Parameters
+    ----------
+    bits, buffers, roles : of the streaming and the weight-like operand; the buffer it is read from.
+    accumulate : whether partial sums of earlier tiles are read back.
+    """
+    array = design.array
+    rows, columns = array.rows, array.columns
+    streaming = m * k * bits[0] / 8
+    weight = k * n * bits[1] / 8
+    k_folds = -(-k // rows)
+    if array.dataflow is Dataflow.WEIGHT_STATIONARY:
+        streaming *= -(-n // columns)
+    elif array.dataflow is Dataflow.OUTPUT_STATIONARY:
+        streaming, weight, k_folds = streaming * -(-n // columns), weight * -(-m // rows), 1
+    else:
+        weight *= -(-m // columns)
+    sums = m * n * array.accumulator_bits / 8
+    accumulator = design.buffer("accumulator")
+    entries = [
+        (array.name, "", precision.energy_pj * m * n * k),
+        (_name(buffers[0]), roles[0], _read(buffers[0], streaming)),
+        (_name(buffers[1]), roles[1], _read(buffers[1], weight)),
+        (
+            _name(accumulator),
+            "activation",
+            _write(accumulator, sums * k_folds)
+            + _read(accumulator, sums * (k_folds - 1 + int(accumulate))),
+        ),
+    ]
+    return tuple((name, role, pj * repeats) for name, role, pj in entries if pj)
+
+
+def vector_energy(
+    design: Design, precision: Precision | None, operations: float, result_elements: float,
+    reads: tuple[tuple[Buffer | None, str, float], ...], write: tuple[Buffer | None, str, float],
+) -> Energy:  # fmt: skip
+    """Energy of `operations` lane operations with the buffer traffic beside them.
+
+    `reads` and `write` give (buffer, tensor role, bytes).
+    """
+    each = precision.energy_pj if precision else 0.0
+    entries = [(design.vector.name, "", each * max(operations, result_elements))]
+    entries += [(_name(b), role, _read(b, bytes_)) for b, role, bytes_ in reads]
+    entries.append((_name(write[0]), write[1], _write(write[0], write[2])))
+    return tuple(entry for entry in entries if entry[2])
+
+
+def transfer_energy(
+    design: Design, role: str, bytes_: int, useful: float, buffer: Buffer | None, *, write: bool
+) -> Energy:
+    """Energy of moving `bytes_` over the DRAM's pins and `useful` of them into or out of a buffer."""
+    per_bit = design.dram.write_pj_per_bit if write else design.dram.read_pj_per_bit
+    other = _read(buffer, useful) if write else _write(buffer, useful)
+    entries = [("dram", role, per_bit * 8 * bytes_), (_name(buffer), role, other)]
+    return tuple(entry for entry in entries if entry[2])
+
+
+def _name(buffer: Buffer | None) -> str:
+    return buffer.name if buffer else ""
+
+
+def power_mw(energy: Energy, duration_ps: int, extra_mw: float) -> int:
+    """Power a task draws while it runs, whole milliwatts, at least 1 (1 pJ/ps is 1 W)."""
+    total = sum(pj for _, _, pj in energy)
+    return max(1, -(-round(total * 1000 / max(1, duration_ps) + extra_mw, 6) // 1).__int__())

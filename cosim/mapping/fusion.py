@@ -1,0 +1,301 @@
+"""Operations gathered into groups: what the machine runs as one layer.
+
+A group is a contraction on the array with the elementwise, quantization and pooling operations
+that the vector unit applies to its result tiles on their way out; or such operations alone; or an
+operation that only the host can run. Tensors inside a group never exist in memory.
+
+Three decisions are made here, all visible in the result:
+
+* constant folding (inference): operations on nothing but parameters, quantizing a weight for
+  instance, are done before deployment and cost nothing;
+* batch-norm folding (inference): a normalization with fixed statistics right after a contraction
+  becomes part of its weights and bias;
+* fusion: an operation joins the group of its latest input when it is that result's only reader
+  and everything else it needs is there by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cosim.design.design import Design, Precision
+from cosim.workload.workload import Kind, Op, Phase, Role, Tensor, Workload
+
+CONTRACTIONS = (Kind.CONTRACTION, Kind.CONVOLUTION)
+VECTOR_KINDS = (
+    Kind.ELEMENTWISE, Kind.REDUCTION, Kind.POOLING, Kind.NORMALIZATION, Kind.QUANTIZE,
+    Kind.GATHER, Kind.COPY,
+)  # fmt: skip
+
+
+@dataclass
+class Group:
+    """What one engine runs as a unit. `engine` is ``array``, ``vector`` or ``host``."""
+
+    index: int
+    name: str
+    engine: str
+    ops: list[Op]
+    anchor: Op | None
+    precision: Precision | None
+    epilogue: list[Op] = field(default_factory=list)
+    folded: list[Op] = field(default_factory=list)
+    depends: set[int] = field(default_factory=set)
+    reads: list[int] = field(default_factory=list)
+    writes: list[int] = field(default_factory=list)
+    reason: str = ""
+    """Why it runs on the host."""
+    open: bool = True
+    """Whether further operations may still join."""
+
+    @property
+    def phase(self) -> Phase:
+        return self.ops[0].phase
+
+    @property
+    def result(self) -> int:
+        """The tensor the last operation produces."""
+        return self.ops[-1].outputs[0]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """All groups of a workload in order of execution."""
+
+    groups: tuple[Group, ...]
+    offline: tuple[int, ...]
+    """Operations done before deployment."""
+    constants: frozenset[int]
+    """Tensors that exist before the run because of that."""
+
+
+def element_type(tensor: Tensor) -> str:
+    """The element type hardware sees: ``ternary``, ``int8``, ``float32``..."""
+    if tensor.scheme:
+        return "ternary" if tensor.scheme == "ternary" else f"int{tensor.bits}"
+    return tensor.dtype
+
+
+def find_precision(precisions: tuple[Precision, ...], operands: list[Tensor]) -> Precision | None:
+    """The narrowest precision of an engine that holds all operands, or None.
+
+    ``intN`` serves integers of at most N bits. A ``ternary`` entry serves ternary weights with
+    integer activations. Floating point needs its own entry.
+    """
+    types = [element_type(tensor) for tensor in operands]
+    by_name = {precision.name: precision for precision in precisions}
+    integer = [t.startswith(("int", "uint", "bool")) or t == "ternary" for t in types]
+    if all(integer):
+        if "ternary" in types and "ternary" in by_name:
+            return by_name["ternary"]
+        bits = max(tensor.bits for tensor in operands)
+        fitting = [
+            (int(name[3:]), precision)
+            for name, precision in by_name.items()
+            if name.startswith("int") and int(name[3:]) >= bits
+        ]
+        return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
+    floats = [t for t, is_integer in zip(types, integer, strict=True) if not is_integer]
+    return by_name.get(max(floats, key=_float_bits))
+
+
+def _float_bits(name: str) -> int:
+    digits = "".join(c for c in name if c.isdigit())
+    return int(digits) if digits else 32
+
+
+class _Grouper:
+    def __init__(self, workload: Workload, design: Design) -> None:
+        self.workload, self.design = workload, design
+        self.tensors = {tensor.id: tensor for tensor in workload.tensors}
+        self.inference = workload.mode == "inference"
+        self.readers: dict[int, list[int]] = {}
+        for op in workload.ops:
+            for tensor in set(op.inputs):
+                self.readers.setdefault(tensor, []).append(op.id)
+        self.groups: list[Group] = []
+        self.group_of: dict[int, int] = {}
+        self.producer: dict[int, int] = {}
+        self.offline: list[int] = []
+        self.constants: set[int] = set()
+        self.names: dict[str, int] = {}
+
+    def run(self) -> Grouping:
+        for op in self.workload.ops:
+            if self._is_constant(op):
+                self.offline.append(op.id)
+                self.constants.update(op.outputs)
+            elif not self._fuse(op):
+                self._start(op)
+        live = [group for group in self.groups if group.ops]
+        for group in live:
+            self._memory(group)
+        return Grouping(tuple(live), tuple(self.offline), frozenset(self.constants))
+
+    def _is_constant(self, op: Op) -> bool:
+        """Inference only: nothing but parameters goes in."""
+        if not self.inference or not op.inputs:
+            return False
+        return all(
+            i in self.constants
+            or (
+                i not in self.producer
+                and self.tensors[i].birth < 0
+                and self.tensors[i].role in (Role.WEIGHT, Role.FACTOR)
+            )
+            for i in op.inputs
+        )
+
+    def _depends(self, op: Op) -> set[int]:
+        return {self.group_of[d] for d in op.depends if d in self.group_of}
+
+    def _fuse(self, op: Op) -> bool:
+        """Add `op` to an open group if that is right; False if it must start its own."""
+        if op.kind not in VECTOR_KINDS or op.kind in (Kind.REDUCTION, Kind.GATHER):
+            return False
+        produced = [i for i in op.inputs if i in self.producer]
+        if not produced or len(op.outputs) != 1:
+            return False
+        main = max(produced, key=lambda i: (self.producer[i], i))
+        group = self.groups[self.producer[main]]
+        if not group.open or group.result != main or not self._only_reader(op, main):
+            return False
+        if group.phase is not op.phase and not (
+            group.phase is Phase.BACKWARD and op.phase is Phase.UPDATE
+        ):
+            return False
+        if any(d > group.index for d in self._depends(op)):
+            return False
+        if not self._shape_fits(group, op, main):
+            return False
+        if not self._others_fit(group, op, main):
+            return False
+        if self._folds(group, op):
+            group.folded.append(op)
+        else:
+            group.epilogue.append(op)
+        group.ops.append(op)
+        group.depends |= self._depends(op) - {group.index}
+        self._register(group, op)
+        return True
+
+    def _only_reader(self, op: Op, tensor: int) -> bool:
+        survives = self.tensors[tensor].death >= len(self.workload.ops)
+        return self.readers.get(tensor) == [op.id] and not survives
+
+    def _others_fit(self, group: Group, op: Op, main: int) -> bool:
+        """Every other input is whole (a residual) or a small vector, one value a channel."""
+        whole = self.tensors[main].elements
+        others = [self.tensors[i] for i in op.inputs if i != main]
+        if op.kind is Kind.NORMALIZATION:
+            return True
+        return all(t.elements == whole or len(t.shape) <= 1 or t.elements == 1 for t in others)
+
+    def _shape_fits(self, group: Group, op: Op, main: int) -> bool:
+        before, after = self.tensors[main], self.tensors[op.outputs[0]]
+        if op.kind is Kind.NORMALIZATION:
+            return self.inference and self._fixed_statistics(op) and group.anchor is not None
+        if op.kind is Kind.COPY:
+            return after.elements == before.elements and bool(op.attributes.get("contiguous"))
+        if op.kind is not Kind.POOLING:
+            return after.elements == before.elements
+        return group.anchor is not None and self._pool_tiles(op) and not self._pooled(group)
+
+    @staticmethod
+    def _pooled(group: Group) -> bool:
+        return any(op.kind is Kind.POOLING for op in group.epilogue)
+
+    @staticmethod
+    def _fixed_statistics(op: Op) -> bool:
+        return op.attributes.get("norm") == "batch" and not op.attributes.get("training", False)
+
+    def _pool_tiles(self, op: Op) -> bool:
+        """Windows that do not overlap, without padding: a tile's pooling needs that tile only."""
+        kernel, stride, padding = (
+            list(_pair(op.attributes.get(key))) for key in ("kernel", "stride", "padding")
+        )
+        if op.phase is not Phase.FORWARD or not kernel or kernel != stride or any(padding):
+            return False
+        before, after = self.tensors[op.inputs[0]].shape, self.tensors[op.outputs[0]].shape
+        return len(before) == 4 and all(
+            b == a * k for b, a, k in zip(before[2:], after[2:], kernel, strict=True)
+        )
+
+    def _folds(self, group: Group, op: Op) -> bool:
+        return op.kind is Kind.NORMALIZATION or op.kind is Kind.COPY
+
+    def _start(self, op: Op) -> None:
+        index = len(self.groups)
+        operands = [self.tensors[i] for i in op.inputs]
+        engine, precision, reason = "host", None, ""
+        if op.kind in CONTRACTIONS and len(op.accesses) == 2:
+            operands = [self.tensors[a.tensor] for a in op.accesses]
+            engine = "array"
+            precision = find_precision(self.design.array.precisions, operands)
+        elif op.kind in VECTOR_KINDS:
+            engine = "vector"
+            operands = [t for t in operands if t.elements > 1] or operands
+            if op.outputs and (op.kind in (Kind.GATHER, Kind.COPY) or not operands):
+                operands = [self.tensors[op.outputs[0]]]
+            precision = find_precision(self.design.vector.precisions, operands)
+        else:
+            reason = f"no engine runs {op.kind.value} operation {op.name}"
+        if engine != "host" and precision is None:
+            types = " and ".join(sorted({element_type(t) for t in operands}))
+            reason = f"the {engine} has no precision for {types}"
+            engine = "host"
+        anchor = op if engine == "array" else None
+        group = Group(index, self._name(op, engine), engine, [op], anchor, precision)
+        group.reason = reason
+        group.depends = self._depends(op)
+        group.open = engine == "array" or (
+            engine == "vector" and op.kind in (Kind.ELEMENTWISE, Kind.QUANTIZE)
+        )
+        if anchor is None:
+            group.epilogue.append(op)
+        self.groups.append(group)
+        self._register(group, op)
+
+    def _register(self, group: Group, op: Op) -> None:
+        self.group_of[op.id] = group.index
+        for tensor in op.outputs:
+            self.producer[tensor] = group.index
+
+    def _name(self, op: Op, engine: str) -> str:
+        base = op.layer or "network"
+        if op.phase is not Phase.FORWARD or engine != "array":
+            what = str(op.attributes.get("function") or op.name.split(".")[-1] or op.kind.value)
+            if op.kind in CONTRACTIONS and op.attributes.get("gradient"):
+                what = f"{op.attributes['gradient']} gradient"
+            prefix = "" if op.phase is Phase.FORWARD else f"{op.phase.value} "
+            base = f"{base} [{prefix}{what}]"
+        number = self.names.get(base, 0) + 1
+        self.names[base] = number
+        return base if number == 1 else f"{base} #{number}"
+
+    def _memory(self, group: Group) -> None:
+        """Tensors the group reads from and writes to memory."""
+        inside = {t for op in group.ops for t in op.outputs}
+        for op in group.ops:
+            if op in group.folded:
+                continue
+            for tensor in op.inputs:
+                if tensor not in inside and tensor not in group.reads:
+                    group.reads.append(tensor)
+        # Only the last operation's results leave the group: a result with other readers is not
+        # fused away in the first place.
+        group.writes = list(group.ops[-1].outputs)
+        group.depends.discard(group.index)
+
+
+def _pair(value: object) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, int):
+        return (value, value)
+    return tuple(int(v) for v in value)  # type: ignore[attr-defined]
+
+
+def group_operations(workload: Workload, design: Design) -> Grouping:
+    """Gather a workload's operations into groups for a design's engines."""
+    return _Grouper(workload, design).run()

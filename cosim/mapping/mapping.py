@@ -1,0 +1,340 @@
+"""Mapping: how a workload runs on a design.
+
+::
+
+    operations --fusion--> groups --residency--> places --tiling--> plans --lowering--> program
+
+`map_workload` is the whole of it. The result keeps, beside the program, the groups, places and
+plans that explain it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cosim.design.design import Design
+from cosim.errors import CosimError
+from cosim.mapping.fusion import Group, Grouping, group_operations
+from cosim.mapping.lower_array import ArrayLowering, ArrayTask
+from cosim.mapping.lower_vector import VectorLowering, VectorTask, emit_command, emit_host
+from cosim.mapping.nest import Nest, nest_of
+from cosim.mapping.order import Ordering, reused_addresses
+from cosim.mapping.program import Program, Step
+from cosim.mapping.residency import MemoryMap, Storage, place_tensors
+from cosim.mapping.streams import (
+    HOST,
+    Streams,
+    acquire,
+    load_lane,
+    release,
+    static_mw,
+    store_lane,
+)  # fmt: skip
+from cosim.mapping.tiling import TilePlan, TileRequest, search
+from cosim.mapping.work import host_operations, lane_operations
+from cosim.timeline.causes import Cause
+from cosim.workload.workload import Kind, Tensor, Workload
+
+_plans: dict[tuple[object, ...], TilePlan] = {}
+"""Tilings found in this process, by design and shape."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A workload on a design: the program and the decisions behind it."""
+
+    workload: Workload
+    design: Design
+    grouping: Grouping
+    memory: MemoryMap
+    plans: dict[int, tuple[TileRequest, TilePlan]]
+    """Position of a group on the array -> what was asked and the tiling chosen."""
+    program: Program
+
+
+def map_workload(workload: Workload, design: Design) -> Mapping:
+    """Map `workload` onto `design`.
+
+    Raises
+    ------
+    CosimError
+        An operation that nothing can run, a tile that fits no buffer, tensors that exceed the
+        DRAM, a power budget that could never admit a task.
+    """
+    return _Mapper(workload, design).run()
+
+
+@dataclass
+class _Operands:
+    """Tensors of a group by how they get to its engine."""
+
+    streaming: Tensor | None
+    weight: Tensor | None
+    bias: list[Tensor]
+    extra: list[Tensor]
+    others: list[Tensor]
+
+
+class _Mapper:
+    def __init__(self, workload: Workload, design: Design) -> None:
+        self.workload, self.design = workload, design
+        budget = design.power.budget_mw
+        if budget is not None and budget <= static_mw(design):
+            raise CosimError(
+                f"the power budget of {budget:g} mW does not exceed static power, "
+                f"{static_mw(design):g} mW",
+                where=f"design '{design.name}', power.budget",
+                expected=f"a budget above {static_mw(design):g} mW",
+            )
+        self.tensors = {t.id: t for t in workload.tensors}
+        self.grouping = group_operations(workload, design)
+        self.memory = place_tensors(workload, self.grouping, design)
+        self.streams = Streams(design)
+        self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
+        self.position = {g.index: p for p, g in enumerate(self.grouping.groups)}
+        self.load = {k: load_lane(self.streams.load[k]) for k in ("input", "weight")}
+        self.store = store_lane(self.streams.store)
+
+    def run(self) -> Mapping:
+        groups = self.grouping.groups
+        operands = [self._operands(group) for group in groups]
+        nests: list[Nest | None] = [nest_of(g.anchor) if g.anchor else None for g in groups]
+        requests = [
+            self._request(g, o, n) if n is not None else None
+            for g, o, n in zip(groups, operands, nests, strict=True)
+        ]
+        finisher = [self._finisher(g, r) for g, r in zip(groups, requests, strict=True)]
+        self.ordering = Ordering(finisher)
+        self.reused = reused_addresses(self.memory)
+        fills = [
+            self._order(p, g, o, r)
+            for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True))
+        ]
+        for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
+            self._emit(p, g, o, r, fills[p])
+        program = self.streams.program(
+            f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
+        )
+        return Mapping(self.workload, self.design, self.grouping, self.memory, self.plans, program)
+
+    # Operands
+
+    def _storage(self, tensor: Tensor) -> Storage:
+        return self.memory.storages[tensor.storage]
+
+    def _resident(self, tensor: Tensor) -> bool:
+        return self._storage(tensor).resident
+
+    def _operands(self, group: Group) -> _Operands:
+        reads = [self.tensors[t] for t in group.reads]
+        if group.anchor is None:
+            return _Operands(None, None, [], [], reads)
+        streaming = self.tensors[group.anchor.accesses[0].tensor]
+        weight = self.tensors[group.anchor.accesses[1].tensor]
+        whole = self.tensors[group.anchor.outputs[0]].elements
+        rest = [t for t in reads if t.id not in (streaming.id, weight.id)]
+        extra = [t for t in rest if t.elements == whole and t.elements > 1]
+        bias = [t for t in rest if t not in extra]
+        return _Operands(streaming, weight, bias, extra, [])
+
+    def _request(self, group: Group, operands: _Operands, nest: Nest) -> TileRequest:
+        assert group.anchor and operands.streaming and operands.weight and group.precision
+        anchor = self.tensors[group.anchor.outputs[0]]
+        result = self.tensors[group.writes[-1]]
+        operations = sum(lane_operations(op, self.tensors) for op in group.epilogue)
+        stored = self._stored(result)
+        step = self._vector_step()
+        per_element = operations * step / anchor.elements
+        converts = result.bits != self.design.array.accumulator_bits or not stored
+        if not per_element and (converts or operands.extra):
+            per_element = 1.0 * step
+        pool = [op for op in group.epilogue if op.kind is Kind.POOLING]
+        return TileRequest(
+            nest, operands.streaming.bits, operands.weight.bits, result.bits,
+            sum(t.bits for t in operands.extra if not self._resident(t)),
+            not self._resident(operands.streaming), not self._resident(operands.weight), stored,
+            sum(t.bytes for t in operands.bias if not self._resident(t)), per_element,
+            group.precision.cycles_per_step, max(1, anchor.elements // max(1, result.elements)),
+            _window(nest, pool[0].attributes.get("kernel")) if pool else (),
+        )  # fmt: skip
+
+    def _vector_step(self) -> int:
+        return min((p.cycles_per_step for p in self.design.vector.precisions), default=1)
+
+    def _stored(self, tensor: Tensor) -> bool:
+        """Whether a group's result goes to DRAM: not resident, or outlives the run."""
+        storage = self._storage(tensor)
+        return not storage.resident or storage.survives
+
+    def _finisher(self, group: Group, request: TileRequest | None) -> str:
+        if group.engine == "host":
+            return HOST
+        if any(self._stored(self.tensors[t]) for t in group.writes):
+            return self.store
+        if request is not None and not request.vector_cycles:
+            return self.design.array.name
+        return self.design.vector.name
+
+    # Order
+
+    def _reader(self, group: Group, operands: _Operands, tensor: Tensor) -> tuple[str, str]:
+        """Component that reads a tensor in a group, and the key of its first task that does."""
+        if group.engine == "host":
+            return HOST, HOST
+        anchor = (operands.streaming, operands.weight)
+        if self._resident(tensor):
+            on_array = any(t is not None and t.id == tensor.id for t in anchor)
+            name = self.design.array.name if on_array else self.design.vector.name
+            return name, name
+        weight = operands.weight is not None and tensor.id == operands.weight.id
+        kind = "weight" if weight or tensor in operands.bias else "input"
+        lane = self.load[kind]
+        return lane, f"{lane}/{kind}" if group.anchor is not None else lane
+
+    def _order(
+        self, p: int, group: Group, operands: _Operands, request: TileRequest | None
+    ) -> list[Tensor]:
+        """Enter the group's waits; returns resident tensors to be fetched first."""
+        reads = [self.tensors[t] for t in group.reads]
+        fills: list[Tensor] = []
+        for tensor in reads:
+            storage = self._storage(tensor)
+            component, key = self._reader(group, operands, tensor)
+            for writer in storage.writers:
+                if writer < p:
+                    self.ordering.wait(p, component, key, writer)
+            if storage.resident and storage.exists_before:
+                first = min(storage.readers)
+                if first == p and tensor.storage not in {t.storage for t in fills}:
+                    fills.append(tensor)
+                elif first < p:
+                    self.ordering.wait(p, component, key, first)
+        writer_name = self._finisher(group, request)
+        writer_key = writer_name
+        before = {self.position[d] for d in group.depends if d in self.position}
+        for t in group.writes:
+            storage = self._storage(self.tensors[t])
+            before |= {r for r in storage.readers + storage.writers if r < p}
+            if min(storage.writers) == p:
+                before |= self.reused.get(storage.id, set())
+        for on in sorted(before):
+            self.ordering.wait(p, writer_name, writer_key, on)
+        for tensor in fills:
+            for on in self.reused.get(tensor.storage, set()):
+                lane = self.load["input"]
+                self.ordering.wait(p, lane, lane, on)
+        return fills
+
+    # Emission
+
+    def _emit(
+        self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
+        fills: list[Tensor],
+    ) -> None:  # fmt: skip
+        streams = self.streams
+        waits = {
+            key: tuple(acquire(streams.pool(pool), 1) for pool in pools)
+            for (g, key), pools in self.ordering.waits.items() if g == p
+        }  # fmt: skip
+        done = tuple(release(streams.pool(pool), 1) for pool in self.ordering.signals.get(p, ()))
+        if group.engine == "host":
+            emit_host(streams, self._vector_task(p, group, operands, waits, {HOST: done}))
+            return
+        done = (*done, release(streams.pool_of["command queue"], 1))
+        signals = {self.ordering.finisher[p]: done}
+        participants = self._participants(operands, request, group, fills)
+        emit_command(streams, p, participants)
+        for name in participants:
+            command = acquire(streams.pool(f"command {name}", cause=Cause.HOST), 1)
+            waits[name] = (command, *waits.get(name, ()))
+        for tensor in fills:
+            self._fill(p, group, operands, tensor, waits)
+        if request is None:
+            VectorLowering(streams, self._vector_task(p, group, operands, waits, signals)).emit()
+            return
+        plan = self._plan(request, group.name)
+        self.plans[p] = (request, plan)
+        assert operands.streaming and operands.weight and group.precision
+        task = ArrayTask(
+            p, group.name, request, plan, operands.streaming, operands.weight,
+            self.tensors[group.writes[-1]],
+            tuple(t for t in operands.extra if not self._resident(t)),
+            tuple(t for t in operands.extra if self._resident(t)),
+            tuple(t for t in operands.bias if not self._resident(t)),
+            group.precision, waits, signals,
+        )  # fmt: skip
+        ArrayLowering(streams, task).emit()
+
+    def _participants(
+        self, operands: _Operands, request: TileRequest | None, group: Group, fills: list[Tensor]
+    ) -> list[str]:
+        names: list[str] = []
+        if request is None:
+            if fills or any(not self._resident(t) for t in operands.others):
+                names.append(self.load["input"])
+            return [*names, self.design.vector.name]
+        if fills or request.load_streaming or request.extra_bits:
+            names.append(self.load["input"])
+        if request.load_weight or request.bias_bytes:
+            names.append(self.load["weight"])
+        return [*dict.fromkeys(names), self.design.array.name]
+
+    def _fill(
+        self, p: int, group: Group, operands: _Operands, tensor: Tensor,
+        waits: dict[str, tuple[Step, ...]],
+    ) -> None:  # fmt: skip
+        """Fetch a resident tensor before the group that reads it first."""
+        streams, lane = self.streams, self.load["input"]
+        component, _ = self._reader(group, operands, tensor)
+        pool = streams.pool(f"resident loaded > {component}", cause=Cause.INPUT)
+        storage = self._storage(tensor)
+        node = streams.descriptor(
+            streams.load["input"], lane, p, group.name, storage.role, storage.bytes, 1,
+            self.design.buffer("resident"), waits.pop(lane, ()), [release(pool, 1)], write=False,
+        )  # fmt: skip
+        streams.streams[lane].append(node)
+        waits[component] = (*waits.get(component, ()), acquire(pool, 1))
+
+    def _vector_task(
+        self, p: int, group: Group, operands: _Operands,
+        waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]],
+    ) -> VectorTask:  # fmt: skip
+        count = host_operations if group.engine == "host" else lane_operations
+        reads = [self.tensors[t] for t in group.reads]
+        writes = [self.tensors[t] for t in group.writes]
+        return VectorTask(
+            p, group.name, sum(count(op, self.tensors) for op in group.ops),
+            tuple(t for t in reads if not self._resident(t)),
+            tuple(t for t in reads if self._resident(t)),
+            tuple(t for t in writes if self._stored(t)),
+            tuple(t for t in writes if not self._stored(t)),
+            group.precision, waits, signals,
+            sum(op.macs for op in group.ops) if group.engine == "host" else 0,
+        )  # fmt: skip
+
+    def _plan(self, request: TileRequest, name: str) -> TilePlan:
+        d = self.design
+        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks, request.signature)
+        plan = _plans.get(key)
+        if plan is None:
+            plan = _plans[key] = search(d, request, name)
+        return plan
+
+    def _facts(self) -> dict[str, object]:
+        groups = self.grouping.groups
+        return {
+            "memory": self.memory.facts(),
+            "macs": self.workload.macs
+            - sum(self.workload.ops[i].macs for i in self.grouping.offline),
+            "phases": [g.phase.value for g in groups],
+            "engines": [g.engine for g in groups],
+            "fallbacks": {g.name: g.reason for g in groups if g.engine == "host"},
+            "assumptions": list(self.design.assumptions),
+        }
+
+
+def _window(nest: Nest, kernel: object) -> tuple[tuple[str, int], ...]:
+    """Loops whose tiles must hold whole pooling windows."""
+    sizes = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)  # type: ignore[arg-type]
+    loops = [d.loop for d in nest.result.dimensions[-len(sizes) :]]
+    return tuple(zip(loops, (int(s) for s in sizes), strict=True))

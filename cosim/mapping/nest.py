@@ -1,0 +1,220 @@
+"""A contraction's loop nest as a matrix product, cut into tiles.
+
+Each loop of the nest belongs to one of four classes by the operands that depend on it:
+
+=====  ==================================  ==========================================
+class  indexes                             meaning
+=====  ==================================  ==========================================
+b      both operands and the result        batch, groups of a grouped convolution
+m      streaming operand and result        rows: batch and pixels
+n      weight-like operand and result      columns: output channels
+k      both operands, not the result       reduction: input channels and kernel window
+=====  ==================================  ==========================================
+
+Tiles are boxes in loop space. What a tile touches of an operand is a box too, because at most one
+loop of each index expression is tiled: kernel loops (the ``r`` of ``2p + r - 1``) never are. The
+overlap of neighbouring input tiles (the halo) and the zero padding at the border follow from the
+index expression; nothing is materialised (no im2col).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from cosim.workload.workload import Access, Op
+
+CLASSES = ("b", "m", "n", "k")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One dimension of an operand: ``coefficient * loop + [low, low + width]``, inside ``size``.
+
+    `loop` is the only loop of the expression that may be tiled (empty if none); the others span
+    `width` further elements from `low`.
+    """
+
+    size: int
+    loop: str
+    coefficient: int
+    low: int
+    width: int
+
+    def region(self, start: int, extent: int) -> tuple[int, int]:
+        """First and last + 1 index touched when `loop` runs from `start` over `extent` values."""
+        first = self.coefficient * start
+        last = self.coefficient * (start + extent - 1)
+        low, high = min(first, last) + self.low, max(first, last) + self.low + self.width
+        low, high = max(0, low), min(self.size - 1, high)
+        return (low, high + 1) if high >= low else (0, 0)
+
+    def span(self, start: int, extent: int) -> int:
+        """Number of elements touched: padding is not loaded, strided gaps are skipped."""
+        low, stop = self.region(start, extent)
+        if self.width == 0 and abs(self.coefficient) > 1:
+            return min(extent, stop - low)
+        return stop - low
+
+
+@dataclass(frozen=True)
+class Operand:
+    """How the nest sees one tensor."""
+
+    tensor: int
+    dimensions: tuple[Dimension, ...]
+
+    @cached_property
+    def loops(self) -> frozenset[str]:
+        return frozenset(d.loop for d in self.dimensions if d.loop)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A contraction or convolution, its loops classified."""
+
+    extents: dict[str, int]
+    classes: dict[str, tuple[str, ...]]
+    """Loops of each class, outermost first."""
+    fixed: frozenset[str]
+    """Loops that are never tiled (kernel windows)."""
+    streaming: Operand
+    weight: Operand
+    result: Operand
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """What tiling depends on; equal for layers of the same shape."""
+        return (
+            tuple(self.extents.items()),
+            tuple(sorted(self.classes.items())),
+            tuple(sorted(self.fixed)),
+            self.streaming.dimensions,
+            self.weight.dimensions,
+            self.result.dimensions,
+        )
+
+    def extent(self, name: str) -> int:
+        """Extent of a whole class (`b`, `m`, `n`, `k`)."""
+        return prod(self.extents[loop] for loop in self.classes[name])
+
+
+def nest_of(op: Op) -> Nest:
+    """Classify the loops of a contraction or convolution."""
+    assert op.result is not None and len(op.accesses) == 2
+    extents = {loop.name: loop.extent for loop in op.loops}
+    used = [_loops_of(access) for access in (*op.accesses, op.result)]
+    classes: dict[str, list[str]] = {name: [] for name in CLASSES}
+    for loop in extents:
+        classes[_class_of(loop, used)].append(loop)
+    fixed = _kernel_loops((*op.accesses, op.result), extents)
+    # Order of loops inside a class: as the result (or first operand) has them, kernel loops last.
+    for name, loops in classes.items():
+        access = op.accesses[0] if name == "k" else op.result
+        order = [term[0] for index in access.indices for term in index.terms]
+        place = {loop: order.index(loop) if loop in order else -1 for loop in loops}
+        loops.sort(key=lambda loop: (loop in fixed, place[loop]))
+    return Nest(
+        extents,
+        {name: tuple(loops) for name, loops in classes.items()},
+        frozenset(fixed),
+        *(_operand(access, extents, fixed) for access in (*op.accesses, op.result)),
+    )
+
+
+def _loops_of(access: Access) -> set[str]:
+    return {name for index in access.indices for name, _ in index.terms}
+
+
+def _class_of(loop: str, used: list[set[str]]) -> str:
+    in_streaming, in_weight, in_result = (loop in loops for loops in used)
+    if in_result:
+        if in_streaming and in_weight:
+            return "b"
+        return "n" if in_weight else "m"
+    return "k"
+
+
+def _kernel_loops(accesses: tuple[Access, ...], extents: dict[str, int]) -> set[str]:
+    """In each sum of several loops only the longest may be tiled; in a result, none."""
+    fixed: set[str] = set()
+    for access in accesses:
+        for index in access.indices:
+            if len(index.terms) > 1:
+                names = sorted((name for name, _ in index.terms), key=lambda n: extents[n])
+                fixed.update(names if access is accesses[-1] else names[:-1])
+    return fixed
+
+
+def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operand:
+    dimensions = []
+    for index, size in zip(access.indices, access.view_shape, strict=True):
+        free = [(n, c) for n, c in index.terms if n not in fixed]
+        if not free and index.terms:
+            # Several fixed loops: the longest stands for the dimension, never tiled.
+            free = [max(index.terms, key=lambda term: extents[term[0]])]
+        loop, coefficient = free[0] if free else ("", 0)
+        low, width = index.offset, 0
+        for name, c in index.terms:
+            if name != loop:
+                reach = c * (extents[name] - 1)
+                low, width = low + min(0, reach), width + abs(reach)
+        dimensions.append(Dimension(size, loop, coefficient, low, width))
+    return Operand(access.tensor, tuple(dimensions))
+
+
+def balanced_tiles(extent: int, unit: int = 1, most: int = 10) -> list[int]:
+    """Tile sizes worth trying for a loop: balanced cuts, in multiples of `unit`, largest first."""
+    parts = 1
+    sizes: list[int] = []
+    while True:
+        size = -(-extent // parts)
+        size = min(extent, -(-size // unit) * unit)
+        if not sizes or size < sizes[-1]:
+            sizes.append(size)
+        if size <= unit or parts >= extent:
+            break
+        parts = max(parts + 1, parts * 4 // 3)
+    if len(sizes) > most:
+        step = (len(sizes) - 1) / (most - 1)
+        sizes = [sizes[round(i * step)] for i in range(most)]
+    return sizes
+
+
+@dataclass(frozen=True)
+class ClassTiles:
+    """One way to tile the loops of a class: tile size of each loop."""
+
+    sizes: tuple[tuple[str, int], ...]
+
+    def size(self, loop: str) -> int:
+        return dict(self.sizes)[loop]
+
+
+def class_candidates(
+    nest: Nest, name: str, unit: int = 1, multiples: dict[str, int] | None = None
+) -> list[ClassTiles]:
+    """Ways to tile a class: inner loops whole, one loop cut, loops outside it one at a time.
+
+    `unit` rounds the innermost cut to the array's rows or columns; `multiples` forces a loop's
+    tile to multiples (rows of a fused pooling window).
+    """
+    multiples = multiples or {}
+    loops = nest.classes[name]
+    inner = {loop: nest.extents[loop] for loop in loops}
+    candidates = [ClassTiles(tuple(inner.items()))]
+    whole = prod(nest.extents[loop] for loop in loops if loop in nest.fixed)
+    for loop in reversed([loop for loop in loops if loop not in nest.fixed]):
+        extent = nest.extents[loop]
+        step = max(multiples.get(loop, 1), -(-unit // max(1, whole)))
+        for size in balanced_tiles(extent, step):
+            if size < extent:
+                candidates.append(ClassTiles(tuple({**inner, loop: size}.items())))
+        smallest = min(extent, multiples.get(loop, 1))
+        inner[loop] = smallest
+        whole *= extent
+        if smallest > 1 and smallest < extent:
+            break
+    candidates.append(ClassTiles(tuple(inner.items())))
+    return list(dict.fromkeys(candidates))

@@ -1,0 +1,263 @@
+"""Building a program's streams: pools and components of a design, templates shared by equal tasks.
+
+The accelerator is a set of decoupled components joined by counted tokens, as in decoupled
+access-execute machines:
+
+* the *host* issues one command a group into a bounded queue;
+* *load* channels fetch operand tiles as soon as their buffer has room, across group boundaries;
+* the *array* computes a tile when its operands are there and accumulator space is free;
+* the *vector* unit applies the epilogue and moves the tile into the output buffer;
+* *store* channels write it to DRAM.
+
+A group that needs another group's result waits for a token that the group's last task gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cosim.design.design import Buffer, Design, DmaChannel
+from cosim.errors import CosimError
+from cosim.mapping.energy import Energy, power_mw
+from cosim.mapping.program import (
+    Component,
+    Loop,
+    Node,
+    Pool,
+    PoolPhase,
+    Program,
+    Step,
+    StepKind,
+    TaskInfo,
+    Template,
+)  # fmt: skip
+from cosim.mapping.transfer import Transfer, transfer
+from cosim.timeline.causes import Cause
+
+ACQUIRE, HOLD, RELEASE, MARK = StepKind
+HOST = "host"
+
+
+def acquire(pool: int, amount: int, priority: int = 0) -> Step:
+    return (int(ACQUIRE), pool, amount, priority)
+
+
+def release(pool: int, amount: int) -> Step:
+    return (int(RELEASE), pool, amount, 0)
+
+
+class Streams:
+    """Pools, lanes, templates and the stream of every component while a program is built."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.pools: list[Pool] = []
+        self.pool_of: dict[str, int] = {}
+        self.templates: list[Template] = []
+        self._interned: dict[tuple[tuple[Step, ...], TaskInfo], int] = {}
+        self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
+        self.load = {name: channel_for(design, name) for name in ("input", "weight")}
+        self.store = channel_for(design, "output")
+        self.names = component_names(design)
+        self.streams: dict[str, list[Node]] = {name: [] for name in self.names}
+        self.lanes = {name: i for i, name in enumerate(self.names)}
+        self._machine_pools()
+
+    def _machine_pools(self) -> None:
+        design = self.design
+        for buffer in design.buffers:
+            staged = [h for h in buffer.holds if h != "resident"]
+            if staged:
+                # Input and weight channels may share a memory: then two components request it.
+                phase = PoolPhase.BUFFER if len(staged) > 1 else PoolPhase.IMMEDIATE
+                cause = (
+                    Cause.OUTPUT_SPACE
+                    if staged[0] in ("output", "accumulator")
+                    else Cause.INPUT_SPACE
+                )
+                self.pool(
+                    f"buffer {buffer.name}", buffer.size_bytes, phase, cause, "buffer",
+                    buffer.size_bytes,
+                )  # fmt: skip
+        self.pool("dram", 1, PoolPhase.DRAM, Cause.DRAM_BUSY, "channel", 1)
+        self.pool(
+            "command queue", design.host.queue_depth, PoolPhase.IMMEDIATE, Cause.HOST, "queue",
+            design.host.queue_depth,
+        )  # fmt: skip
+        for name in {c.name for c in design.dma if _both_ways(c)}:
+            self.pool(f"port {name}", 1, PoolPhase.BUFFER, Cause.BANDWIDTH, "channel", 1)
+        if design.power.budget_mw is not None:
+            headroom = int(design.power.budget_mw - static_mw(design))
+            self.pool("power", headroom, PoolPhase.POWER, Cause.POWER, "power", headroom)
+
+    def pool(
+        self, name: str, initial: int = 0, phase: PoolPhase = PoolPhase.IMMEDIATE,
+        cause: Cause = Cause.DEPENDENCY, kind: str = "token", capacity: int | None = None,
+    ) -> int:  # fmt: skip
+        """Index of the pool called `name`, made with these properties if new."""
+        index = self.pool_of.get(name)
+        if index is None:
+            index = self.pool_of[name] = len(self.pools)
+            self.pools.append(Pool(name, initial, phase, cause, kind, capacity))
+        return index
+
+    def buffer(self, holds: str) -> int:
+        """Pool of the buffer that holds ``input``, ``weight``, ``accumulator`` or ``output``."""
+        buffer = self.design.buffer(holds)
+        if buffer is None:
+            raise CosimError(
+                f"no buffer holds '{holds}'", where=f"design '{self.design.name}'",
+                expected="buffers that hold input, weight, accumulator and output",
+            )  # fmt: skip
+        return self.pool_of[f"buffer {buffer.name}"]
+
+    def template(self, steps: Iterable[Step], info: TaskInfo) -> int:
+        """Id of the template with these steps and meaning."""
+        key = (tuple(steps), info)
+        found = self._interned.get(key)
+        if found is None:
+            found = self._interned[key] = len(self.templates)
+            self.templates.append(Template(*key))
+        return found
+
+    def power(self, energy: Energy, duration_ps: int, extra_mw: float, name: str) -> int:
+        """Milliwatts a task asks of the budget; 0 when there is none.
+
+        Raises
+        ------
+        CosimError
+            When the budget could never admit the task.
+        """
+        if "power" not in self.pool_of:
+            return 0
+        need = power_mw(energy, duration_ps, extra_mw)
+        headroom = self.pools[self.pool_of["power"]].initial
+        if need > headroom:
+            budget = self.design.power.budget_mw
+            raise CosimError(
+                f"a task of '{name}' draws {need} mW, and of the power budget of {budget:g} mW "
+                f"{headroom} mW remain above static power: it could never run",
+                where=f"design '{self.design.name}', power.budget",
+                expected=f"a budget of at least {static_mw(self.design) + need:g} mW, "
+                "a slower clock or a smaller array",
+            )
+        return need
+
+    def busy(
+        self, cycles: int, clock: str, lane: str, before: Iterable[Step], after: Iterable[Step],
+        power: int = 0, priority: int = 0,
+    ) -> list[Step]:  # fmt: skip
+        """Steps of a task that holds its component for `cycles` under the power budget."""
+        steps = list(before)
+        if power:
+            steps.append(acquire(self.pool_of["power"], power, priority))
+        steps += [(int(HOLD), cycles, self.clocks[clock] if clock else 0, 0)]
+        steps += [(int(MARK), self.lanes[lane], 0, 0)]
+        if power:
+            steps.append(release(self.pool_of["power"], power))
+        return steps + list(after)
+
+    def moving(
+        self, channel: DmaChannel, lane: str, moved: Transfer, before: Iterable[Step],
+        after: Iterable[Step], power: int, priority: int,
+    ) -> list[Step]:  # fmt: skip
+        """Steps of a descriptor: DRAM service, then the rest of the channel's own time."""
+        steps = list(before)
+        port = self.pool_of.get(f"port {channel.name}")
+        if port is not None:
+            steps.append(acquire(port, 1, priority))
+        steps.append(acquire(self.pool_of["dram"], 1, priority))
+        steps += self.busy(moved.service_ps, "", lane, (), (), power, priority)
+        steps.append(release(self.pool_of["dram"], 1))
+        if moved.tail_ps:
+            steps += [(int(HOLD), moved.tail_ps, 0, 0), (int(MARK), self.lanes[lane], 0, 0)]
+        if port is not None:
+            steps.append(release(port, 1))
+        return steps + list(after)
+
+    def descriptor(
+        self, channel: DmaChannel, lane: str, group: int, name: str, role: str, bytes_: int,
+        chunks: int, buffer: Buffer | None, before: Iterable[Step], after: Iterable[Step],
+        *, write: bool,
+    ) -> int:  # fmt: skip
+        """Template of one load or store of `bytes_` in `chunks` pieces."""
+        from cosim.mapping.energy import transfer_energy
+
+        moved = transfer(self.design, channel, bytes_, chunks)
+        energy = transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write)
+        power = self.power(energy, moved.service_ps, channel.active_mw, name)
+        steps = self.moving(channel, lane, moved, before, after, power, 1 if write else 2)
+        info = TaskInfo(
+            group, "store" if write else "load", 0, moved.service_ps - moved.latency_ps,
+            moved.latency_ps, 0 if write else moved.bytes, moved.bytes if write else 0, role,
+            energy,
+        )  # fmt: skip
+        return self.template(steps, info)
+
+    def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
+        """The finished program; components without tasks are left out of no index: all stay."""
+        kinds = component_names(self.design)
+        return Program(
+            name,
+            (1, *(clock.period_ps for clock in self.design.clocks)),
+            ("ps", *(clock.name for clock in self.design.clocks)),
+            tuple(self.pools),
+            tuple(Component(c, kinds[c], tuple(self.streams[c])) for c in self.names),
+            tuple(self.templates),
+            tuple(self.names),
+            tuple(layers),
+            static_mw(self.design),
+            facts,
+        )
+
+
+def repeat(count: int, body: tuple[Node, ...]) -> tuple[Node, ...]:
+    """`body` `count` times as a stream, without a loop where one is not needed."""
+    if count == 1 or not body:
+        return body
+    if len(body) == 1 and isinstance(body[0], Loop):
+        return (Loop(count * body[0].count, body[0].body),)
+    return (Loop(count, body),)
+
+
+def channel_for(design: Design, carries: str) -> DmaChannel:
+    """The DMA channel that carries ``input``, ``weight`` or ``output``."""
+    for channel in design.dma:
+        if carries in channel.carries:
+            return channel
+    raise CosimError(
+        f"no DMA channel carries '{carries}'", where=f"design '{design.name}'",
+        expected="channels that carry input, weight and output",
+    )  # fmt: skip
+
+
+def _both_ways(channel: DmaChannel) -> bool:
+    return "output" in channel.carries and len(channel.carries) > 1
+
+
+def load_lane(channel: DmaChannel) -> str:
+    return f"{channel.name} load" if _both_ways(channel) else channel.name
+
+
+def store_lane(channel: DmaChannel) -> str:
+    return f"{channel.name} store" if _both_ways(channel) else channel.name
+
+
+def component_names(design: Design) -> dict[str, str]:
+    """Names of the components a design becomes, in rank order, with their kinds."""
+    names = {HOST: "host"}
+    for carries in ("input", "weight"):
+        names[load_lane(channel_for(design, carries))] = "dma"
+    names[design.array.name] = "engine"
+    names[design.vector.name] = "vector"
+    names[store_lane(channel_for(design, "output"))] = "dma"
+    return names
+
+
+def static_mw(design: Design) -> float:
+    """What the domain draws when nothing happens: logic, memories, DRAM background."""
+    return (
+        design.power.static_mw
+        + sum(buffer.static_mw for buffer in design.buffers)
+        + design.dram.background_mw
+    )
