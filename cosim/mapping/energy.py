@@ -77,7 +77,7 @@ def vector_energy(
 def transfer_energy(
     design: Design, role: str, bytes_: int, useful: float, buffer: Buffer | None, *, write: bool
 ) -> Energy:
-    """Energy of moving `bytes_` over the DRAM's pins and `useful` of them into or out of a buffer."""
+    """Energy of moving `bytes_` over the DRAM's pins, `useful` of them through a buffer."""
     per_bit = design.dram.write_pj_per_bit if write else design.dram.read_pj_per_bit
     other = _read(buffer, useful) if write else _write(buffer, useful)
     entries = [("dram", role, per_bit * 8 * bytes_), (_name(buffer), role, other)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, prod
 
 from cosim.design.design import Precision
@@ -165,7 +165,7 @@ class ArrayLowering:
             kinds = [k for k, v in load.items() if v == lane]
             streams.streams[lane] += self._bias_loads(lane, kinds)
             streams.streams[lane] += self._walk(
-                self.plan.axes, lambda at, k=kinds, ln=lane: self._load_tasks(at, k, ln)
+                self.plan.axes, partial(self._load_tasks, kinds, lane)
             )
         streams.streams[self.design.array.name] += self._walk(
             self.plan.axes, lambda at: (self._array_task(at),)
@@ -231,7 +231,7 @@ class ArrayLowering:
     def _loaded(self, kind: str) -> int:
         return self.streams.pool(f"{kind} loaded", cause=Cause.INPUT)
 
-    def _load_tasks(self, at: dict[str, Run], kinds: list[str], lane: str) -> tuple[Node, ...]:
+    def _load_tasks(self, kinds: list[str], lane: str, at: dict[str, Run]) -> tuple[Node, ...]:
         request, task, nodes = self.request, self.task, []
         pending = list(self._first_load(lane)) if self._is_first(at) else []
 

@@ -138,7 +138,10 @@ class _Mapper:
         return _Operands(streaming, weight, bias, extra, [])
 
     def _request(self, group: Group, operands: _Operands, nest: Nest) -> TileRequest:
-        assert group.anchor and operands.streaming and operands.weight and group.precision
+        assert group.anchor
+        assert operands.streaming
+        assert operands.weight
+        assert group.precision
         anchor = self.tensors[group.anchor.outputs[0]]
         result = self.tensors[group.writes[-1]]
         operations = sum(lane_operations(op, self.tensors) for op in group.epilogue)
@@ -254,7 +257,9 @@ class _Mapper:
             return
         plan = self._plan(request, group.name)
         self.plans[p] = (request, plan)
-        assert operands.streaming and operands.weight and group.precision
+        assert operands.streaming
+        assert operands.weight
+        assert group.precision
         task = ArrayTask(
             p, group.name, request, plan, operands.streaming, operands.weight,
             self.tensors[group.writes[-1]],

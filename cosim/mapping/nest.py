@@ -102,7 +102,8 @@ class Nest:
 
 def nest_of(op: Op) -> Nest:
     """Classify the loops of a contraction or convolution."""
-    assert op.result is not None and len(op.accesses) == 2
+    assert op.result is not None
+    assert len(op.accesses) == 2
     extents = {loop.name: loop.extent for loop in op.loops}
     used = [_loops_of(access) for access in (*op.accesses, op.result)]
     classes: dict[str, list[str]] = {name: [] for name in CLASSES}
@@ -202,19 +203,14 @@ def class_candidates(
     """
     multiples = multiples or {}
     loops = nest.classes[name]
-    inner = {loop: nest.extents[loop] for loop in loops}
-    candidates = [ClassTiles(tuple(inner.items()))]
-    whole = prod(nest.extents[loop] for loop in loops if loop in nest.fixed)
-    for loop in reversed([loop for loop in loops if loop not in nest.fixed]):
+    tile = {loop: nest.extents[loop] for loop in loops}
+    candidates = [ClassTiles(tuple(tile.items()))]
+    for loop in (loop for loop in loops if loop not in nest.fixed):
         extent = nest.extents[loop]
-        step = max(multiples.get(loop, 1), -(-unit // max(1, whole)))
+        inner = prod(size for other, size in tile.items() if other != loop)
+        step = min(extent, max(multiples.get(loop, 1), -(-unit // inner)))
         for size in balanced_tiles(extent, step):
-            if size < extent:
-                candidates.append(ClassTiles(tuple({**inner, loop: size}.items())))
-        smallest = min(extent, multiples.get(loop, 1))
-        inner[loop] = smallest
-        whole *= extent
-        if smallest > 1 and smallest < extent:
-            break
-    candidates.append(ClassTiles(tuple(inner.items())))
+            candidates.append(ClassTiles(tuple({**tile, loop: size}.items())))
+        tile[loop] = min(extent, multiples.get(loop, 1))
+    candidates.append(ClassTiles(tuple(tile.items())))
     return list(dict.fromkeys(candidates))

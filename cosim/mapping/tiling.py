@@ -276,19 +276,17 @@ class TileSearch:
         passes: Array = _reshape(stream.tiles, positions[id(stream)])
         if not array.fold_overlap:
             return number * (streamed + passes * overhead)
-        tiles: Array = (
-            _reshape(m.tiles, 1) * _reshape(n.tiles, 2) * _reshape(k.tiles, 3) * b.total[0]
-        )
+        tiles: Array = b.total[0] * _reshape(m.tiles, 1)
+        tiles = tiles * _reshape(n.tiles, 2) * _reshape(k.tiles, 3)
         if array.dataflow is Dataflow.OUTPUT_STATIONARY:
             return number * streamed + tiles * overhead
         size = _reshape(stream.size * ii, positions[id(stream)])
-        hidden = np.maximum(0.0, array.rows - size)
+        hidden: Array = np.maximum(0.0, array.rows - size)
         return number * (streamed + passes * hidden) + tiles * (overhead - hidden)
 
     def costs(self, order: str, hold_a: bool, hold_w: bool) -> Costs:
         """Cost every candidate of the grid for one variant."""
         request, design = self.request, self.design
-        b, m, n, k = self.classes
         tb, tm, tn, tk = (_reshape(c.tiles, i) for i, c in enumerate(self.classes))
         span = [self._product([c.spans[o] for c in self.classes]) for o in range(3)]
         sums = [self._product([c.sums[o] for c in self.classes]) for o in range(3)]
@@ -363,7 +361,6 @@ class TileSearch:
         """Bytes each staging buffer must have for a candidate."""
         request, design = self.request, self.design
         b, m, n, k = self.classes
-        whole = [self._product([c.sums[o] for c in self.classes]) for o in range(2)]
 
         def buffered(name: str, tile: Array, loads: Array) -> Array:
             buffer = design.buffer(name)
@@ -392,7 +389,6 @@ class TileSearch:
             kept = np.ceil(held * request.weight_bits / 8)
             need = kept if hold_w else buffered("weight", tile, loads_w)
             demands["weight"] = need * request.load_weight + request.bias_bytes
-        del whole
         demands["accumulator"] = buffered(
             "accumulator", span[2] * design.array.accumulator_bits / 8, outputs
         )
