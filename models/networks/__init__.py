@@ -1,0 +1,33 @@
+"""Networks worth simulating, built from a name and keyword options.
+
+``build("lenet5", bits_w="ternary", bits_a=8)`` returns a module; ``example_input`` and
+``example_target`` return tensors that fit it, and ``loss`` is the loss of its training step, so a
+capture of inference or of a whole step needs no knowledge of the network. Definitions are plain
+torch. Quantized layers come from `models.quantization`, factorised ones from
+`models.tensor_train`; training lives in `models.training`.
+"""
+
+from models.networks import lenet, mobilenet, perceptron, resnet
+from models.networks.registry import (
+    build,
+    describe,
+    example_input,
+    example_target,
+    loss,
+    names,
+    resolve,
+)
+
+__all__ = [
+    "build",
+    "describe",
+    "example_input",
+    "example_target",
+    "lenet",
+    "loss",
+    "mobilenet",
+    "names",
+    "perceptron",
+    "resnet",
+    "resolve",
+]
