@@ -38,6 +38,5 @@ def initialise(
     """Fill the factors in place, normal and truncated at four standard deviations."""
     std = factor_std(form, target)
     for factor in factors:
-        torch.nn.init.trunc_normal_(
-            factor, 0.0, std, -TRUNCATION * std, TRUNCATION * std, generator=generator
-        )
+        # clamped rather than drawn again: a redraw looks at values, which fake tensors have not
+        factor.normal_(0.0, std, generator=generator).clamp_(-TRUNCATION * std, TRUNCATION * std)
