@@ -39,7 +39,8 @@ class TensorizedWeight(nn.Module):
         Intermediates kept for the backward pass; see :class:`Schedule`.
     """
 
-    precision: Any = None
+    precision: Any
+    masks: nn.ParameterList | None
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class TensorizedWeight(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.form = form
+        self.form, self.precision, self.masks = form, None, None
         self.factors = nn.ParameterList(nn.Parameter(torch.empty(f.shape)) for f in form.factors)
         initialise(list(self.factors), form, generator=generator)
         if isinstance(path, str) and path not in ("search", "chain"):
@@ -68,8 +69,13 @@ class TensorizedWeight(nn.Module):
         return self.form.ranks
 
     def operands(self) -> list[Tensor]:
-        """Factors without boundary axes, quantized if a precision is set."""
-        factors = list(self.factors)
+        """Factors without boundary axes, masked if there are rank masks, quantized if a precision is set."""
+        factors: list[Tensor] = list(self.factors)
+        if self.masks is not None:
+            for bond, mask in zip(self.form.bonds, self.masks, strict=True):
+                number, axis = bond.members[0]
+                shape = [-1 if n == axis else 1 for n in range(factors[number].dim())]
+                factors[number] = factors[number] * mask.reshape(shape)
         if self.precision is not None:
             factors = [self.precision.factor(f, n) for n, f in enumerate(factors)]
         return [f.reshape(spec.view) for f, spec in zip(factors, self.form.factors, strict=True)]
@@ -113,7 +119,7 @@ class TensorizedWeight(nn.Module):
     def dense(self) -> Tensor:
         """The weight as a dense matrix (outputs, inputs), differentiable; for tests and export."""
         network = self.form.dense_network()
-        operands = [f.reshape(s.view) for f, s in zip(self.factors, self.form.factors, strict=True)]
+        operands = self.operands()
         if len(operands) == 1:
             have = self.form.factors[0].indices
             tensor = operands[0].permute([have.index(label) for label in network.output])
@@ -132,8 +138,7 @@ class TensorizedWeight(nn.Module):
             if tuple(factor.shape) != spec.shape:
                 raise ModelError(f"factor of shape {tuple(factor.shape)}: expected {spec.shape}")
         for parameter, factor in zip(self.factors, factors, strict=True):
-            parameter.data = factor.detach().to(parameter.dtype).contiguous().clone()
-            parameter.grad = None
+            replace_data(parameter, factor)
         self.form = form
         self.paths.clear()
 
@@ -247,3 +252,14 @@ def add_bias(y: Tensor, bias: Tensor, precision: Any, view: Callable[[Tensor], T
     if view is not None:
         bias = view(bias)
     return y + bias
+
+
+def replace_data(parameter: nn.Parameter, value: Tensor) -> None:
+    """Give a parameter a new value of another shape, keeping the object; its gradient is dropped."""
+    value = value.detach().to(parameter.dtype).contiguous().clone()
+    # A graph of the last step may still be alive, and with it the gradient accumulator that
+    # remembers the old shape. Autograd forgets it when the type of the data changes.
+    other = torch.float16 if parameter.dtype != torch.float16 else torch.float32
+    parameter.grad = None
+    parameter.data = torch.empty(0, dtype=other, device=parameter.device)
+    parameter.data = value
