@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+_LISTED = 16
+"""Longer lists of choices are left out of a message: the nearest one says more."""
+
+
 class CosimError(Exception):
     """A mistake in what the user handed in.
 
@@ -91,6 +95,6 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Co
     return CosimError(
         f"unknown {kind} '{name}'",
         where=where,
-        expected=f"one of {', '.join(known)}" if known else "",
+        expected=f"one of {', '.join(known)}" if 0 < len(known) <= _LISTED else "",
         nearest=nearest(name, known),
     )

@@ -1,6 +1,6 @@
-"""Quantities with units: ``parse_time("1.5 us")`` is 1 500 000, ``format_time(1300000000)`` "1.3 ms".
+"""Quantities with units: ``parse_time("1.5 us")`` is 1500000, ``format_time(1300000000)`` "1.3 ms".
 
-Inside the program a quantity is a bare number in its base unit, an integer where the engine counts:
+Inside the program a quantity is a bare number in its base unit, an int where the engine counts:
 
 ==============  =========  =====================================================
 quantity        base unit  accepted units
@@ -29,7 +29,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from types import MappingProxyType
 
 from cosim.errors import CosimError, nearest
 
@@ -41,7 +40,7 @@ _LARGEST_EXPONENT = 40
 """Beyond 1e40 of any unit there is nothing physical, only a typing error that eats memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantity:
     """One physical dimension: its units, what it may be, and how it is parsed and printed.
 
@@ -63,7 +62,7 @@ class Quantity:
     shown: tuple[str, ...]
     example: str
     whole: bool = False
-    offsets: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
+    offsets: Mapping[str, Fraction] = field(default_factory=dict)
 
     @property
     def expected(self) -> str:

@@ -1,6 +1,6 @@
 """A design point, resolved: plain frozen data in integer units, ready for mapping and machine.
 
-The TOML file a user writes is validated and turned into these classes by `cosim.design.specification`.
+The TOML file a user writes is validated and turned into these classes by `cosim.design.resolve`.
 Nothing here parses, and nothing here needs pydantic: worker processes receive these objects as
 they are.
 

@@ -1,0 +1,109 @@
+"""The parts and boards that come with the program, as data files with their sources.
+
+``boards/*.toml`` are complete design points, ``dram.toml`` DRAM channels by their data sheets,
+``constants.toml`` energies and powers that boards refer to by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+
+from cosim.design.dram_part import DramPart
+from cosim.design.toml_source import read_toml
+from cosim.errors import unknown
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A quantity with its unit and source; `assumed` if no reachable source states it."""
+
+    name: str
+    value: str
+    source: str
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of ``cosim list``."""
+
+    name: str
+    kind: str
+    description: str
+    source: str = ""
+    assumed: bool = False
+
+
+def boards() -> tuple[Entry, ...]:
+    """Every board with its description."""
+    return tuple(
+        Entry(name, "board", str(read_toml(board_file(name)).values["description"]))
+        for name in board_names()
+    )
+
+
+def board_names() -> list[str]:
+    return sorted(file.stem for file in (FOLDER / "boards").glob("*.toml"))
+
+
+def board_file(name: str) -> Path:
+    """The file of a board that `board_names` lists."""
+    return FOLDER / "boards" / f"{name}.toml"
+
+
+def parts() -> tuple[Entry, ...]:
+    """Every DRAM part and every constant."""
+    drams = tuple(
+        Entry(part.name, "dram", part.description, part.source, bool(part.assumed))
+        for part in dram_parts().values()
+    )
+    return drams + tuple(
+        Entry(constant.name, "constant", constant.value, constant.source, constant.assumed)
+        for constant in constants().values()
+    )
+
+
+@cache
+def dram_parts() -> Mapping[str, DramPart]:
+    """All DRAM parts by name."""
+    known = {field.name for field in fields(DramPart)}
+    parts = {}
+    for name, values in read_toml(FOLDER / "dram.toml").values.items():
+        assert isinstance(values, dict)
+        for key in values:
+            if key not in known:
+                raise unknown("key", key, known, where=f"dram.toml: {name}")
+        parts[name] = DramPart(name=name, **values)
+    return parts
+
+
+def dram_part(name: str, where: str = "") -> DramPart:
+    """The DRAM part called `name`. Raises `CosimError`, naming `where`, if there is none."""
+    parts = dram_parts()
+    if name not in parts:
+        raise unknown("DRAM part", name, parts, where)
+    return parts[name]
+
+
+@cache
+def constants() -> Mapping[str, Constant]:
+    """All constants by their dotted name (``zynq7000.int8-mac``)."""
+    found = {}
+    for family, members in read_toml(FOLDER / "constants.toml").values.items():
+        assert isinstance(members, dict)
+        for name, values in members.items():
+            found[f"{family}.{name}"] = Constant(f"{family}.{name}", **values)
+    return found
+
+
+def constant(name: str, where: str = "") -> Constant:
+    """The constant called `name`. Raises `CosimError`, naming `where`, if there is none."""
+    known = constants()
+    if name not in known:
+        raise unknown("constant", name, known, where)
+    return known[name]

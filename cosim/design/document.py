@@ -1,0 +1,167 @@
+"""A design as written: nested tables of plain values, each with its place and its provenance.
+
+A value may stand alone or tell where it comes from::
+
+    rows = 16
+    idle_power = { value = "150 mW", source = "clock tree, to calibrate", assumed = true }
+    energy = { from = "horowitz-45nm.int8-mac" }          # a constant of the catalogue
+
+A file may start from another design and state only what differs::
+
+    base = "ultra96"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from cosim.design import catalogue
+from cosim.design.toml_source import KeyPath, TomlSource, read_toml
+from cosim.errors import CosimError, nearest
+
+_PROVENANCE = {"value", "source", "assumed"}
+
+
+@dataclass
+class Document:
+    """Values of a design, and for each key where it stands and what it assumes."""
+
+    file: str
+    values: dict[str, object]
+    places: dict[KeyPath, str] = field(default_factory=dict)
+    assumptions: dict[KeyPath, str] = field(default_factory=dict)
+
+    def where(self, path: KeyPath) -> str:
+        """Place of `path`, or of the innermost table around it."""
+        if path in self.places:
+            return self.places[path]
+        return self.where(path[:-1]) if len(path) > 1 else self.file
+
+    def write(self, path: KeyPath, value: object, where: Callable[[KeyPath], str]) -> None:
+        """Put a value in place, following and noting its provenance; a table is merged.
+
+        Parameters
+        ----------
+        where : callable
+            Place of a key in the text that `value` comes from.
+        """
+        place = where(path)
+        if not isinstance(value, dict):
+            self._set(path, value, place)
+        elif "from" in value:
+            _check_keys(value, {"from"}, place)
+            constant = catalogue.constant(str(value["from"]), place)
+            self._set(path, constant.value, place)
+            if constant.assumed:
+                self.assumptions[path] = constant.source
+        elif "value" in value:
+            _check_keys(value, _PROVENANCE, place)
+            self._set(path, value["value"], place)
+            if value.get("assumed", False):
+                self.assumptions[path] = str(value.get("source", ""))
+        else:
+            self._table(path)
+            self.places[path] = place
+            for key, member in value.items():
+                self.write((*path, key), member, where)
+
+    def copy(self) -> Document:
+        return Document(self.file, _copied(self.values), dict(self.places), dict(self.assumptions))
+
+    def _set(self, path: KeyPath, value: object, place: str) -> None:
+        """Write a single value, forgetting what was assumed of the one it replaces."""
+        for known in [known for known in self.assumptions if known[: len(path)] == path]:
+            del self.assumptions[known]
+        self._table(path[:-1])[str(path[-1])] = value
+        self.places[path] = place
+
+    def _table(self, path: KeyPath) -> dict[str, object]:
+        """The table at `path`, made if it is not there."""
+        table = self.values
+        for key in path:
+            inner = table.get(str(key))
+            if not isinstance(inner, dict):
+                inner = table[str(key)] = {}
+            table = inner
+        return table
+
+
+def read_document(path_or_name: str | Path) -> Document:
+    """Read a design file, or a board of the catalogue by name.
+
+    Raises
+    ------
+    CosimError
+        If there is no such file or board, or the file is no valid TOML.
+    """
+    return _read(_find(str(path_or_name), Path(), ""), ())
+
+
+def from_values(values: Mapping[str, object], where: str) -> Document:
+    """A document from tables that were part of another file (a scenario's inline design)."""
+    source = TomlSource(where, dict(values))
+    return _with_base(source, Path(), ())
+
+
+def _find(name: str, folder: Path, where: str) -> Path:
+    if name in catalogue.board_names():
+        return catalogue.board_file(name)
+    if name.endswith(".toml") or "/" in name or (folder / name).is_file():
+        return folder / name
+    raise CosimError(
+        f"unknown board '{name}'",
+        where=where,
+        expected=f"one of {', '.join(catalogue.board_names())}, or a .toml file",
+        nearest=nearest(name, catalogue.board_names()),
+    )
+
+
+def _read(file: Path, seen: tuple[Path, ...]) -> Document:
+    if file.parent == catalogue.board_file("").parent:
+        return _board(file).copy()
+    if file.resolve() in seen:
+        raise CosimError("design is its own base", where=str(file))
+    return _with_base(read_toml(file), file.parent, (*seen, file.resolve()))
+
+
+@cache
+def _board(file: Path) -> Document:
+    """A board of the catalogue, read once: thousands of design points start from it."""
+    return _with_base(read_toml(file), file.parent, ())
+
+
+def _with_base(source: TomlSource, folder: Path, seen: tuple[Path, ...]) -> Document:
+    own = dict(source.values)
+    base = own.pop("base", None)
+    if base is None:
+        document = Document(source.file, {})
+    elif isinstance(base, str):
+        document = _read(_find(base, folder, source.where(("base",))), seen)
+        document.file = source.file
+    else:
+        raise CosimError(
+            f"base is {base!r}", where=source.where(("base",)), expected="a board or a .toml file"
+        )
+    for key, value in own.items():
+        document.write((key,), value, source.where)
+    return document
+
+
+def _check_keys(table: Mapping[str, object], known: set[str], place: str) -> None:
+    for key in table:
+        if key not in known:
+            raise CosimError(
+                f"unknown key '{key}' beside a value",
+                where=place,
+                expected=f"only {', '.join(sorted(known))}",
+                nearest=nearest(key, known),
+            )
+
+
+def _copied(values: dict[str, object]) -> dict[str, object]:
+    return {
+        key: _copied(value) if isinstance(value, dict) else value for key, value in values.items()
+    }

@@ -1,0 +1,213 @@
+"""From a checked specification to the resolved `Design`: names looked up, constants filled in."""
+
+from __future__ import annotations
+
+from cosim.design import catalogue
+from cosim.design.design import (
+    Buffer,
+    Clock,
+    Design,
+    DmaChannel,
+    Dram,
+    Host,
+    PowerDomain,
+    Precision,
+    SystolicArray,
+    VectorUnit,
+)
+from cosim.design.document import Document
+from cosim.design.specification import (
+    TILE_MEMORIES,
+    TRAFFIC,
+    DesignSpec,
+    DramSpec,
+    PrecisionSpec,
+)
+from cosim.design.validation import dotted
+from cosim.errors import CosimError, CosimErrors, unknown
+from cosim.units import format_power
+
+
+def resolved(spec: DesignSpec, document: Document) -> Design:
+    """The design that `spec` describes; `document` tells the places for errors.
+
+    Raises
+    ------
+    CosimErrors
+        If a name refers to nothing, a tile's operand has no place or no way to travel, or the
+        budget cannot carry the static power.
+    """
+    errors = [
+        *_clock_errors(spec, document),
+        *_coverage_errors(spec, document),
+        *_budget_errors(spec, document),
+    ]
+    dram: Dram | None = None
+    try:
+        dram, assumed = _dram(spec.dram, document)
+    except CosimError as error:
+        errors.append(error)
+    if errors or dram is None:
+        raise CosimErrors(errors)
+    array, vector = spec.engine.array, spec.engine.vector
+    return Design(
+        name=spec.name,
+        description=spec.description,
+        clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
+        array=SystolicArray(
+            name="array",
+            dataflow=array.dataflow,
+            rows=array.rows,
+            columns=array.columns,
+            clock=array.clock,
+            precisions=_precisions(array.precision),
+            fold_overlap=array.fold_overlap,
+            accumulator_bits=array.accumulator_bits,
+            idle_mw=array.idle_power,
+        ),
+        vector=VectorUnit(
+            name="vector",
+            lanes=vector.lanes,
+            clock=vector.clock,
+            precisions=_precisions(vector.precision),
+            idle_mw=vector.idle_power,
+        ),
+        buffers=_buffers(spec),
+        dma=_dma(spec),
+        dram=dram,
+        host=Host(
+            command_overhead_ps=spec.host.command_overhead,
+            queue_depth=spec.host.queue_depth,
+            operations_per_s=spec.host.operations,
+            active_mw=spec.host.active_power,
+            energy_pj_per_operation=spec.host.energy_per_operation,
+        ),
+        power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
+        assumptions=(*_assumptions(document), *assumed),
+    )
+
+
+def _precisions(table: dict[str, PrecisionSpec]) -> tuple[Precision, ...]:
+    return tuple(
+        Precision(name, entry.cycles_per_step, entry.energy) for name, entry in table.items()
+    )
+
+
+def _buffers(spec: DesignSpec) -> tuple[Buffer, ...]:
+    return tuple(
+        Buffer(
+            name=name,
+            holds=tuple(buffer.holds),
+            size_bytes=buffer.size,
+            double_buffered=buffer.double_buffered,
+            banks=buffer.banks,
+            ports=buffer.ports,
+            width_bits=buffer.width_bits,
+            read_pj_per_byte=buffer.read_energy * 8,
+            write_pj_per_byte=buffer.write_energy * 8,
+            static_mw=buffer.static_power,
+        )
+        for name, buffer in spec.buffer.items()
+    )
+
+
+def _dma(spec: DesignSpec) -> tuple[DmaChannel, ...]:
+    return tuple(
+        DmaChannel(
+            name=name,
+            carries=tuple(channel.carries),
+            port_bytes_per_cycle=channel.port_bytes_per_cycle,
+            clock=channel.clock,
+            outstanding=channel.outstanding,
+            burst_bytes=channel.burst,
+            latency_ps=channel.latency,
+            active_mw=channel.active_power,
+        )
+        for name, channel in spec.dma.items()
+    )
+
+
+def _dram(spec: DramSpec, document: Document) -> tuple[Dram, tuple[str, ...]]:
+    """The DRAM channel, and what its part's data assume."""
+    part = catalogue.dram_part(spec.part, f"{document.where(('dram', 'part'))}: dram.part")
+
+    def stated(value: float | None, computed: float) -> float:
+        return computed if value is None else value
+
+    dram = Dram(
+        part=part.name,
+        bandwidth_bytes_per_s=spec.bandwidth or part.bandwidth_bytes_per_s,
+        efficiency=stated(spec.efficiency, part.efficiency),
+        latency_ps=part.latency_ps if spec.latency is None else spec.latency,
+        capacity_bytes=spec.capacity,
+        read_pj_per_bit=stated(spec.read_energy, part.read_pj_per_bit),
+        write_pj_per_bit=stated(spec.write_energy, part.write_pj_per_bit),
+        background_mw=stated(spec.background_power, part.background_mw),
+    )
+    return dram, (f"dram.part = {part.name}: {part.assumed}",) if part.assumed else ()
+
+
+def _assumptions(document: Document) -> tuple[str, ...]:
+    """One line for each assumed constant, naming the first key that takes it."""
+    keys: dict[str, list[str]] = {}
+    for path, source in document.assumptions.items():
+        value: object = document.values
+        for key in path:
+            value = value[str(key)] if isinstance(value, dict) else None
+        keys.setdefault(f"{value}: {source}" if source else f"{value}", []).append(dotted(path))
+    return tuple(
+        f"{names[0]} = {text}"
+        if len(names) == 1
+        else f"{names[0]} and {len(names) - 1} more = {text}"
+        for text, names in keys.items()
+    )
+
+
+def _clock_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
+    users = {
+        ("engine", "array", "clock"): spec.engine.array.clock,
+        ("engine", "vector", "clock"): spec.engine.vector.clock,
+        **{("dma", name, "clock"): channel.clock for name, channel in spec.dma.items()},
+    }
+    return [
+        unknown("clock", clock, spec.clocks, f"{document.where(path)}: {dotted(path)}")
+        for path, clock in users.items()
+        if clock not in spec.clocks
+    ]
+
+
+def _coverage_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
+    """Every operand of a tile lies in one buffer and travels on one channel."""
+    held = [item for buffer in spec.buffer.values() for item in buffer.holds]
+    carried = [item for channel in spec.dma.values() for item in channel.carries]
+    errors = []
+    for table, key, needed, given in (
+        ("buffer", "holds", TILE_MEMORIES, held),
+        ("dma", "carries", TRAFFIC, carried),
+    ):
+        for item in dict.fromkeys((*needed, *given)):
+            count = given.count(item)
+            if count != 1:
+                number = "no" if count == 0 else f"more than one ({count})"
+                errors.append(
+                    CosimError(
+                        f'{number} {table} {key} "{item}"',
+                        where=document.where((table,)),
+                        expected=f"exactly one {table} that {key} it",
+                    )
+                )
+    return errors
+
+
+def _budget_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
+    static = spec.power.static + sum(buffer.static_power for buffer in spec.buffer.values())
+    if spec.power.budget is None or spec.power.budget > static:
+        return []
+    return [
+        CosimError(
+            f"power.budget {format_power(spec.power.budget)} does not exceed the static power",
+            where=document.where(("power", "budget")),
+            expected=f"more than {format_power(static)} (power.static and the buffers'), "
+            'or "unlimited"',
+        )
+    ]

@@ -1,0 +1,63 @@
+"""The JSON Schema of a design file: the specification plus what a document may add to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cosim.design.specification import DesignSpec
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def design_schema() -> dict[str, object]:
+    """Keys, types, ranges and meanings, ``base`` and values with provenance included.
+
+    No key is required: a file with a ``base`` may leave any of them out.
+    """
+    schema = DesignSpec.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return {
+        "$schema": _DIALECT,
+        **_with_provenance(schema),
+        "$defs": {
+            **{name: _with_provenance(table) for name, table in definitions.items()},
+            "from": {
+                "type": "object",
+                "properties": {"from": {"type": "string"}},
+                "required": ["from"],
+                "additionalProperties": False,
+                "description": "A constant of the catalogue: `cosim list parts`.",
+            },
+        },
+    }
+
+
+def _with_provenance(table: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a table, each single value also allowed as ``{value, source, assumed}``."""
+    if table.get("type") != "object" or "properties" not in table:
+        return table
+    properties = {key: _or_sourced(value) for key, value in table["properties"].items()}
+    return {
+        **{key: value for key, value in table.items() if key != "required"},
+        "properties": properties,
+    }
+
+
+def _or_sourced(value: dict[str, Any]) -> dict[str, Any]:
+    entries = value.get("additionalProperties")
+    if isinstance(entries, dict) and "$ref" not in entries:
+        return {**value, "additionalProperties": _or_sourced(entries)}
+    if value.get("type") == "object" or "$ref" in value:
+        return value
+    sourced = {
+        "type": "object",
+        "properties": {
+            "value": value,
+            "source": {"type": "string", "description": "Where the value comes from."},
+            "assumed": {"type": "boolean", "description": "True if no source states it."},
+        },
+        "required": ["value"],
+        "additionalProperties": False,
+    }
+    description = {"description": value["description"]} if "description" in value else {}
+    return {"anyOf": [value, sourced, {"$ref": "#/$defs/from"}], **description}

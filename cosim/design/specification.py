@@ -1,0 +1,228 @@
+"""What a design file may say: every key with its type, range and meaning.
+
+These classes are the edge of the program: they check what a person wrote and become a `Design` in
+`cosim.design.resolve`. The text under a key is what the JSON Schema shows in an editor.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from cosim import units
+from cosim.design.design import Dataflow
+from cosim.design.quantity_field import Between
+
+TILE_MEMORIES = ("input", "weight", "accumulator", "output")
+"""What must lie in some buffer for a tile to run."""
+TRAFFIC = ("input", "weight", "output")
+"""What must travel on some DMA channel."""
+
+_ELEMENT_TYPE = re.compile(r"int([1-9]|[12]\d|3[0-2])|ternary|b?float16|float(32|64)")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def _element_types(value: dict[str, Any]) -> dict[str, Any]:
+    for name in value:
+        if not _ELEMENT_TYPE.fullmatch(name):
+            raise PydanticCustomError(
+                "refused",
+                "unknown element type '{name}'",
+                {
+                    "name": name,
+                    "expected": "int1 to int32, ternary, float16, bfloat16, float32 or float64",
+                },
+            )
+    return value
+
+
+def _names(value: dict[str, Any]) -> dict[str, Any]:
+    for name in value:
+        if not _NAME.fullmatch(name):
+            raise PydanticCustomError(
+                "refused",
+                "'{name}' is no name",
+                {"name": name, "expected": "a letter, then letters, digits, _ and -"},
+            )
+    return value
+
+
+def _each_once(value: list[str]) -> list[str]:
+    if len(set(value)) != len(value):
+        raise PydanticCustomError(
+            "refused", "something is named twice", {"expected": "each name at most once"}
+        )
+    return value
+
+
+Frequency = Annotated[int, Between(units.FREQUENCY, "1 kHz", "10 GHz")]
+Duration = Annotated[int, Between(units.TIME, "0 s", "1 s")]
+Size = Annotated[int, Between(units.BYTES, "1 B", "1024 GiB")]
+Bandwidth = Annotated[int, Between(units.BANDWIDTH, "1 kB/s", "1000000 GB/s")]
+Energy = Annotated[float, Between(units.ENERGY, "0 pJ", "1 J")]
+EnergyPerBit = Annotated[float, Between(units.ENERGY_PER_BIT, "0 pJ/bit", "1000 nJ/bit")]
+Power = Annotated[float, Between(units.POWER, "0 W", "10 kW")]
+Budget = Annotated[float | None, Between(units.POWER, "1 uW", "10 kW", or_word="unlimited")]
+OperationRate = Annotated[int, Between(units.OPERATION_RATE, "1 op/s", "1000 Top/s")]
+
+
+class Specification(BaseModel):
+    """A table of the file: unknown keys are errors, no value is silently converted."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class PrecisionSpec(Specification):
+    cycles_per_step: int = Field(default=1, ge=1, le=4096)
+    """Clock cycles a processing element (or lane) takes for one operation of this type."""
+    energy: Energy
+    """Energy of one multiply-accumulate (or one elementwise operation)."""
+
+
+Precisions = Annotated[
+    dict[str, PrecisionSpec], BeforeValidator(_element_types), Field(min_length=1)
+]
+
+
+class ArraySpec(Specification):
+    dataflow: Annotated[Dataflow, Field(strict=False)]
+    """The operand that stays in the array."""
+    rows: int = Field(ge=1, le=4096)
+    """Processing elements in a column."""
+    columns: int = Field(ge=1, le=4096)
+    """Processing elements in a row."""
+    clock: str
+    """Clock domain, a name under [clocks]."""
+    precision: Precisions
+    """Element types the array computes with; `intN` serves integers of at most N bits."""
+    fold_overlap: bool = False
+    """Whether a fold's fill overlaps the last one's drain."""
+    accumulator_bits: int = Field(default=32, ge=8, le=64)
+    """Width of a partial sum."""
+    idle_power: Power = 0.0
+    """Clock tree and control while a tile runs, beside the energy of its operations."""
+
+
+class VectorSpec(Specification):
+    lanes: int = Field(ge=1, le=4096)
+    """Elementwise operations at a time."""
+    clock: str
+    """Clock domain, a name under [clocks]."""
+    precision: Precisions
+    """Element types the lanes compute with."""
+    idle_power: Power = 0.0
+    """Clock tree and control while the unit runs."""
+
+
+class EngineSpec(Specification):
+    array: ArraySpec
+    """Systolic array of multiply-accumulate elements."""
+    vector: VectorSpec
+    """Lanes for activation, pooling, requantization, reductions and the optimizer."""
+
+
+class BufferSpec(Specification):
+    holds: Annotated[
+        list[Literal["input", "weight", "accumulator", "output", "resident"]],
+        AfterValidator(_each_once),
+        Field(min_length=1),
+    ]
+    """What may lie here: operands of tiles, partial sums, results, or whole resident tensors."""
+    size: Size
+    """Capacity, both halves of a double buffer together."""
+    double_buffered: bool = True
+    """Whether the next tile arrives while this one is read."""
+    banks: int = Field(default=1, ge=1, le=4096)
+    ports: int = Field(default=1, ge=1, le=16)
+    """Accesses a bank serves in one cycle."""
+    width_bits: int = Field(default=64, ge=1, le=65536)
+    """Bits of one access."""
+    read_energy: EnergyPerBit = 0.0
+    write_energy: EnergyPerBit = 0.0
+    static_power: Power = 0.0
+    """Leakage, drawn always, beside the domain's own static power."""
+
+
+class DmaSpec(Specification):
+    carries: Annotated[
+        list[Literal["input", "weight", "output"]],
+        AfterValidator(_each_once),
+        Field(min_length=1),
+    ]
+    """The traffic of this channel."""
+    port_bytes_per_cycle: int = Field(ge=1, le=4096)
+    """Width of its port into the interconnect."""
+    clock: str
+    """Clock domain of the port, a name under [clocks]."""
+    outstanding: int = Field(default=16, ge=1, le=4096)
+    """Bursts that may wait for the DRAM at once."""
+    burst: Size = 64
+    """Bytes one request asks for."""
+    latency: Duration = 0
+    """Interconnect and controller, there and back, beside the DRAM's own time."""
+    active_power: Power = 0.0
+    """Power while a descriptor is moved."""
+
+
+class DramSpec(Specification):
+    part: str
+    """A part of the catalogue: `cosim list parts`."""
+    capacity: Size
+    bandwidth: Bandwidth | None = None
+    """Peak; the part's own if left out."""
+    efficiency: float | None = Field(default=None, gt=0, le=1)
+    """Share of the peak left after refresh and turnarounds; computed from the part if left out."""
+    latency: Duration | None = None
+    """First access of a transfer; computed from the part if left out."""
+    read_energy: EnergyPerBit | None = None
+    """Computed from the part's currents if left out, as the next two."""
+    write_energy: EnergyPerBit | None = None
+    background_power: Power | None = None
+
+
+class HostSpec(Specification):
+    command_overhead: Duration
+    """Time to prepare and issue one operation's command to the accelerator."""
+    queue_depth: int = Field(default=1, ge=1, le=65536)
+    """Commands that may wait in the accelerator's queue."""
+    operations: OperationRate
+    """Sustained scalar operations per second of what no engine can do."""
+    active_power: Power = 0.0
+    energy_per_operation: Energy = 0.0
+    """Energy of a fall-back operation beside the active power."""
+
+
+class PowerSpec(Specification):
+    static: Power = 0.0
+    """Drawn always by the accelerator's domain, its buffers' own static power left out."""
+    budget: Budget = None
+    """What the domain may draw at any instant; a task that would lift it above waits."""
+
+
+class DesignSpec(Specification):
+    """A design point: a machine with one array, one vector unit, one DRAM channel and a host."""
+
+    base: str | None = None
+    """A board of the catalogue or a file that this design starts from, stating what differs."""
+    name: str = Field(min_length=1)
+    """How results call it."""
+    description: str = ""
+    clocks: Annotated[dict[str, Frequency], BeforeValidator(_names), Field(min_length=1)]
+    """Clock domains."""
+    engine: EngineSpec
+    buffer: Annotated[dict[str, BufferSpec], BeforeValidator(_names), Field(min_length=1)]
+    """On-chip memories by name."""
+    dma: Annotated[dict[str, DmaSpec], BeforeValidator(_names), Field(min_length=1)]
+    """DMA channels by name."""
+    dram: DramSpec
+    host: HostSpec
+    power: PowerSpec
