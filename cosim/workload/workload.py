@@ -76,6 +76,11 @@ class Tensor:
     """Quantization scheme when quantized (``ternary``, ``vecq``, ``min-max``...), else empty."""
     parameter: str = ""
     """Dotted name of the parameter this tensor is, or is derived from (gradient, state)."""
+    strides: tuple[int, ...] = ()
+    """Elements between neighbours along each dimension of `shape`; empty: row-major, no gaps.
+    Never increasing: the dimensions of `shape` are in the order of memory."""
+    offset: int = 0
+    """First element, counted from the start of the storage."""
 
     @property
     def elements(self) -> int:
@@ -111,8 +116,10 @@ class Index:
 class Access:
     """How a loop nest indexes one operand: one `Index` per dimension of the view it sees.
 
-    `view_shape` is the shape the indices refer to (equal in element count to, or a permutation /
-    broadcast of, the tensor's own shape).
+    `view_shape` is the shape the indices refer to: the elements of the tensor, in their order,
+    under another shape. An operand transposed in the source has its indices in another order; a
+    dimension it is broadcast along has no index. With numpy, an access reads
+    ``values.reshape(view_shape)[indices]``.
     """
 
     tensor: int
@@ -123,6 +130,9 @@ class Access:
 @dataclass(frozen=True)
 class Op:
     """One operation of the stream.
+
+    `name` is what the source framework calls it. `inputs` and `outputs` keep the order of the
+    operands and may name a tensor twice (``x * x``); an update in place has its tensor in both.
 
     For ``contraction`` and ``convolution``: `loops`, two operand `accesses` (first the streaming
     operand: activations; then the weight-like operand) and a `result` access; a bias, if any, is
