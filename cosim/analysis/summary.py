@@ -1,0 +1,235 @@
+"""The answers of one run as one JSON-able dictionary, the same on every machine.
+
+`analyse` computes what the parts of a report need once; `summarise` turns it into the dictionary
+that is kept as ``summary.json`` in the run folder. Times are seconds, energies joules, powers
+watts, sizes bytes; exact picoseconds stand beside where a sum must hold to the picosecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cosim.analysis import counters, roofline
+from cosim.analysis.breakdown import (
+    LABELS,
+    Breakdown,
+    ComponentTime,
+    component_times,
+    latency_breakdown,
+)
+from cosim.analysis.energy import Energy, energy, task_counts
+from cosim.analysis.memory import MemoryOverTime, memory_over_time
+from cosim.analysis.task_table import Integers, TaskTable
+from cosim.design.design import Design
+from cosim.mapping.program import Program
+from cosim.timeline.rows import Rows
+
+PER_SECOND = 1e12
+"""Picoseconds; also picojoules in a joule. Dividing rounds once, so 1739000 ps is 1.739e-06 s."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything derived from one run, each part computed when it is first asked for."""
+
+    program: Program
+    design: Design
+    rows: Rows
+    makespan_ps: int
+
+    @cached_property
+    def breakdown(self) -> Breakdown:
+        return latency_breakdown(self.program, self.design, self.rows)
+
+    @cached_property
+    def components(self) -> list[ComponentTime]:
+        return component_times(self.program, self.rows, self.makespan_ps)
+
+    @cached_property
+    def task_counts(self) -> Integers:
+        return task_counts(self.program, self.rows)
+
+    @cached_property
+    def energy(self) -> Energy:
+        return energy(self.program, self.design, self.task_counts, self.makespan_ps)
+
+    @cached_property
+    def memory(self) -> MemoryOverTime | None:
+        return memory_over_time(self.program, self.rows, self.makespan_ps)
+
+    @cached_property
+    def buffers(self) -> list[counters.StepFunction]:
+        return counters.buffer_occupancy(self.program, self.rows, self.makespan_ps)
+
+    @cached_property
+    def dram_bandwidth(self) -> counters.StepFunction:
+        return counters.dram_bandwidth(self.program, self.rows, self.makespan_ps)
+
+    @cached_property
+    def power(self) -> counters.StepFunction:
+        return counters.power(self.program, self.rows, self.makespan_ps)
+
+    @cached_property
+    def roofline(self) -> list[roofline.LayerPoint]:
+        return roofline.roofline(self.program, self.design, self.task_counts, self.breakdown)
+
+
+def analyse(program: Program, design: Design, rows: Rows, makespan_ps: int) -> Analysis:
+    """The analysis of a whole timeline."""
+    return Analysis(program, design, rows, makespan_ps)
+
+
+def summarise(analysis: Analysis) -> dict[str, Any]:
+    """Every answer of a run in plain data; keys name their unit."""
+    makespan = analysis.makespan_ps
+    period = analysis.design.clock(analysis.design.array.clock).period_ps
+    total_pj = analysis.energy.total_pj
+    return {
+        "latency_s": makespan / PER_SECOND,
+        "makespan_ps": makespan,
+        "cycles": -(-makespan // period),
+        "clock_hz": analysis.design.clock(analysis.design.array.clock).frequency_hz,
+        "macs": int((analysis.task_counts * TaskTable(analysis.program).macs[:-1]).sum()),
+        "energy_j": total_pj / PER_SECOND,
+        "energy_by_component_j": _in_seconds(analysis.energy.by_component),
+        "energy_by_role_j": _in_seconds(analysis.energy.by_role),
+        "average_power_w": analysis.power.mean / 1e3,
+        "peak_power_w": analysis.power.peak / 1e3,
+        "power_budget_w": _watts(analysis.design.power.budget_mw),
+        **_traffic(analysis),
+        **_memory(analysis),
+        "breakdown": _in_seconds(analysis.breakdown.by_cause),
+        "breakdown_ps": analysis.breakdown.by_cause,
+        "waited_for_power_s": _in_seconds(analysis.breakdown.waited_for_power_ps),
+        "layers": _layers(analysis, period),
+        "components": _components(analysis),
+        "utilisation": _utilisation(analysis),
+        "roofline": _roofline(analysis),
+        "fallbacks": dict(_facts(analysis, "fallbacks")),
+        "assumptions": list(analysis.design.assumptions),
+    }
+
+
+def _facts(analysis: Analysis, key: str) -> Mapping[str, Any]:
+    value = analysis.program.facts.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _watts(milliwatts: float | None) -> float | None:
+    return None if milliwatts is None else milliwatts / 1e3
+
+
+def _in_seconds(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Picoseconds to seconds, or picojoules to joules."""
+    return {name: amount / PER_SECOND for name, amount in amounts.items()}
+
+
+def _traffic(analysis: Analysis) -> dict[str, Any]:
+    read: dict[str, int] = {}
+    written: dict[str, int] = {}
+    infos = TaskTable(analysis.program).infos
+    for count, info in zip(analysis.task_counts.tolist(), infos, strict=False):
+        for totals, size in ((read, info.dram_read_bytes), (written, info.dram_write_bytes)):
+            if size and count:
+                totals[info.role] = totals.get(info.role, 0) + size * count
+    return {
+        "dram_bytes": sum(read.values()) + sum(written.values()),
+        "dram_read_bytes_by_role": read,
+        "dram_written_bytes_by_role": written,
+        "peak_dram_bandwidth_bytes_per_s": analysis.dram_bandwidth.peak,
+        "average_dram_bandwidth_bytes_per_s": analysis.dram_bandwidth.mean,
+    }
+
+
+def _memory(analysis: Analysis) -> dict[str, Any]:
+    facts = _facts(analysis, "memory")
+    sizes = {buffer.name: buffer.size_bytes for buffer in analysis.design.buffers}
+    return {
+        "peak_memory_bytes": int(facts.get("peak_bytes", 0)),
+        "peak_memory_by_role_bytes": dict(facts.get("by_role", {})),
+        "peak_memory_layer": _peak_layer(analysis, facts),
+        "buffers": {
+            counter.name: {"peak_bytes": int(counter.peak), "size_bytes": sizes.get(counter.name)}
+            for counter in analysis.buffers
+        },
+    }
+
+
+def _peak_layer(analysis: Analysis, facts: Mapping[str, Any]) -> str:
+    layers, group = analysis.program.layers, int(facts.get("peak_group", -1))
+    return layers[group] if 0 <= group < len(layers) else ""
+
+
+def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
+    """Share of the critical path of every layer; they sum to the latency."""
+    table = analysis.breakdown.by_layer
+    names = [*analysis.program.layers, "(no layer)"]
+    phases: Any = analysis.program.facts.get("phases") or []
+    result: dict[str, Any] = {}
+    for position, name in enumerate(names):
+        total = int(table[position].sum())
+        if position == len(names) - 1 and not total:
+            continue
+        result[name] = {
+            "seconds": total / PER_SECOND,
+            "cycles": total / period,
+            "phase": str(phases[position]) if position < len(phases) else "",
+            "breakdown_ps": {
+                label: int(time)
+                for label, time in zip(LABELS, table[position], strict=True)
+                if time
+            },
+        }
+    return result
+
+
+def _components(analysis: Analysis) -> dict[str, Any]:
+    return {
+        part.name: {
+            "kind": part.kind,
+            "intervals": part.rows,
+            "busy_s": part.busy_ps / PER_SECOND,
+            "idle_s": _in_seconds(part.idle_ps),
+        }
+        for part in analysis.components
+    }
+
+
+def _utilisation(analysis: Analysis) -> dict[str, float]:
+    """Array: multiply-accumulates over those of a full array; others: busy over the run's time."""
+    makespan = analysis.makespan_ps or 1
+    result = {part.name: part.busy_ps / makespan for part in analysis.components}
+    array = analysis.design.array
+    if array.name in result:
+        infos = TaskTable(analysis.program).infos
+        counts = analysis.task_counts.tolist()
+        on_array = sum(
+            count * info.macs
+            for count, info in zip(counts, infos, strict=False)
+            if info.activity == "compute"
+        )
+        cycles = makespan / analysis.design.clock(array.clock).period_ps
+        result[array.name] = on_array / (array.rows * array.columns * cycles)
+    return result
+
+
+def _roofline(analysis: Analysis) -> dict[str, Any]:
+    over = roofline.roof(analysis.design)
+    return {
+        "peak_macs_per_s": over.peak_macs_per_s,
+        "bandwidth_bytes_per_s": over.bandwidth_bytes_per_s,
+        "layers": {
+            point.name: {
+                "macs": point.macs,
+                "dram_bytes": point.dram_bytes,
+                "attained_macs_per_s": point.attained,
+                "attainable_macs_per_s": point.attainable
+                if point.dram_bytes
+                else over.peak_macs_per_s,
+            }
+            for point in analysis.roofline
+        },
+    }
