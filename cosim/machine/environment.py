@@ -1,0 +1,184 @@
+"""The SimPy environment of a machine: integer picoseconds and a defined order within an instant.
+
+A plain SimPy environment runs the events of one instant in the order in which they were scheduled,
+which depends on the order in which processes were written. Here an instant has two stages:
+
+1. Whoever can go on, goes on, lowest rank first. (The users' own SimPy processes come before the
+   components, in SimPy's usual order.)
+2. When nobody can, the armed pool of the lowest (phase, index) arbitrates: its requests are sorted
+   by (priority, arrival, rank) and granted in that order, without bypass, while they fit. Those
+   who were granted go on (stage 1) before the next pool arbitrates.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+import simpy
+
+from cosim.errors import CosimError
+from cosim.machine.deadlock import overflow_error
+from cosim.mapping.program import Pool, PoolPhase, Program
+
+COMPONENT = 2
+"""Priority of component resumptions in SimPy's queue; SimPy's own are 0 (urgent) and 1."""
+
+
+class TokenPool:
+    """Tokens of a `Pool` while the machine runs.
+
+    Attributes
+    ----------
+    level : int
+        Tokens there to take.
+    waiting : list of Request
+        Sorted by (priority, arrival, rank).
+    """
+
+    __slots__ = (
+        "armed", "capacity", "entry", "environment", "immediate", "index", "level", "releaser",
+        "releasing_row", "spec", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, environment: MachineEnvironment, index: int, spec: Pool) -> None:
+        self.environment = environment
+        self.index = index
+        self.spec = spec
+        self.level = spec.initial
+        self.capacity = spec.capacity
+        self.immediate = spec.phase == PoolPhase.IMMEDIATE
+        self.entry = (int(spec.phase), index, self)
+        self.waiting: list[Request] = []
+        self.armed = False
+        self.releaser = -1
+        self.releasing_row = -1
+
+    def request(self, request: Request) -> None:
+        """Put a request in line; an arbitrated pool decides at the end of the instant."""
+        waiting = self.waiting
+        if waiting:
+            insort(waiting, request)
+        else:
+            waiting.append(request)
+        if not self.armed and not self.immediate:
+            self.armed = True
+            heappush(self.environment.armed, self.entry)
+
+    def release(self, amount: int, rank: int, row: int) -> None:
+        """Give tokens back; `row` is the latest interval of the component that does.
+
+        Raises
+        ------
+        CosimError
+            If the pool then holds more than its capacity.
+        """
+        self.level += amount
+        if self.capacity is not None and self.level > self.capacity:
+            environment = self.environment
+            raise overflow_error(
+                environment.program, rank, self.index, self.level, environment.now_ps
+            )
+        self.releaser = rank
+        self.releasing_row = row
+        if self.waiting:
+            if self.immediate:
+                self.arbitrate()
+            elif not self.armed:
+                self.armed = True
+                heappush(self.environment.armed, self.entry)
+
+    def arbitrate(self) -> None:
+        """Grant in order while requests fit."""
+        waiting = self.waiting
+        environment = self.environment
+        while waiting and waiting[0][3] <= self.level:
+            request = waiting.pop(0)
+            self.level -= request[3]
+            request[5] = self.releaser
+            request[6] = self.releasing_row
+            event = request[4]
+            if event is None:
+                environment.resume_at(environment._now, request[2])
+            else:
+                event.succeed()
+
+
+Request = list[Any]
+"""[priority, arrival, rank, amount, event, releaser, releasing row]. A component that waits has no
+event, a user's process has the one that happens on grant. The grant sets the last two."""
+
+
+class MachineEnvironment(simpy.Environment):
+    """SimPy environment in which components are generators that resume by rank.
+
+    A component's generator yields when it must wait; `resume_at` says when it goes on.
+    """
+
+    _now: Any  # SimPy allows real numbers; here it is always an integer
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self.program = program
+        self.armed: list[tuple[int, int, TokenPool]] = []
+        """Heap of the pools that have to decide, by phase and index."""
+        self.pools = [TokenPool(self, index, pool) for index, pool in enumerate(program.pools)]
+        self.resume: list[Callable[[], object]] = []
+        """How every component goes on, by rank."""
+        self.unfinished = 0
+        """Foreground components that have tasks left."""
+
+    @property
+    def now_ps(self) -> int:
+        """Present time in picoseconds."""
+        return int(self._now)
+
+    def resume_at(self, time_ps: int, rank: int) -> None:
+        """Let the component of `rank` go on at `time_ps`."""
+        heappush(self._queue, (time_ps, COMPONENT, rank, None))  # type: ignore[misc]
+
+    def pending_components(self) -> list[int]:
+        """Ranks of the components that hold or are about to go on."""
+        return [rank for _, priority, rank, _ in self._queue if priority == COMPONENT]
+
+    def step(self) -> None:
+        """Process one event or one arbitration.
+
+        Raises
+        ------
+        simpy.core.EmptySchedule
+            If nothing is left that could happen.
+        """
+        queue = self._queue
+        if self.armed and not (queue and queue[0][0] == self._now):
+            _, _, pool = heappop(self.armed)
+            pool.armed = False
+            pool.arbitrate()
+        elif queue and queue[0][1] == COMPONENT:
+            self._now, _, rank, _ = heappop(queue)
+            self.resume[rank]()
+        else:
+            try:
+                super().step()
+            except CosimError as error:
+                # SimPy raises a copy made of the arguments alone; the mistake itself says more
+                raise error.__cause__ or error from None
+
+    def run_components(self) -> bool:
+        """Run until the foreground components have finished; False if they never can."""
+        queue, armed, resume = self._queue, self.armed, self.resume
+        while self.unfinished:
+            if armed and not (queue and queue[0][0] == self._now):
+                _, _, pool = heappop(armed)
+                pool.armed = False
+                pool.arbitrate()
+            elif queue and queue[0][1] == COMPONENT:
+                self._now, _, rank, _ = heappop(queue)
+                resume[rank]()
+            elif queue:
+                self.step()
+            else:
+                return False
+        return True

@@ -1,0 +1,199 @@
+"""The SimPy executor: the readable definition of what a machine does with a program.
+
+Every component is a generator in a `MachineEnvironment` that walks through its stream and obeys
+the steps. All other ways to run a program must give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError
+from cosim.machine.attached import AttachedMachine
+from cosim.machine.deadlock import Request, deadlock_error, net_producers
+from cosim.machine.environment import MachineEnvironment
+from cosim.machine.environment import Request as TokenRequest
+from cosim.mapping.program import Program, StepKind, expand
+from cosim.timeline.causes import Cause
+from cosim.timeline.recorder import CHUNK_ROWS, Recorder
+
+UserProcess = Callable[[MachineEnvironment, AttachedMachine], Generator[Any, Any, Any]]
+"""A user's own SimPy process: called with the environment and the machine, yields SimPy events."""
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of rows recorded so far."""
+
+
+# plain integers: comparing members of an enumeration would double the time of a run
+ACQUIRE, HOLD, MARK = int(StepKind.ACQUIRE), int(StepKind.HOLD), int(StepKind.MARK)
+START, SEQUENCE = int(Cause.START), int(Cause.SEQUENCE)
+
+
+class SimPyExecutor:
+    """Runs one program, once.
+
+    Parameters
+    ----------
+    program : Program
+        Checked (`cosim.machine.validate.check_program`).
+    extra : sequence of UserProcess
+        Further processes. They compete for the pools like components of higher rank and do not
+        keep the run alive.
+    creation_order : sequence of int, optional
+        Order in which component processes are created. It must not matter; tests see to that.
+    progress : Progress, optional
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        extra: Sequence[UserProcess] = (),
+        creation_order: Iterable[int] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.program = program
+        self.environment = MachineEnvironment(program)
+        self.recorder = Recorder()
+        self.tasks_done = [0] * len(program.components)
+        self._progress = progress
+        self._extra = extra
+        self._steps = [_timed_steps(program, number) for number in range(len(program.templates))]
+        self._causes = [int(pool.cause) for pool in program.pools]
+        self._release_causes = [
+            None if part.release_cause is None else int(part.release_cause)
+            for part in program.components
+        ]
+        self._held = [[0] * len(program.pools) for _ in program.components]
+        self._produced = net_producers(program)
+        self.attached: AttachedMachine | None = None
+        ranks = range(len(program.components))
+        self.environment.resume = [_never] * len(program.components)
+        for rank in ranks if creation_order is None else creation_order:
+            if not program.components[rank].background:
+                self.environment.unfinished += 1
+            self.environment.resume[rank] = self._component(rank).__next__
+            self.environment.resume_at(0, rank)
+
+    def run(self) -> NDArray[np.int64]:
+        """Run to the end of the last foreground component.
+
+        Returns
+        -------
+        table : int64 array, shape (n_rows, 8)
+            Columns as in `cosim.timeline.rows.COLUMN_TYPES`.
+
+        Raises
+        ------
+        CosimError
+            Deadlock, or a pool filled above its capacity.
+        """
+        if self._extra:
+            self.attached = AttachedMachine(self.environment, self.recorder)
+            for process in self._extra:
+                self.environment.process(process(self.environment, self.attached))
+        if not self.environment.run_components():
+            raise self._deadlock()
+        return self.recorder.table()
+
+    def _component(self, rank: int) -> Generator[None, None, None]:
+        """Walk through the stream of one component and obey its steps."""
+        environment = self.environment
+        pools, resume_at, recorder = environment.pools, environment.resume_at, self.recorder
+        append, steps, done = recorder.append, self._steps, self.tasks_done
+        component = self.program.components[rank]
+        background, held = component.background, self._held[rank]
+        start, cause, cause_row, last_row = -1, -1, -1, -1
+        task = -1
+
+        for task, template in enumerate(expand(component.stream)):
+            done[rank] = task
+            if background:
+                held[:] = [0] * len(held)
+            for kind, index, amount, priority in steps[template]:
+                if kind == ACQUIRE:
+                    pool = pools[index]
+                    if pool.immediate and pool.level >= amount:
+                        pool.level -= amount
+                    else:
+                        arrival = environment._now
+                        request: TokenRequest = [priority, arrival, rank, amount, None, -1, -1]
+                        pool.request(request)
+                        yield
+                        if environment._now > arrival:
+                            cause, cause_row = self._wait_cause(index, request[5]), request[6]
+                    if background:
+                        held[index] += amount
+                elif kind == HOLD:
+                    if start < 0:
+                        start = environment._now
+                        if start == 0:
+                            cause, cause_row = START, -1
+                        elif cause < 0:
+                            cause, cause_row = SEQUENCE, last_row
+                    if amount:  # the duration in picoseconds, see _timed_steps
+                        resume_at(environment._now + amount, rank)
+                        yield
+                        if background and not self._extra:
+                            self._check_foreground()
+                elif kind == MARK:
+                    now = environment._now
+                    last_row = append((rank, template, task, index, start, now, cause, cause_row))
+                    start, cause = -1, -1
+                    if self._progress and recorder.count % CHUNK_ROWS == 0:
+                        self._progress(recorder.count)
+                else:
+                    if background:
+                        held[index] -= amount
+                    pools[index].release(amount, rank, last_row)
+        done[rank] = task + 1
+        if not background:
+            environment.unfinished -= 1
+        yield
+
+    def _wait_cause(self, pool: int, releaser: int) -> int:
+        """Cause of a wait for `pool` that ended because `releaser` gave tokens back."""
+        if releaser < len(self._release_causes):
+            replaced = self._release_causes[releaser]
+            if replaced is not None:
+                return replaced
+        return self._causes[pool]
+
+    def _check_foreground(self) -> None:
+        """Raise if only background components run and none of them can ever help the others."""
+        environment, components = self.environment, self.program.components
+        if environment.armed:
+            return
+        if any(not components[rank].background for rank in environment.pending_components()):
+            return
+        for pool in environment.pools:
+            first = next((r for r in pool.waiting if not components[r[2]].background), None)
+            if first is None:
+                continue
+            held = sum(max(0, tokens[pool.index]) for tokens in self._held)
+            if self._produced[pool.index] or first[3] <= pool.level + held:
+                return
+        raise self._deadlock()
+
+    def _deadlock(self) -> CosimError:
+        pools = self.environment.pools
+        waiting = [Request(r[2], pool.index, r[3]) for pool in pools for r in pool.waiting]
+        known = [request for request in waiting if request.rank < len(self.program.components)]
+        levels = [pool.level for pool in pools]
+        return deadlock_error(self.program, self.environment.now_ps, levels, known)
+
+
+def _timed_steps(program: Program, number: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Steps of a template with HOLD's amount replaced by its duration in picoseconds."""
+    return tuple(
+        (HOLD, a, a * program.clock_periods_ps[b], c) if kind == HOLD else (int(kind), a, b, c)
+        for kind, a, b, c in program.templates[number].steps
+    )
+
+
+def _never() -> None:
+    raise AssertionError("a component without a process was resumed")

@@ -1,0 +1,44 @@
+"""Collects rows while a machine runs, in chunks of columns rather than objects."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RowTuple = tuple[int, int, int, int, int, int, int, int]
+
+CHUNK_ROWS = 16384
+
+
+class Recorder:
+    """Rows as they happen.
+
+    `append` takes (component, template, task, lane, start, end, cause, cause_row).
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._pending: list[RowTuple] = []
+        self._chunks: list[NDArray[np.int64]] = []
+
+    def append(self, row: RowTuple) -> int:
+        """Add a row and return its number."""
+        number = self.count
+        self.count = number + 1
+        self._pending.append(row)
+        if len(self._pending) == CHUNK_ROWS:
+            self.flush()
+        return number
+
+    def flush(self) -> None:
+        """Turn the rows collected since the last flush into a chunk of columns."""
+        if self._pending:
+            self._chunks.append(np.array(self._pending, np.int64))
+            self._pending.clear()
+
+    def table(self) -> NDArray[np.int64]:
+        """All rows, shape (n_rows, 8)."""
+        self.flush()
+        if not self._chunks:
+            return np.empty((0, 8), np.int64)
+        return np.concatenate(self._chunks)

@@ -1,0 +1,67 @@
+"""A program that breaks the rules is refused in one clear line, before it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from cosim.errors import CosimError
+from cosim.machine.execute import run
+from cosim.mapping.program import Component, Loop, Pool, PoolPhase
+from cosim.timeline.causes import Cause
+from tests.machine.test_small_machines import ACQUIRE, HOLD, MARK, RELEASE, machine
+
+POOL = Pool("slots", 1, PoolPhase.IMMEDIATE, Cause.INPUT, "buffer", 2)
+WORK = [(HOLD, 1, 0, 0), (MARK, 0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([(ACQUIRE, 1, 1, 0), *WORK], "pool 1 does not exist; expected 0 to 0"),
+        ([(ACQUIRE, 0, 3, 0), *WORK], "asks for 3 of pool 'slots', which never holds more than 2"),
+        ([(ACQUIRE, 0, -1, 0), *WORK], "ACQUIRE of -1 tokens"),
+        ([(HOLD, -1, 0, 0), (MARK, 0, 0, 0)], "HOLD of -1 cycles"),
+        ([(HOLD, 1, 2, 0), (MARK, 0, 0, 0)], "clock 2 does not exist"),
+        ([(HOLD, 1, 0, 0), (MARK, 1, 0, 0)], "lane 1 does not exist"),
+        ([(MARK, 0, 0, 0)], "MARK without a HOLD before it"),
+        ([(HOLD, 1, 0, 0)], "ends without a MARK"),
+        ([(ACQUIRE, 0, 1, 0)], "ends without a MARK"),
+        ([(HOLD, 1, 0, 0), (ACQUIRE, 0, 1, 0), *WORK], "ACQUIRE between HOLD and its MARK"),
+        ([(HOLD, 1, 0, 0), (RELEASE, 0, 1, 0), (MARK, 0, 0, 0)], "RELEASE before the MARK"),
+        ([(ACQUIRE, 0, 1, 0), (RELEASE, 0, 1, 0)], "RELEASE before the MARK"),
+        ([(7, 0, 1, 0)], "unknown step kind 7"),
+        ([], "has no steps"),
+    ],
+)
+def test_steps_that_break_the_grammar(steps: list, message: str) -> None:
+    program = machine([POOL], [Component("array", "engine", (0,))], [steps])
+    with pytest.raises(CosimError, match=message):
+        run(program)
+
+
+def test_an_immediate_pool_has_one_requester() -> None:
+    steps = [(ACQUIRE, 0, 1, 0), *WORK]
+    program = machine(
+        [POOL],
+        [Component("one", "engine", (0,)), Component("two", "engine", (Loop(2, (0,)),))],
+        [steps],
+    )
+    with pytest.raises(CosimError, match="both 'one' and 'two' ask for it"):
+        run(program)
+
+
+def test_a_stream_of_templates_that_do_not_exist() -> None:
+    with pytest.raises(CosimError, match="template 1 does not exist"):
+        run(machine([], [Component("one", "engine", (1,))], [WORK]))
+
+
+@pytest.mark.parametrize(("initial", "message"), [(-1, "below zero"), (3, "above its capacity 2")])
+def test_a_pool_starts_between_zero_and_its_capacity(initial: int, message: str) -> None:
+    pool = Pool("slots", initial, PoolPhase.IMMEDIATE, Cause.INPUT, "buffer", 2)
+    with pytest.raises(CosimError, match=message):
+        run(machine([pool], [], []))
+
+
+def test_an_executor_that_does_not_exist() -> None:
+    with pytest.raises(CosimError, match="did you mean 'simpy'"):
+        run(machine([], [], []), executor="simpi")
