@@ -35,6 +35,8 @@ class Schedule:
     stored : "all" (every intermediate the backward pass reads), "inputs" (none: contract again)
         or the numbers of the values to keep
     activation, gradient : callables Tensor -> Tensor, optional
+        Applied to every intermediate and to every gradient; the result itself is left to the
+        caller, who may have a bias to add in the accumulator first.
     """
 
     plan: Plan
@@ -83,7 +85,8 @@ def contract(schedule: Schedule, *operands: Tensor) -> Tensor:
 def _step(schedule: Schedule, number: int, values: dict[int, Tensor]) -> Tensor:
     step = schedule.plan.steps[number]
     value = step.pair.run(values[step.left], values[step.right])
-    return schedule.activation(value) if schedule.activation is not None else value
+    last = step.result == schedule.plan.steps[-1].result
+    return value if last or schedule.activation is None else schedule.activation(value)
 
 
 class _Contract(torch.autograd.Function):

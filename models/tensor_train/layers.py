@@ -8,7 +8,7 @@ the batch and the ranks at hand, kept in ``module.paths`` and written to JSON by
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -230,8 +230,9 @@ class TTLinear(nn.Module):
             raise ModelError(f"TTLinear: input of shape {tuple(x.shape)}, expected "
                              f"(..., {self.in_features})")
         y = self.weight(x.reshape(-1, self.in_features))
-        y = y.reshape(*x.shape[:-1], self.out_features)
-        return y if self.bias is None else add_bias(y, self.bias, self.weight.precision)
+        return write_back(y, self.bias, self.weight.precision).reshape(
+            *x.shape[:-1], self.out_features
+        )
 
     def to_dense(self) -> nn.Linear:
         """An ordinary linear layer of the same function (a copy, in full size)."""
@@ -244,14 +245,12 @@ class TTLinear(nn.Module):
         return dense
 
 
-def add_bias(y: Tensor, bias: Tensor, precision: Any, view: Callable[[Tensor], Tensor] | None = None
-             ) -> Tensor:
-    """Add a bias, quantized like the factors if a precision is set."""
-    if precision is not None:
-        bias = precision.bias(bias)
-    if view is not None:
-        bias = view(bias)
-    return y + bias
+def write_back(y: Tensor, bias: Tensor | None, precision: Any) -> Tensor:
+    """Add the bias to (rows, outputs); round the result if a precision is set."""
+    if precision is None:
+        return y if bias is None else y + bias
+    result: Tensor = precision.output(y, None if bias is None else precision.bias(bias))
+    return result
 
 
 def replace_data(parameter: nn.Parameter, value: Tensor) -> None:
