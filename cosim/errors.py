@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
 _LISTED = 16
 """Longer lists of choices are left out of a message: the nearest one says more."""
 

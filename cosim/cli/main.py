@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -43,13 +44,19 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are `CosimError`, with the nearest valid option."""
 
     def error(self, message: str) -> NoReturn:
-        words = message.removeprefix("unrecognized arguments: ").split()
-        near = ""
-        if message.startswith("unrecognized arguments: ") and words[0].startswith("-"):
-            near = nearest(words[0].partition("=")[0], self._option_string_actions)
         raise CosimError(
-            message, where=self.prog, expected=f"what {self.prog} --help says", nearest=near
+            f"{message} (see {self.prog} --help)", where=self.prog, nearest=self._nearest(message)
         )
+
+    def _nearest(self, message: str) -> str:
+        """The valid word closest to the one that argparse complains about in `message`."""
+        wrong_option = re.match(r"unrecognized arguments: (-[^\s=]+)", message)
+        if wrong_option:
+            return nearest(wrong_option[1], self._option_string_actions)
+        wrong_choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong_choice:
+            return nearest(wrong_choice[1], re.findall(r"[^', ]+", wrong_choice[2]))
+        return ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

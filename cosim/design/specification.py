@@ -33,6 +33,7 @@ def _element_types(value: dict[str, Any]) -> dict[str, Any]:
                 "unknown element type '{name}'",
                 {
                     "name": name,
+                    "keys": (name,),
                     "expected": "int1 to int32, ternary, float16, bfloat16, float32 or float64",
                 },
             )
@@ -45,7 +46,11 @@ def _names(value: dict[str, Any]) -> dict[str, Any]:
             raise PydanticCustomError(
                 "refused",
                 "'{name}' is no name",
-                {"name": name, "expected": "a letter, then letters, digits, _ and -"},
+                {
+                    "name": name,
+                    "keys": (name,),
+                    "expected": "a letter, then letters, digits, _ and -",
+                },
             )
     return value
 

@@ -40,11 +40,19 @@ def validated(model: type[Model], document: Written) -> Model:
     try:
         return model.model_validate(document.values)
     except ValidationError as error:
-        found = [
-            _explained(Node(model), document, details)
-            for details in error.errors(include_url=False)
-        ]
-        raise CosimErrors(found) from None
+        found = error.errors(include_url=False)
+        explained = [_explained(Node(model), document, details) for details in found]
+        # a misspelt key is one mistake, not an unknown key and a missing one
+        misspelt = {
+            (*details["loc"][:-1], mistake.nearest)
+            for details, mistake in zip(found, explained, strict=True)
+            if details["type"] == "extra_forbidden"
+        }
+        raise CosimErrors(
+            mistake
+            for details, mistake in zip(found, explained, strict=True)
+            if details["type"] != "missing" or details["loc"] not in misspelt
+        ) from None
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -56,8 +64,8 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def _explained(root: Node, document: Written, details: ErrorDetails) -> CosimError:
-    path = tuple(details["loc"])
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    path = (*details["loc"], *context.get("keys", ()))
     key, where = dotted(path), document.where(path)
     if kind == "extra_forbidden":
         table = root.descend(path[:-1])
