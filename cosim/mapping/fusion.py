@@ -146,6 +146,18 @@ class _Grouper:
             for i in op.inputs
         )
 
+    def _live(self, op: Op) -> list[int]:
+        """Outputs that somebody reads or that outlive the run; indices of a pooling seldom do."""
+        end = len(self.workload.ops)
+        return [t for t in op.outputs if t in self.readers or self.tensors[t].death >= end] or list(
+            op.outputs[:1]
+        )
+
+    def _immediate(self, tensor: int) -> bool:
+        """A scalar parameter (a quantizer's scale) travels in the command, not through memory."""
+        t = self.tensors[tensor]
+        return t.elements == 1 and t.role is Role.WEIGHT and t.birth < 0
+
     def _depends(self, op: Op) -> set[int]:
         return {self.group_of[d] for d in op.depends if d in self.group_of}
 
@@ -154,7 +166,7 @@ class _Grouper:
         if op.kind not in VECTOR_KINDS or op.kind in (Kind.REDUCTION, Kind.GATHER):
             return False
         produced = [i for i in op.inputs if i in self.producer]
-        if not produced or len(op.outputs) != 1:
+        if not produced or len(self._live(op)) != 1 or op.outputs[0] not in self._live(op):
             return False
         main = max(produced, key=lambda i: (self.producer[i], i))
         group = self.groups[self.producer[main]]
@@ -207,7 +219,7 @@ class _Grouper:
 
     @staticmethod
     def _fixed_statistics(op: Op) -> bool:
-        return op.attributes.get("norm") == "batch" and not op.attributes.get("training", False)
+        return op.attributes.get("kind") == "batch" and not op.attributes.get("training", False)
 
     def _pool_tiles(self, op: Op) -> bool:
         """Windows that do not overlap, without padding: a tile's pooling needs that tile only."""
@@ -264,14 +276,20 @@ class _Grouper:
     def _name(self, op: Op, engine: str) -> str:
         base = op.layer or "network"
         if op.phase is not Phase.FORWARD or engine != "array":
-            what = str(op.attributes.get("function") or op.name.split(".")[-1] or op.kind.value)
-            if op.kind in CONTRACTIONS and op.attributes.get("gradient"):
-                what = f"{op.attributes['gradient']} gradient"
-            prefix = "" if op.phase is Phase.FORWARD else f"{op.phase.value} "
-            base = f"{base} [{prefix}{what}]"
+            base = f"{base} [{self._what(op)}]"
         number = self.names.get(base, 0) + 1
         self.names[base] = number
         return base if number == 1 else f"{base} #{number}"
+
+    def _what(self, op: Op) -> str:
+        """What an operation does, in a word or two, beside its layer's name."""
+        result = self.tensors[op.outputs[0]] if op.outputs else None
+        sums = op.kind in CONTRACTIONS or op.kind is Kind.REDUCTION
+        gradient = result is not None and result.role is Role.GRADIENT
+        if result is not None and op.phase is Phase.BACKWARD and sums and gradient:
+            return f"{result.parameter.split('.')[-1] or 'input'} gradient"
+        name = str(op.attributes.get("function") or op.name.split(".")[-2:][0] or op.kind.value)
+        return name if op.phase is Phase.FORWARD else f"{op.phase.value} {name}"
 
     def _memory(self, group: Group) -> None:
         """Tensors the group reads from and writes to memory."""
@@ -280,11 +298,12 @@ class _Grouper:
             if op in group.folded:
                 continue
             for tensor in op.inputs:
-                if tensor not in inside and tensor not in group.reads:
+                known = tensor in inside or tensor in group.reads or self._immediate(tensor)
+                if not known and self.tensors[tensor].elements:
                     group.reads.append(tensor)
         # Only the last operation's results leave the group: a result with other readers is not
         # fused away in the first place.
-        group.writes = list(group.ops[-1].outputs)
+        group.writes = self._live(group.ops[-1])
         group.depends.discard(group.index)
 
 

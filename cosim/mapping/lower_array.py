@@ -8,7 +8,7 @@ and where the border clips.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import ceil, prod
 
@@ -34,6 +34,8 @@ class Run:
     last: bool
     spans: tuple[int, int, int]
     """Elements of streaming operand, weight and result along this loop's dimensions."""
+    pairs: int
+    """Useful steps along this loop, see `Nest.useful`."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,13 @@ class ArrayLowering:
                 prod(d.span(start, size) for d in o.dimensions if d.loop == axis.loop)
                 for o in self.operands
             )
-            run = Run(1, start, size, first, last, (spans[0], spans[1], spans[2]))
+            gathered = self.nest.gathered.get(axis.loop)
+            pairs = gathered.pairs(start, size, self.nest.extents) if gathered else size
+            run = Run(1, start, size, first, last, (spans[0], spans[1], spans[2]), pairs)
             if runs and not first and not last and not runs[-1].first:
                 before = runs[-1]
-                if (before.size, before.spans) == (size, run.spans):
-                    runs[-1] = Run(before.count + 1, before.start, size, False, False, run.spans)
+                if (before.size, before.spans, before.pairs) == (size, run.spans, pairs):
+                    runs[-1] = replace(before, count=before.count + 1)
                     continue
             runs.append(run)
         return tuple(runs)
@@ -259,6 +263,11 @@ class ArrayLowering:
                 one("input", tensor, 2, tensor.bits, "operand")
         return tuple(nodes)
 
+    def _ready(self) -> int:
+        """Pool of result tiles that wait to be stored, by who made them."""
+        maker = self.design.vector if self.has_vector else self.design.array
+        return self.streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
+
     def _first_k(self, at: dict[str, Run]) -> bool:
         return all(at[a.loop].first for a in self.plan.axes if a.cls == "k")
 
@@ -292,7 +301,7 @@ class ArrayLowering:
             if self.has_vector:
                 after.append(release(streams.pool("tile computed", cause=Cause.RESULT), 1))
             elif request.store_result:
-                after.append(release(streams.pool("result ready", cause=Cause.RESULT), 1))
+                after.append(release(self._ready(), 1))
             else:
                 after.append(release(streams.buffer("accumulator"), self._accumulator_bytes(at)))
         after += after_last
@@ -321,11 +330,14 @@ class ArrayLowering:
         duration = (busy + fill) * self.design.clock(array.clock).period_ps
         power = self.streams.power(energy, duration, array.idle_mw, task.name)
         info = TaskInfo(
-            task.group, "compute", b * m * n * k, busy, fill, role=task.weight.role.value,
+            task.group, "compute", self._macs(at), busy, fill, role=task.weight.role.value,
             energy=energy,
         )  # fmt: skip
         steps = self.streams.busy(busy + fill, array.clock, array.name, before, after, power)
         return self.streams.template(steps, info)
+
+    def _macs(self, at: dict[str, Run]) -> int:
+        return self.nest.useful({loop: (run.start, run.size) for loop, run in at.items()})
 
     def _vector_task(self, at: dict[str, Run]) -> int:
         streams, request, task = self.streams, self.request, self.task
@@ -342,7 +354,7 @@ class ArrayLowering:
         out = self._output_bytes(at)
         if request.store_result:
             before.append(acquire(streams.buffer("output"), out))
-            after.append(release(streams.pool("result ready", cause=Cause.RESULT), 1))
+            after.append(release(self._ready(), 1))
         after += after_last
         cycles = max(1, ceil(elements * request.vector_cycles / unit.lanes))
         target = self.design.buffer("output" if request.store_result else "resident")
@@ -369,7 +381,7 @@ class ArrayLowering:
     def _store_task(self, at: dict[str, Run], lane: str) -> int:
         streams, task = self.streams, self.task
         before, after_last = (list(x) for x in self._ends(lane, at))
-        before.append(acquire(streams.pool("result ready", cause=Cause.RESULT), 1))
+        before.append(acquire(self._ready(), 1))
         bytes_ = self._output_bytes(at)
         if self.has_vector:
             after = [release(streams.buffer("output"), bytes_)]

@@ -153,7 +153,7 @@ class VectorLowering:
             after.append(release(streams.buffer("input"), freed))
         ready = sum(1 for t in task.stores if self._stored(t, index))
         if ready:
-            after.append(release(streams.pool("result ready", cause=Cause.RESULT), ready))
+            after.append(release(self._ready(), ready))
         if last:
             after += task.signals.get(unit.name, ())
         operations = self._part(task.operations, index)
@@ -179,6 +179,10 @@ class VectorLowering:
             streams.busy(cycles, unit.clock, unit.name, before, after, power), info
         )
 
+    def _ready(self) -> int:
+        name = f"result ready < {self.design.vector.name}"
+        return self.streams.pool(name, cause=Cause.RESULT)
+
     def _cycles(self, operations: int) -> int:
         step = self.task.precision.cycles_per_step if self.task.precision else 1
         return max(1, ceil(operations * step / self.design.vector.lanes))
@@ -196,7 +200,7 @@ class VectorLowering:
         if not bytes_:
             return ()
         final = index == self.chunks.count - 1 and tensor is task.stores[-1]
-        before = [acquire(streams.pool("result ready", cause=Cause.RESULT), 1)]
+        before = [acquire(self._ready(), 1)]
         after = [release(streams.buffer("output"), bytes_)]
         if final:
             after += task.signals.get(self.store, ())

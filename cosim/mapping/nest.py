@@ -19,11 +19,11 @@ index expression; nothing is materialised (no im2col).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
-from cosim.workload.workload import Access, Op
+from cosim.workload.workload import Access, Index, Op
 
 CLASSES = ("b", "m", "n", "k")
 
@@ -70,6 +70,28 @@ class Operand:
         return frozenset(d.loop for d in self.dimensions if d.loop)
 
 
+@dataclass(frozen=True, order=True)
+class Gathered:
+    """A loop `p` that scattered into ``p + coefficient * kernel + offset``, turned around.
+
+    The loop now runs over the result; ``extent`` is what the original loop's was.
+    """
+
+    kernel: str
+    coefficient: int
+    offset: int
+    extent: int
+
+    def pairs(self, start: int, size: int, extents: dict[str, int]) -> int:
+        """Pairs of result index in the box and kernel index that existed before."""
+        total = 0
+        for r in range(extents[self.kernel]):
+            shift = self.coefficient * r + self.offset
+            low, high = max(start, shift), min(start + size, shift + self.extent)
+            total += max(0, high - low)
+        return total
+
+
 @dataclass(frozen=True)
 class Nest:
     """A contraction or convolution, its loops classified."""
@@ -82,6 +104,24 @@ class Nest:
     streaming: Operand
     weight: Operand
     result: Operand
+    gathered: dict[str, Gathered]
+    """Loops over a result that the operation as captured scatters into."""
+
+    def useful(self, at: dict[str, tuple[int, int]]) -> int:
+        """Multiply-accumulates of the operation as captured within a box of loops.
+
+        A gathered loop also meets pairs that fall outside the scattering operand; they are zeros
+        that the array computes all the same, and that nobody asked for.
+        """
+        total = 1
+        kernels = {g.kernel for g in self.gathered.values()}
+        for loop, extent in self.extents.items():
+            start, size = at.get(loop, (0, extent))
+            if loop in self.gathered:
+                total *= self.gathered[loop].pairs(start, size, self.extents)
+            elif loop not in kernels:
+                total *= size
+        return total
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -93,6 +133,7 @@ class Nest:
             self.streaming.dimensions,
             self.weight.dimensions,
             self.result.dimensions,
+            tuple(sorted(self.gathered.items())),
         )
 
     def extent(self, name: str) -> int:
@@ -101,18 +142,24 @@ class Nest:
 
 
 def nest_of(op: Op) -> Nest:
-    """Classify the loops of a contraction or convolution."""
+    """Classify the loops of a contraction or convolution.
+
+    A result that is indexed by ``p + r`` (an input gradient) is turned from scattering into
+    gathering, ``h`` and ``p = h - r``, so that tiles of the result do not overlap. Where a stride
+    forbids it (``2p + r``) the loops of that sum are not tiled.
+    """
     assert op.result is not None
     assert len(op.accesses) == 2
     extents = {loop.name: loop.extent for loop in op.loops}
-    used = [_loops_of(access) for access in (*op.accesses, op.result)]
+    accesses, result, gathered = _gather(op.accesses, op.result, extents)
+    used = [_loops_of(access) for access in (*accesses, result)]
     classes: dict[str, list[str]] = {name: [] for name in CLASSES}
     for loop in extents:
         classes[_class_of(loop, used)].append(loop)
-    fixed = _kernel_loops((*op.accesses, op.result), extents)
+    fixed = _kernel_loops((*accesses, result), extents)
     # Order of loops inside a class: as the result (or first operand) has them, kernel loops last.
     for name, loops in classes.items():
-        access = op.accesses[0] if name == "k" else op.result
+        access = accesses[0] if name == "k" else result
         order = [term[0] for index in access.indices for term in index.terms]
         place = {loop: order.index(loop) if loop in order else -1 for loop in loops}
         loops.sort(key=lambda loop: (loop in fixed, place[loop]))
@@ -120,8 +167,43 @@ def nest_of(op: Op) -> Nest:
         extents,
         {name: tuple(loops) for name, loops in classes.items()},
         frozenset(fixed),
-        *(_operand(access, extents, fixed) for access in (*op.accesses, op.result)),
+        _operand(accesses[0], extents, fixed),
+        _operand(accesses[1], extents, fixed),
+        _operand(result, extents, fixed),
+        gathered,
     )
+
+
+def _gather(
+    accesses: tuple[Access, ...], result: Access, extents: dict[str, int]
+) -> tuple[tuple[Access, ...], Access, dict[str, Gathered]]:
+    """Turn scattered result dimensions around; `extents` is changed in place."""
+    gathered: dict[str, Gathered] = {}
+    indices = list(result.indices)
+    for d, index in enumerate(indices):
+        free = [(n, c) for n, c in index.terms if c == 1 and n not in gathered]
+        if len(index.terms) != 2 or not free:
+            continue
+        loop = max(free, key=lambda term: extents[term[0]])[0]
+        kernel, coefficient = next(term for term in index.terms if term[0] != loop)
+        gathered[loop] = Gathered(kernel, coefficient, index.offset, extents[loop])
+        extents[loop] = result.view_shape[d]
+        indices[d] = Index(((loop, 1),))
+        accesses = tuple(
+            replace(a, indices=tuple(_substitute(i, loop, gathered[loop]) for i in a.indices))
+            for a in accesses
+        )
+    return accesses, replace(result, indices=tuple(indices)), gathered
+
+
+def _substitute(index: Index, loop: str, by: Gathered) -> Index:
+    """The index with ``loop`` replaced by ``loop - coefficient * kernel - offset``."""
+    terms, offset = dict(index.terms), index.offset
+    if loop in terms:
+        c = terms[loop]
+        terms[by.kernel] = terms.get(by.kernel, 0) - c * by.coefficient
+        offset -= c * by.offset
+    return Index(tuple((n, c) for n, c in terms.items() if c), offset)
 
 
 def _loops_of(access: Access) -> set[str]:

@@ -103,20 +103,20 @@ class _ClassCosts:
     total: Array
     row_folds: Array
     column_folds: Array
-    row_folds_first: Array
-    column_folds_first: Array
+    hidden: Array
+    """Sum over tiles of the cycles by which the stream is shorter than the array's rows."""
     spans: tuple[Array, Array, Array]
     sums: tuple[Array, Array, Array]
     dims: tuple[dict[int, tuple[Array, NDArray[np.bool_]]], ...]
 
 
 def _class_costs(
-    nest: Nest, name: str, candidates: list[ClassTiles], rows: int, columns: int
+    nest: Nest, name: str, candidates: list[ClassTiles], rows: int, columns: int, step: int
 ) -> _ClassCosts:
     count = len(candidates)
     tiles, size = np.ones(count), np.ones(count)
     row_folds, column_folds = np.ones(count), np.ones(count)
-    row_first, column_first = np.ones(count), np.ones(count)
+    hidden = np.zeros(count)
     spans = tuple(np.ones(count) for _ in range(3))
     sums = tuple(np.ones(count) for _ in range(3))
     dims: tuple[dict[int, tuple[Array, NDArray[np.bool_]]], ...] = ({}, {}, {})
@@ -132,9 +132,10 @@ def _class_costs(
             inner *= t
             extents.append((extent, t))
         tiles[i], size[i] = number, inner
-        row_folds[i] = _fold_sum(extents, rows)
-        column_folds[i] = _fold_sum(extents, columns)
-        row_first[i], column_first[i] = -(-inner // rows), -(-inner // columns)
+        sizes = _tile_sizes(extents)
+        row_folds[i] = sum(times * -(-value // rows) for value, times in sizes.items())
+        column_folds[i] = sum(times * -(-value // columns) for value, times in sizes.items())
+        hidden[i] = sum(times * max(0, rows - value * step) for value, times in sizes.items())
         for o, operand in enumerate(operands):
             for d, dimension in enumerate(operand.dimensions):
                 if dimension.loop not in tile:
@@ -153,13 +154,13 @@ def _class_costs(
                 dims[o][d][1][i] = t == extent
     total = np.full(count, float(nest.extent(name)))
     return _ClassCosts(
-        candidates, tiles, size, total, row_folds, column_folds, row_first, column_first,
+        candidates, tiles, size, total, row_folds, column_folds, hidden,
         (spans[0], spans[1], spans[2]), (sums[0], sums[1], sums[2]), dims,
     )  # fmt: skip
 
 
-def _fold_sum(extents: list[tuple[int, int]], unit: int) -> int:
-    """Sum over all tiles of ceil(tile size / unit); remainders of every loop counted exactly."""
+def _tile_sizes(extents: list[tuple[int, int]]) -> dict[int, int]:
+    """Tile size -> number of tiles; remainders of every loop counted exactly."""
     sizes = {1: 1}
     for extent, tile in extents:
         whole, rest = divmod(extent, tile)
@@ -169,7 +170,7 @@ def _fold_sum(extents: list[tuple[int, int]], unit: int) -> int:
                 if number:
                     grown[value * part] = grown.get(value * part, 0) + times * number
         sizes = grown
-    return sum(times * -(-value // unit) for value, times in sizes.items())
+    return sizes
 
 
 def _reshape(values: NDArray[Any], position: int) -> NDArray[Any]:
@@ -207,7 +208,7 @@ class TileSearch:
         self.classes = [
             _class_costs(
                 nest, name, class_candidates(nest, name, units[name], multiples),
-                array.rows, array.columns,
+                array.rows, array.columns, request.cycles_per_step,
             )
             for name in CLASSES
         ]  # fmt: skip
@@ -280,9 +281,9 @@ class TileSearch:
         tiles = tiles * _reshape(n.tiles, 2) * _reshape(k.tiles, 3)
         if array.dataflow is Dataflow.OUTPUT_STATIONARY:
             return number * streamed + tiles * overhead
-        size = _reshape(stream.size * ii, positions[id(stream)])
-        hidden: Array = np.maximum(0.0, array.rows - size)
-        return number * (streamed + passes * hidden) + tiles * (overhead - hidden)
+        hidden: Array = _reshape(stream.hidden, positions[id(stream)])
+        parts = tiles / passes * hidden
+        return number * (streamed + hidden) + tiles * overhead - parts
 
     def costs(self, order: str, hold_a: bool, hold_w: bool) -> Costs:
         """Cost every candidate of the grid for one variant."""

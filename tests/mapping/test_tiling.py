@@ -1,0 +1,136 @@
+"""The tile search against enumeration, and the errors when nothing fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosim.design.design import Dataflow
+from cosim.errors import CosimError
+from cosim.mapping.dataflow import tile_cycles
+from cosim.mapping.lower_array import iterate
+from cosim.mapping.mapping import map_workload
+from cosim.mapping.nest import CLASSES
+from cosim.mapping.tiling import Axis, TilePlan, TileSearch, search
+
+from .examples import KIB, Builder, design
+
+
+@st.composite
+def cases(draw):
+    build = Builder()
+    machine = design(
+        rows=draw(st.sampled_from([4, 8, 16])),
+        columns=draw(st.sampled_from([4, 8])),
+        dataflow=draw(st.sampled_from(list(Dataflow))),
+        buffer_kib=draw(st.sampled_from([2, 4, 16])),
+        channels=draw(st.sampled_from([2, 3])),
+        fold_overlap=draw(st.booleans()),
+    )
+    if draw(st.booleans()):
+        m, n, k = (draw(st.integers(1, 90)) for _ in range(3))
+        build.gemm(build.input(m, k), n, bias=draw(st.booleans()))
+    else:
+        side = draw(st.integers(3, 14))
+        build.conv(
+            build.input(1, draw(st.integers(1, 12)), side, side), draw(st.integers(1, 12)),
+            stride=draw(st.integers(1, 2)),
+        )  # fmt: skip
+    workload = build.build()
+    return machine, workload
+
+
+def request_of(workload, machine):
+    return map_workload(workload, machine).plans[0][0]
+
+
+@given(cases())
+@settings(max_examples=25, deadline=None)
+def test_the_search_finds_the_best_of_all_candidates(case):
+    machine, workload = case
+    try:
+        request = request_of(workload, machine)
+    except CosimError:
+        return
+    plan = search(machine, request, "layer")
+    space = TileSearch(machine, request)
+    best = np.inf
+    for variant in space.variants():
+        costs = space.costs(*variant)
+        for where in product(*(range(s) for s in costs.feasible.shape)):
+            if costs.feasible[where]:
+                best = min(best, float(costs.latency_ps[where]))
+    assert plan.modelled_ps == pytest.approx(best, abs=1)
+
+
+@given(cases())
+@settings(max_examples=25, deadline=None)
+def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
+    machine, workload = case
+    try:
+        request = request_of(workload, machine)
+    except CosimError:
+        return
+    space, nest, array = TileSearch(machine, request), request.nest, machine.array
+    cycles = np.broadcast_to(space.array_cycles(), tuple(len(c.candidates) for c in space.classes))
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        where = tuple(int(rng.integers(len(c.candidates))) for c in space.classes)
+        tile = {}
+        for costs, i in zip(space.classes, where, strict=True):
+            tile.update(costs.candidates[i].sizes)
+        axes = tuple(
+            Axis(loop, name, tile[loop], nest.extents[loop])
+            for name in CLASSES
+            for loop in nest.classes[name]
+            if tile[loop] < nest.extents[loop]
+        )
+        total = 0
+        for at in iterate(TilePlan(axes, tuple(tile.items()), False, False, 0, 0)):
+            b, m, n, k = (
+                int(np.prod([at.get(x, (0, nest.extents[x]))[1] for x in nest.classes[name]]))
+                for name in CLASSES
+            )
+            total += b * tile_cycles(
+                array.dataflow, array.rows, array.columns, m, n, k,
+                fold_overlap=array.fold_overlap,
+            ).total  # fmt: skip
+        assert cycles[where] == total
+
+
+def test_a_layer_that_fits_no_buffer_names_the_buffer_and_both_sizes():
+    build = Builder()
+    build.gemm(build.input(8, 8), 8)
+    base = design()
+    buffers = [replace(b, size_bytes=3) if "accumulator" in b.holds else b for b in base.buffers]
+    machine = replace(base, buffers=tuple(buffers))
+    with pytest.raises(CosimError, match="buffer 'accumulator': the smallest needs 4 bytes, .* 3"):
+        map_workload(build.build(), machine)
+
+
+def test_an_operand_that_fits_is_loaded_once():
+    build = Builder()
+    build.gemm(build.input(64, 64), 64)
+    mapping = map_workload(build.build(), design(buffer_kib=64))
+    assert mapping.plans[0][1].modelled_dram_bytes == 3 * 64 * 64
+
+
+def test_a_larger_buffer_is_never_modelled_slower():
+    build = Builder()
+    build.conv(build.input(1, 64, 28, 28), 96)
+    workload = build.build()
+    times = []
+    for kib in (8, 16, 32, 64, 128):
+        machine = design(buffer_kib=kib)
+        times.append(map_workload(workload, machine).plans[0][1].modelled_ps)
+    assert times == sorted(times, reverse=True)
+    small = replace(
+        machine,
+        buffers=tuple(replace(b, size_bytes=4 * KIB) for b in machine.buffers),
+    )
+    assert map_workload(workload, small).plans[0][1].modelled_ps >= times[0]
