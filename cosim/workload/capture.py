@@ -12,7 +12,7 @@ is invisible. Private interfaces of torch are in the last section of the file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,8 +127,8 @@ def _run(request: _Request, fake: bool) -> Trace:
         stand_in = stack.enter_context(_stand_ins(model, fake))
         model.train(training)
         recorder = Recorder(request.mode, _Autograd())
-        for tensor, role, owner in _state_of(model):
-            recorder.exists(tensor, role, owner, owner)
+        for tensor, role, label, parameter in _state_of(model):
+            recorder.exists(tensor, role, label, parameter)
         positional, keywords = _mapped(stand_in, request.inputs)
         for position, tensor in enumerate(_tensors_in((positional, keywords))):
             recorder.exists(tensor, Role.INPUT, f"input{position or ''}")
@@ -278,8 +278,8 @@ def _holds_tensors(value: Any) -> bool:
     )
 
 
-def _state_of(model: Any) -> Iterator[tuple[Any, Role, str]]:
-    """Parameters and buffers with role and dotted name.
+def _state_of(model: Any) -> Iterator[tuple[Any, Role, str, str]]:
+    """Parameters and buffers with role and dotted name, for parameters twice.
 
     A parameter is a factor of a tensorized weight when it carries ``_cosim_role = "factor"``, or
     when its module names it in ``tensor_factors`` (True: all of its own parameters).
@@ -291,9 +291,9 @@ def _state_of(model: Any) -> Iterator[tuple[Any, Role, str]]:
             role = getattr(parameter, "_cosim_role", None)
             if role is None and (declared is True or (declared and name in declared)):
                 role = Role.FACTOR
-            yield parameter, Role(role or Role.WEIGHT), prefix + name
+            yield parameter, Role(role or Role.WEIGHT), prefix + name, prefix + name
         for name, buffer in module.named_buffers(recurse=False):
-            yield buffer, Role.WEIGHT, prefix + name
+            yield buffer, Role.WEIGHT, prefix + name, ""
 
 
 def _optimizer(wanted: Any, model: Any, stand_in: Callable[[Any], Any]) -> Any:
@@ -339,6 +339,23 @@ def _record_state(recorder: Recorder, optimizer: Any, model: Any) -> None:
         for key, value in state.items():
             if hasattr(value, "untyped_storage") and id(parameter) in names:
                 recorder.is_state(value, names[id(parameter)], key)
+
+
+def normal_input(shape: Sequence[int]) -> Any:
+    """A tensor of normal values, the same every time."""
+    import torch
+
+    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0))
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[None]:
+    """Networks built in here get the same initial values every time."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 def _arguments(example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -1,8 +1,11 @@
 """Memory that a workload needs, operation by operation.
 
 A storage lives from the operation that first writes it through the one after which it is freed.
-What one allocation takes is the reach of its widest tensor. Two ways to count: ``framework`` bytes
-of the element type, as PyTorch allocates them, and ``hardware`` bytes of the bits, packed.
+What one allocation takes is the reach of its widest tensor. Two ways to count:
+
+* ``framework``: bytes of the element type, as PyTorch allocates them;
+* ``hardware``: bytes of the bits, packed. What an inference computes from weights alone (their
+  quantization) is there from the start instead of what it was computed from.
 """
 
 from __future__ import annotations
@@ -101,14 +104,33 @@ def memory(workload: Workload, unit: Unit = "hardware") -> Memory:
 def allocations(workload: Workload, unit: Unit = "hardware") -> tuple[Allocation, ...]:
     """Every storage of a workload, in the order of their numbers."""
     widest: dict[int, tuple[int, Tensor]] = {}
+    needless, prepared = _folded(workload) if unit == "hardware" else (set(), set())
     for tensor in workload.tensors:
+        if tensor.storage in needless:
+            continue
         size = _bytes(tensor, unit)
         if tensor.storage not in widest or size > widest[tensor.storage][0]:
             widest[tensor.storage] = (size, tensor)
     return tuple(
-        Allocation(storage, tensor, size, tensor.birth, tensor.death)
+        Allocation(storage, tensor, size, -1, len(workload.ops))
+        if storage in prepared
+        else Allocation(storage, tensor, size, tensor.birth, tensor.death)
         for storage, (size, tensor) in sorted(widest.items())
     )
+
+
+def _folded(workload: Workload) -> tuple[set[int], set[int]]:
+    """Storages that only feed constant operations, and those they leave for the others."""
+    storage = [tensor.storage for tensor in workload.tensors]
+    fed: set[int] = set()
+    made: set[int] = set()
+    used: set[int] = set()
+    for op in workload.ops:
+        constant = bool(op.attributes.get("constant"))
+        (fed if constant else used).update(storage[t] for t in op.inputs)
+        if constant:
+            made.update(storage[t] for t in op.outputs)
+    return (fed | made) - used, made & used
 
 
 def _bytes(tensor: Tensor, unit: Unit) -> int:
