@@ -12,6 +12,7 @@ which depends on the order in which processes were written. Here an instant has 
 
 from __future__ import annotations
 
+import sys
 from bisect import insort
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -48,7 +49,7 @@ class TokenPool:
         self.index = index
         self.spec = spec
         self.level = spec.initial
-        self.capacity = spec.capacity
+        self.capacity = sys.maxsize if spec.capacity is None else spec.capacity
         self.immediate = spec.phase == PoolPhase.IMMEDIATE
         self.entry = (int(spec.phase), index, self)
         self.waiting: list[Request] = []
@@ -63,11 +64,12 @@ class TokenPool:
             insort(waiting, request)
         else:
             waiting.append(request)
-        if not self.armed and not self.immediate:
+        # arming a pool whose first request does not fit would change nothing
+        if waiting[0][3] <= self.level and not self.armed and not self.immediate:
             self.armed = True
             heappush(self.environment.armed, self.entry)
 
-    def release(self, amount: int, rank: int, row: int) -> None:
+    def release(self, amount: int, releaser: int, row: int) -> None:
         """Give tokens back; `row` is the latest interval of the component that does.
 
         Raises
@@ -76,24 +78,34 @@ class TokenPool:
             If the pool then holds more than its capacity.
         """
         self.level += amount
-        if self.capacity is not None and self.level > self.capacity:
+        if self.level > self.capacity:
             environment = self.environment
             raise overflow_error(
-                environment.program, rank, self.index, self.level, environment.now_ps
+                environment.program, releaser, self.index, self.level, environment.now_ps
             )
-        self.releaser = rank
+        self.releaser = releaser
         self.releasing_row = row
-        if self.waiting:
+        waiting = self.waiting
+        if waiting and waiting[0][3] <= self.level and not self.armed:
             if self.immediate:
-                self.arbitrate()
-            elif not self.armed:
+                rank = self.arbitrate()
+                if rank >= 0:
+                    self.environment.resume_at(self.environment._now, rank)
+            else:
                 self.armed = True
                 heappush(self.environment.armed, self.entry)
 
-    def arbitrate(self) -> None:
-        """Grant in order while requests fit."""
-        waiting = self.waiting
-        environment = self.environment
+    def arbitrate(self) -> int:
+        """Grant in order while requests fit.
+
+        Returns
+        -------
+        int
+            Rank of a component that was granted its request and has yet to go on, -1 if none.
+            Others granted with it are in the environment's queue.
+        """
+        self.armed = False
+        waiting, environment, last = self.waiting, self.environment, -1
         while waiting and waiting[0][3] <= self.level:
             request = waiting.pop(0)
             self.level -= request[3]
@@ -101,9 +113,12 @@ class TokenPool:
             request[6] = self.releasing_row
             event = request[4]
             if event is None:
-                environment.resume_at(environment._now, request[2])
+                if last >= 0:
+                    environment.resume_at(environment._now, last)
+                last = request[2]
             else:
                 event.succeed()
+        return last
 
 
 Request = list[Any]
@@ -153,9 +168,9 @@ class MachineEnvironment(simpy.Environment):
         """
         queue = self._queue
         if self.armed and not (queue and queue[0][0] == self._now):
-            _, _, pool = heappop(self.armed)
-            pool.armed = False
-            pool.arbitrate()
+            rank = heappop(self.armed)[2].arbitrate()
+            if rank >= 0:
+                self.resume_at(self._now, rank)
         elif queue and queue[0][1] == COMPONENT:
             self._now, _, rank, _ = heappop(queue)
             self.resume[rank]()
@@ -171,9 +186,13 @@ class MachineEnvironment(simpy.Environment):
         queue, armed, resume = self._queue, self.armed, self.resume
         while self.unfinished:
             if armed and not (queue and queue[0][0] == self._now):
-                _, _, pool = heappop(armed)
-                pool.armed = False
-                pool.arbitrate()
+                rank = heappop(armed)[2].arbitrate()
+                if rank < 0:
+                    continue
+                if queue and queue[0][0] == self._now:  # others may go on as well, by rank
+                    self.resume_at(self._now, rank)
+                else:
+                    resume[rank]()
             elif queue and queue[0][1] == COMPONENT:
                 self._now, _, rank, _ = heappop(queue)
                 resume[rank]()

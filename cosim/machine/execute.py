@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from cosim.errors import CosimError, nearest
 from cosim.machine.program_file import program_to_data
-from cosim.machine.simpy_executor import Progress, SimPyExecutor, UserProcess
+from cosim.machine.simpy_executor import SimPyExecutor, UserProcess
 from cosim.machine.validate import check_program
 from cosim.mapping.program import Program
 from cosim.timeline.outline import Outline
+from cosim.timeline.recorder import Progress
 from cosim.timeline.timeline import Timeline
 
 EXECUTORS = ("auto", "simpy")

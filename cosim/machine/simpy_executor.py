@@ -7,6 +7,7 @@ the steps. All other ways to run a program must give the same rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from heapq import heappush
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,21 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.machine.attached import AttachedMachine
 from cosim.machine.deadlock import Request, deadlock_error, net_producers
-from cosim.machine.environment import MachineEnvironment
+from cosim.machine.environment import COMPONENT, MachineEnvironment, TokenPool
 from cosim.machine.environment import Request as TokenRequest
-from cosim.mapping.program import Program, StepKind, expand
+from cosim.mapping.program import Pool, PoolPhase, Program, StepKind, expand
 from cosim.timeline.causes import Cause
-from cosim.timeline.recorder import CHUNK_ROWS, Recorder
+from cosim.timeline.recorder import Progress, Recorder
 
 UserProcess = Callable[[MachineEnvironment, AttachedMachine], Generator[Any, Any, Any]]
 """A user's own SimPy process: called with the environment and the machine, yields SimPy events."""
 
-Progress = Callable[[int], None]
-"""Called now and then with the number of rows recorded so far."""
-
-
 # plain integers: comparing members of an enumeration would double the time of a run
 ACQUIRE, HOLD, MARK = int(StepKind.ACQUIRE), int(StepKind.HOLD), int(StepKind.MARK)
 START, SEQUENCE = int(Cause.START), int(Cause.SEQUENCE)
+
+NO_POOL = Pool("none", 0, PoolPhase.IMMEDIATE, Cause.SEQUENCE)
+"""Stands where a step needs no pool."""
 
 
 class SimPyExecutor:
@@ -58,12 +58,13 @@ class SimPyExecutor:
     ) -> None:
         self.program = program
         self.environment = MachineEnvironment(program)
-        self.recorder = Recorder()
+        self.recorder = Recorder(progress)
         self.tasks_done = [0] * len(program.components)
-        self._progress = progress
         self._extra = extra
-        self._steps = [_timed_steps(program, number) for number in range(len(program.templates))]
-        self._causes = [int(pool.cause) for pool in program.pools]
+        pools = [*self.environment.pools, TokenPool(self.environment, -1, NO_POOL)]
+        self._steps = [
+            _bound_steps(program, number, pools) for number in range(len(program.templates))
+        ]
         self._release_causes = [
             None if part.release_cause is None else int(part.release_cause)
             for part in program.components
@@ -103,65 +104,63 @@ class SimPyExecutor:
     def _component(self, rank: int) -> Generator[None, None, None]:
         """Walk through the stream of one component and obey its steps."""
         environment = self.environment
-        pools, resume_at, recorder = environment.pools, environment.resume_at, self.recorder
-        append, steps, done = recorder.append, self._steps, self.tasks_done
+        steps, done = self._steps, self.tasks_done
+        queue, armed = environment._queue, environment.armed
+        append = self.recorder.append
         component = self.program.components[rank]
         background, held = component.background, self._held[rank]
-        start, cause, cause_row, last_row = -1, -1, -1, -1
-        task = -1
-
+        task, start, cause, cause_row, last_row = -1, -1, -1, -1, -1
+        now = 0
         for task, template in enumerate(expand(component.stream)):
             done[rank] = task
             if background:
                 held[:] = [0] * len(held)
-            for kind, index, amount, priority in steps[template]:
+            for kind, pool, amount, detail in steps[template]:
                 if kind == ACQUIRE:
-                    pool = pools[index]
-                    if pool.immediate and pool.level >= amount:
+                    if pool.level >= amount and (
+                        pool.immediate
+                        # nobody else can ask for anything in this instant: the pool would grant
+                        or not (armed or pool.waiting or (queue and queue[0][0] == now))
+                    ):
                         pool.level -= amount
                     else:
-                        arrival = environment._now
-                        request: TokenRequest = [priority, arrival, rank, amount, None, -1, -1]
+                        request: TokenRequest = [detail, now, rank, amount, None, -1, -1]
                         pool.request(request)
                         yield
-                        if environment._now > arrival:
-                            cause, cause_row = self._wait_cause(index, request[5]), request[6]
+                        if environment._now > now:
+                            now = environment._now
+                            cause, cause_row = self._wait_cause(pool, request[5]), request[6]
                     if background:
-                        held[index] += amount
+                        held[pool.index] += amount
                 elif kind == HOLD:
                     if start < 0:
-                        start = environment._now
+                        start = now
                         if start == 0:
                             cause, cause_row = START, -1
                         elif cause < 0:
                             cause, cause_row = SEQUENCE, last_row
-                    if amount:  # the duration in picoseconds, see _timed_steps
-                        resume_at(environment._now + amount, rank)
+                    if amount:  # the duration in picoseconds, see _bound_steps
+                        now += amount
+                        heappush(queue, (now, COMPONENT, rank, None))  # type: ignore[misc]
                         yield
                         if background and not self._extra:
                             self._check_foreground()
                 elif kind == MARK:
-                    now = environment._now
-                    last_row = append((rank, template, task, index, start, now, cause, cause_row))
+                    last_row = append((rank, template, task, detail, start, now, cause, cause_row))
                     start, cause = -1, -1
-                    if self._progress and recorder.count % CHUNK_ROWS == 0:
-                        self._progress(recorder.count)
                 else:
                     if background:
-                        held[index] -= amount
-                    pools[index].release(amount, rank, last_row)
+                        held[pool.index] -= amount
+                    pool.release(amount, rank, last_row)
         done[rank] = task + 1
         if not background:
             environment.unfinished -= 1
         yield
 
-    def _wait_cause(self, pool: int, releaser: int) -> int:
+    def _wait_cause(self, pool: TokenPool, releaser: int) -> int:
         """Cause of a wait for `pool` that ended because `releaser` gave tokens back."""
-        if releaser < len(self._release_causes):
-            replaced = self._release_causes[releaser]
-            if replaced is not None:
-                return replaced
-        return self._causes[pool]
+        replaced = self._release_causes[releaser] if releaser < len(self._release_causes) else None
+        return int(pool.spec.cause) if replaced is None else replaced
 
     def _check_foreground(self) -> None:
         """Raise if only background components run and none of them can ever help the others."""
@@ -187,12 +186,24 @@ class SimPyExecutor:
         return deadlock_error(self.program, self.environment.now_ps, levels, known)
 
 
-def _timed_steps(program: Program, number: int) -> tuple[tuple[int, int, int, int], ...]:
-    """Steps of a template with HOLD's amount replaced by its duration in picoseconds."""
-    return tuple(
-        (HOLD, a, a * program.clock_periods_ps[b], c) if kind == HOLD else (int(kind), a, b, c)
-        for kind, a, b, c in program.templates[number].steps
-    )
+def _bound_steps(
+    program: Program, number: int, pools: list[TokenPool]
+) -> tuple[tuple[int, TokenPool, int, int], ...]:
+    """Steps of a template as (kind, pool, amount, detail), with all that can be looked up before.
+
+    The amount of a HOLD is its duration in picoseconds; the detail of an ACQUIRE is its priority,
+    that of a MARK the lane. HOLD and MARK carry the last pool only to keep
+    the tuples alike.
+    """
+    bound = []
+    for kind, a, b, c in program.templates[number].steps:
+        if kind == HOLD:
+            bound.append((HOLD, pools[-1], a * program.clock_periods_ps[b], 0))
+        elif kind == MARK:
+            bound.append((MARK, pools[-1], 0, a))
+        else:
+            bound.append((int(kind), pools[a], b, c))
+    return tuple(bound)
 
 
 def _never() -> None:

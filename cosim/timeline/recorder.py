@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 RowTuple = tuple[int, int, int, int, int, int, int, int]
 
-CHUNK_ROWS = 16384
+Progress = Callable[[int], None]
+"""Called now and then with the number of rows recorded so far."""
+
+CHUNK_ROWS = 4096
 
 
 class Recorder:
     """Rows as they happen.
 
-    `append` takes (component, template, task, lane, start, end, cause, cause_row).
+    `append` takes (component, template, task, lane, start, end, cause, cause_row); `progress` is
+    called after every chunk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
         self.count = 0
         self._pending: list[RowTuple] = []
         self._chunks: list[NDArray[np.int64]] = []
@@ -35,6 +42,8 @@ class Recorder:
         if self._pending:
             self._chunks.append(np.array(self._pending, np.int64))
             self._pending.clear()
+            if self._progress is not None:
+                self._progress(self.count)
 
     def table(self) -> NDArray[np.int64]:
         """All rows, shape (n_rows, 8)."""

@@ -26,7 +26,7 @@ def pipeline(
     load: int = 70,
     compute: int = 100,
     store: int = 90,
-    budget: int = 900,
+    budget: int = 1000,
     ragged: bool = True,
     layers: int = 1,
 ) -> Program:
