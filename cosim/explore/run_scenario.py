@@ -1,0 +1,268 @@
+"""Runs every point of a scenario and keeps a run folder for each.
+
+A point that cannot run (an operator nothing can map, a power budget below static power) is
+recorded with its reason, and the others go on: its folder is not written, and one that an earlier
+run left there is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from cosim import __version__
+from cosim.analysis.summary import Analysis, analyse, summarise
+from cosim.design import content_hash
+from cosim.errors import CosimError
+from cosim.explore.scenario import Point, Scenario, WorkloadEntry
+from cosim.machine.program_file import program_to_data
+from cosim.simulate import Simulation, simulate
+from cosim.timeline.run_folder import write_run
+from cosim.workload.files import load_workload, workload_hash
+from cosim.workload.workload import Workload
+
+
+class Progress(Protocol):
+    """What is told while a scenario runs."""
+
+    def start(self, points: int) -> None:
+        """So many points will run."""
+
+    def step(self, name: str, part: float) -> None:
+        """The point called `name` runs; `part` of it, 0 to 1, is done."""
+
+    def done(self, name: str) -> None:
+        """The point called `name` is done, or could not run."""
+
+
+class Silent:
+    """Progress nobody looks at."""
+
+    def start(self, points: int) -> None:
+        pass
+
+    def step(self, name: str, part: float) -> None:
+        pass
+
+    def done(self, name: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """A point that has run.
+
+    Attributes
+    ----------
+    summary : dict
+        As kept in ``summary.json``.
+    run_dir : Path
+        Its run folder.
+    """
+
+    point: Point
+    simulation: Simulation
+    analysis: Analysis
+    summary: dict[str, Any]
+    run_dir: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A point that could not run, and why."""
+
+    point: Point
+    error: CosimError
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """All points of a scenario, in its order."""
+
+    scenario: Scenario
+    out: Path
+    results: tuple[PointResult, ...]
+    failures: tuple[Failure, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """The answers for machines: ``{"runs": [...], "failed": [...]}``."""
+        data: dict[str, Any] = {"runs": [_as_data(result) for result in self.results]}
+        if self.failures:
+            data["failed"] = [
+                {
+                    "workload": failure.point.workload.name,
+                    "design": failure.point.design.name,
+                    "reason": str(failure.error),
+                }
+                for failure in self.failures
+            ]
+        return data
+
+
+def run_scenario(
+    scenario: Scenario,
+    points: Sequence[Point],
+    out: Path,
+    *,
+    executor: str = "auto",
+    progress: Progress | None = None,
+    command: str = "",
+) -> ScenarioResult:
+    """Run `points` of `scenario`, keeping each in ``out/<workload>/<design>``.
+
+    Parameters
+    ----------
+    executor : str
+        One of `cosim.machine.execute.EXECUTORS`.
+    command : str
+        Kept in the manifests: how this came about.
+
+    Raises
+    ------
+    CosimError
+        A workload that cannot be had, a folder that cannot be written. Points that cannot run are
+        failures of the result.
+    """
+    watch = progress or Silent()
+    watch.start(len(points))
+    workloads = WorkloadStore()
+    for point in points:  # all networks are captured before anything is written
+        workloads.get(point.workload)
+    results: list[PointResult] = []
+    failures: list[Failure] = []
+    for point in points:
+        watch.step(point.name, 0.0)
+        try:
+            simulation = _simulated(point, workloads.get(point.workload), executor, watch)
+        except CosimError as error:
+            failures.append(Failure(point, error))
+        else:
+            results.append(_kept(point, simulation, out / point.folder, scenario, command))
+        watch.done(point.name)
+    return ScenarioResult(scenario, out, tuple(results), tuple(failures))
+
+
+class WorkloadStore:
+    """Workloads of a scenario's entries, each loaded or captured once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], Workload] = {}
+
+    def get(self, entry: WorkloadEntry) -> Workload:
+        """The workload of `entry`, under the entry's name."""
+        key = entry.capture_key()
+        if key not in self._kept:
+            self._kept[key] = _load(entry)
+        return replace(self._kept[key], name=entry.name)
+
+
+def _load(entry: WorkloadEntry) -> Workload:
+    try:
+        if entry.file is not None:
+            return load_workload(entry.file)
+        from cosim.workload.networks import load_or_capture
+
+        return load_or_capture(
+            entry.network,
+            entry.options,
+            mode=entry.mode,
+            batch=entry.batch,
+            optimizer=entry.optimizer,
+        )
+    except CosimError as error:
+        raise error.at(entry.where) if entry.where not in str(error) else error from None
+    except ValueError as error:
+        if type(error).__name__ != "ModelError":
+            raise
+        # `models` knows nothing of cosim's errors; its message lacks only the place
+        raise CosimError(str(error), where=entry.where) from None
+
+
+def _simulated(point: Point, workload: Workload, executor: str, watch: Progress) -> Simulation:
+    def advanced(done: int, total: int) -> None:
+        watch.step(point.name, done / total if total else 0.0)
+
+    return simulate(workload, point.design.load(), executor=executor, progress=advanced)
+
+
+def _kept(
+    point: Point, simulation: Simulation, folder: Path, scenario: Scenario, command: str
+) -> PointResult:
+    result = simulation.result
+    analysis = analyse(
+        simulation.program, simulation.design, result.timeline.rows(), result.makespan_ps
+    )
+    names = {"workload": point.workload.name, "design": point.design.name}
+    summary = {**names, **summarise(analysis)}
+    write_run(
+        folder,
+        result.timeline,
+        program=program_to_data(simulation.program),
+        manifest=_manifest(point, simulation, scenario, command),
+        summary=summary,
+    )
+    return PointResult(point, simulation, analysis, summary, folder)
+
+
+def _manifest(
+    point: Point, simulation: Simulation, scenario: Scenario, command: str
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "description": scenario.description,
+        "command": command,
+        "varied": dict(point.varied),
+        "workload": {
+            "name": point.workload.name,
+            "hash": workload_hash(simulation.workload),
+            "mode": simulation.workload.mode,
+            "batch": simulation.workload.batch,
+            "source": simulation.workload.source,
+        },
+        "design": {
+            "name": point.design.name,
+            "hash": content_hash(simulation.design),
+            "base": Path(point.design.base).name,
+            "overrides": dict(point.design.overrides),
+            "values": asdict(simulation.design),
+        },
+        "facts": dict(simulation.program.facts),
+        "executor": simulation.result.executor,
+        "makespan_ps": simulation.result.makespan_ps,
+        "version": __version__,
+        "seed": None,
+    }
+
+
+_SHOWN = (
+    "latency_s", "makespan_ps", "cycles", "clock_hz", "macs", "energy_j", "average_power_w",
+    "peak_power_w", "dram_bytes", "peak_memory_bytes", "peak_memory_by_role_bytes", "breakdown",
+    "breakdown_ps", "utilisation",
+)  # fmt: skip
+
+
+def _as_data(result: PointResult) -> dict[str, Any]:
+    layers = {
+        name: {"seconds": layer["seconds"], "cycles": layer["cycles"]}
+        for name, layer in result.summary["layers"].items()
+    }
+    return {
+        "workload": result.point.workload.name,
+        "design": result.point.design.name,
+        "base": Path(result.point.design.base).stem,
+        "varied": dict(result.point.varied),
+        **{key: result.summary[key] for key in _SHOWN},
+        "layers": layers,
+        "run_dir": str(result.run_dir),
+    }
+
+
+def by_workload(results: Sequence[PointResult]) -> Iterator[tuple[str, list[PointResult]]]:
+    """Results grouped by workload, in order."""
+    names = dict.fromkeys(result.point.workload.name for result in results)
+    for name in names:
+        yield name, [result for result in results if result.point.workload.name == name]
+
+
