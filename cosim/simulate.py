@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cosim.design.design import Design
 from cosim.machine.execute import RunResult, run
 from cosim.mapping.mapping import Mapping, map_workload
-from cosim.mapping.program import Program
+from cosim.mapping.program import Program, StepKind, template_counts
 from cosim.workload.workload import Workload
 
 
@@ -43,7 +43,7 @@ def simulate(
     Parameters
     ----------
     executor : ``auto``, ``simpy`` or ``fast``.
-    progress : called now and then with (tasks done, tasks in all).
+    progress : called now and then with (intervals done, intervals in all).
 
     Raises
     ------
@@ -51,5 +51,18 @@ def simulate(
         When the workload cannot be mapped, or the machine deadlocks.
     """
     mapping = map_workload(workload, design)
-    result = run(mapping.program, executor=executor, progress=progress)
+    total = count_intervals(mapping.program) if progress else 0
+    told = (lambda done: progress(done, total)) if progress else None
+    result = run(mapping.program, executor=executor, progress=told)
     return Simulation(workload, design, mapping, result)
+
+
+def count_intervals(program: Program) -> int:
+    """Intervals that the run will have: MARKs of all tasks that keep it alive."""
+    marks = [sum(s[0] == StepKind.MARK for s in t.steps) for t in program.templates]
+    return sum(
+        marks[template] * count
+        for component in program.components
+        if not component.background
+        for template, count in template_counts(component.stream).items()
+    )
