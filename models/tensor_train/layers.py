@@ -39,6 +39,8 @@ class TensorizedWeight(nn.Module):
         Intermediates kept for the backward pass; see :class:`Schedule`.
     """
 
+    tensor_factors = ("factors",)
+    """Which parameters are factors, for those who watch memory by role."""
     precision: Any
     masks: nn.ParameterList | None
 
