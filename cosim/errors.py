@@ -72,6 +72,10 @@ class CosimErrors(CosimError):
     def __str__(self) -> str:
         return self.problem
 
+    def at(self, where: str) -> CosimErrors:
+        """Each of the mistakes with its place put behind `where`."""
+        return CosimErrors(error.at(where) for error in self.errors)
+
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The choice that reads most like `name`, or an empty string if none comes close."""

@@ -25,6 +25,14 @@ def distribution_names(requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0] for requirement in requirements}
 
 
+def tracked(folder: str) -> list[str]:
+    """Files of a folder that a clone has."""
+    listed = subprocess.run(
+        ["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return listed.stdout.split()
+
+
 def test_the_simulator_alone_needs_neither_torch_nor_qt():
     base = distribution_names(PROJECT["project"]["dependencies"])
     assert base == {"simpy", "numpy", "pydantic", "rich"}
@@ -40,10 +48,7 @@ def test_extras():
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_data_file_is_packaged(package):
     patterns = PROJECT["tool"]["setuptools"]["package-data"][package]
-    tracked = subprocess.run(
-        ["git", "ls-files", package], cwd=ROOT, capture_output=True, text=True
-    ).stdout.split()
-    for name in tracked:
+    for name in tracked(package):
         inside = name.removeprefix(package + "/")
         # fnmatch knows no **: a star crosses folders anyway
         matched = any(fnmatch(inside, pattern.removeprefix("**/")) for pattern in patterns)
@@ -58,8 +63,9 @@ def test_boards_and_scenarios_are_found_as_package_data():
 
 def test_every_package_folder_is_a_package():
     for package in PACKAGES:
-        for source in (ROOT / package).rglob("*.py"):
-            assert (source.parent / "__init__.py").exists(), source
+        for name in tracked(package):
+            if name.endswith(".py"):
+                assert (ROOT / name).with_name("__init__.py").exists(), name
 
 
 def test_importing_all_of_cosim_brings_neither_torch_nor_qt():
@@ -84,6 +90,24 @@ def test_scripts_can_be_run():
     for script in (".ci/run", "tools/prepare-venv", "tools/qt-libraries"):
         assert os.access(ROOT / script, os.X_OK), script
         assert subprocess.run(["bash", "-n", ROOT / script]).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="system libraries are looked for on Linux")
+def test_missing_qt_libraries_are_one_line_where_nobody_may_install(tmp_path):
+    for name, body in {"ldconfig": "echo 'libGL.so.1 (x) => x'", "id": "echo 1000"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "tools/qt-libraries"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "sudo apt-get install libegl1 " in done.stderr
+    assert "libgl1" not in done.stderr
 
 
 def test_make_offers_what_the_documentation_names():

@@ -134,6 +134,7 @@ def test_an_error_survives_the_way_back_from_a_worker_process():
     assert str(pickle.loads(pickle.dumps(one))) == str(one)
     assert str(pickle.loads(pickle.dumps(several))) == str(several)
     assert len(str(several).splitlines()) == 2
+    assert [line[:8] for line in str(several.at("s.toml")).splitlines()] == ["s.toml: "] * 2
 
 
 def test_nearest_ignores_case_and_gives_up_on_strangers():

@@ -181,6 +181,12 @@ class Design:
     """Constants that are assumed, not sourced; shown beside every result."""
     options: dict[str, object] = field(default_factory=dict, compare=False)
 
+    @property
+    def static_mw(self) -> float:
+        """Drawn at every instant whatever runs: logic and buffer leakage, DRAM standby."""
+        buffers = sum(buffer.static_mw for buffer in self.buffers)
+        return self.power.static_mw + buffers + self.dram.background_mw
+
     def clock(self, name: str) -> Clock:
         """The clock domain called `name`. Raises KeyError if there is none."""
         for clock in self.clocks:

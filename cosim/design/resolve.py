@@ -40,7 +40,6 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     errors = [
         *_clock_errors(spec, document),
         *_coverage_errors(spec, document),
-        *_budget_errors(spec, document),
     ]
     dram: Dram | None = None
     try:
@@ -50,7 +49,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     if errors or dram is None:
         raise CosimErrors(errors)
     array, vector = spec.engine.array, spec.engine.vector
-    return Design(
+    design = Design(
         name=spec.name,
         description=spec.description,
         clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
@@ -85,6 +84,8 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
         assumptions=(*_assumptions(document), *assumed),
     )
+    _check_budget(design, document)
+    return design
 
 
 def _precisions(table: dict[str, PrecisionSpec]) -> tuple[Precision, ...]:
@@ -199,15 +200,12 @@ def _coverage_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
     return errors
 
 
-def _budget_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
-    static = spec.power.static + sum(buffer.static_power for buffer in spec.buffer.values())
-    if spec.power.budget is None or spec.power.budget > static:
-        return []
-    return [
-        CosimError(
-            f"power.budget {format_power(spec.power.budget)} does not exceed the static power",
+def _check_budget(design: Design, document: Document) -> None:
+    budget, static = design.power.budget_mw, design.static_mw
+    if budget is not None and budget <= static:
+        raise CosimError(
+            f"power.budget {format_power(budget)} does not exceed the static power",
             where=document.where(("power", "budget")),
-            expected=f"more than {format_power(static)} (power.static and the buffers'), "
-            'or "unlimited"',
+            expected=f"more than {format_power(static)} (power.static, the buffers' and the "
+            'DRAM\'s standby), or "unlimited"',
         )
-    ]

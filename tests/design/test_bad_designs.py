@@ -113,7 +113,11 @@ CASES = [
     ('capacity = "64 MiB"', 'capacity = "nan MiB"', ["not a finite number"]),
     ('capacity = "64 MiB"', 'capacity = "0 B"', ["out of range", "from 1 B"]),
     ('capacity = "64 MiB"', "", ["missing key 'dram.capacity'", "a size from"]),
-    ('budget = "1 W"', 'budget = "13 mW"', ["does not exceed the static power", "than 13 mW"]),
+    (
+        'budget = "1 W"',
+        'budget = "13 mW"',
+        ["13 mW does not exceed the static power", "more than 84.94 mW"],
+    ),
     ('budget = "1 W"', 'budget = "0 W"', ["power.budget", "out of range", '"unlimited"']),
     ('budget = "1 W"', 'budget = "1 J"', ["is an energy, not a power"]),
     ('budget = "1 W"', "efficiency = 1", ["unknown key 'power.efficiency'"]),

@@ -66,6 +66,12 @@ def test_what_a_board_assumes_is_listed(name):
     assert all(" = " in line for line in board.assumptions)
 
 
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_can_run_within_one_watt(name):
+    board = design.load(name, {"power.budget": "1 W"})
+    assert board.static_mw < board.power.budget_mw == 1000
+
+
 def test_every_constant_has_a_unit_and_a_source():
     for constant in catalogue.constants().values():
         unit = constant.value.split()[1]
