@@ -17,10 +17,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from cosim.design import catalogue
 from cosim.design.design import Design
-from cosim.design.document import Document, from_values, read_document
+from cosim.design.document import read_document
 
-__all__ = ["Design", "content_hash", "from_table", "json_schema", "load", "names"]
+__all__ = ["Design", "content_hash", "json_schema", "load", "names"]
 
 _NOT_CONTENT = ("name", "description", "assumptions")
 
@@ -40,20 +41,19 @@ def load(path_or_name: str | Path, overrides: Mapping[str, object] | None = None
     CosimError
         Everything that is wrong with it, a line each.
     """
-    return _resolve(read_document(path_or_name), overrides)
+    from cosim.design.overrides import apply_overrides
+    from cosim.design.resolve import resolved
+    from cosim.design.specification import DesignSpec
+    from cosim.design.validation import validated
 
-
-def from_table(
-    table: Mapping[str, object], where: str, overrides: Mapping[str, object] | None = None
-) -> Design:
-    """The design of a table inside another file, `where` naming its place for errors."""
-    return _resolve(from_values(table, where), overrides)
+    document = read_document(path_or_name)
+    if overrides:
+        document = apply_overrides(document, overrides)
+    return resolved(validated(DesignSpec, document), document)
 
 
 def names() -> list[str]:
     """Names of the catalogue's boards."""
-    from cosim.design import catalogue
-
     return catalogue.board_names()
 
 
@@ -71,14 +71,3 @@ def json_schema() -> dict[str, object]:
     from cosim.design.schema import design_schema
 
     return design_schema()
-
-
-def _resolve(document: Document, overrides: Mapping[str, object] | None) -> Design:
-    from cosim.design.overrides import apply_overrides
-    from cosim.design.resolve import resolved
-    from cosim.design.specification import DesignSpec
-    from cosim.design.validation import validated
-
-    if overrides:
-        document = apply_overrides(document, overrides)
-    return resolved(validated(DesignSpec, document), document)

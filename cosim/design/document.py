@@ -100,12 +100,6 @@ def read_document(path_or_name: str | Path) -> Document:
     return _read(_find(str(path_or_name), Path(), ""), ())
 
 
-def from_values(values: Mapping[str, object], where: str) -> Document:
-    """A document from tables that were part of another file (a scenario's inline design)."""
-    source = TomlSource(where, dict(values))
-    return _with_base(source, Path(), ())
-
-
 def _find(name: str, folder: Path, where: str) -> Path:
     if name in catalogue.board_names():
         return catalogue.board_file(name)
@@ -120,7 +114,7 @@ def _find(name: str, folder: Path, where: str) -> Path:
 
 
 def _read(file: Path, seen: tuple[Path, ...]) -> Document:
-    if file.parent == catalogue.board_file("").parent:
+    if file.parent == catalogue.BOARDS:
         return _board(file).copy()
     if file.resolve() in seen:
         raise CosimError("design is its own base", where=str(file))

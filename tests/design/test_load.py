@@ -150,13 +150,6 @@ def test_a_catalogue_board_is_not_changed_by_loading_it_otherwise():
     assert design.load("ultra96") == before
 
 
-def test_a_table_of_another_file_is_a_design_too():
-    mine = design.from_table({"base": "ultra96", "name": "inline"}, "scenario.toml:7")
-    assert mine.name == "inline"
-    with pytest.raises(CosimError, match=r"scenario\.toml:7: unknown key 'engin'"):
-        design.from_table({"base": "ultra96", "engin": {}}, "scenario.toml:7")
-
-
 @given(rows=st.integers(1, 4096), columns=st.integers(1, 4096))
 def test_the_hash_tells_designs_apart_by_content_alone(rows, columns):
     one = design.load("ultra96", {"engine.array.rows": rows, "engine.array.columns": columns})

@@ -16,6 +16,7 @@ from cosim.design.toml_source import read_toml
 from cosim.errors import unknown
 
 FOLDER = Path(__file__).parent
+BOARDS = FOLDER / "boards"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,12 @@ def boards() -> tuple[Entry, ...]:
 
 
 def board_names() -> list[str]:
-    return sorted(file.stem for file in (FOLDER / "boards").glob("*.toml"))
+    return sorted(file.stem for file in BOARDS.glob("*.toml"))
 
 
 def board_file(name: str) -> Path:
     """The file of a board that `board_names` lists."""
-    return FOLDER / "boards" / f"{name}.toml"
+    return BOARDS / f"{name}.toml"
 
 
 def parts() -> tuple[Entry, ...]:
