@@ -7,7 +7,7 @@ torch. Quantized layers come from `models.quantization`, factorised ones from
 `models.tensor_train`; training lives in `models.training`.
 """
 
-from models.networks import lenet, mobilenet, perceptron, resnet
+from models.networks import chains, lenet, mobilenet, perceptron, resnet, skynet, transformer
 from models.networks.registry import (
     build,
     describe,
@@ -20,6 +20,7 @@ from models.networks.registry import (
 
 __all__ = [
     "build",
+    "chains",
     "describe",
     "example_input",
     "example_target",
@@ -30,4 +31,6 @@ __all__ = [
     "perceptron",
     "resnet",
     "resolve",
+    "skynet",
+    "transformer",
 ]

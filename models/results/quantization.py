@@ -1,0 +1,224 @@
+"""Ultra-low-bitwidth quantization: Gaussian weights, and LeNet-5 on the full MNIST.
+
+example:
+  python -m models.results quantization --data mnist.npz --seeds 3
+
+Training runs are kept in --out and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import ModelError
+from models.quantization import quantize_network, quantized_layers, recalibrate_batch_norm
+from models.quantization.fit import fit_weight_steps
+from models.quantization.levels import weight_codes
+from models.quantization.specification import has_half_integer_levels
+from models.quantization.steps import (
+    gaussian_step,
+    gaussian_ternary_step,
+    mid_rise_error,
+    ternary_error,
+)
+from models.results.document import spread, table
+from models.training import Dataset, evaluate, load, load_network
+from models.training import run as train
+
+FLOAT_EPOCHS, TUNING_EPOCHS = 4, 2
+LEARNING_RATE = 2e-3
+RECALIBRATION_IMAGES = 10_000
+GAUSSIAN_SAMPLES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One quantizer of the LeNet-5 table."""
+
+    label: str
+    bits: int | str
+    scheme: str
+    tuned: bool
+
+
+CASES = (
+    Case("two-stage, 1 bit", 1, "vecq", True),
+    Case("min-max, 1 bit", 1, "min-max", False),
+    Case("two-stage, ternary", "ternary", "ternary", True),
+    Case("TWN, ternary", "ternary", "twn", True),
+    Case("min-max, ternary", "ternary", "min-max", True),
+    Case("two-stage, 2 bits", 2, "vecq", True),
+    Case("two-stage, 3 bits", 3, "vecq", False),
+    Case("min-max, 3 bits", 3, "min-max", False),
+    Case("two-stage, 4 bits", 4, "vecq", False),
+    Case("min-max, 4 bits", 4, "min-max", False),
+    Case("two-stage, 8 bits", 8, "vecq", False),
+    Case("min-max, 8 bits", 8, "min-max", False),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what this topic takes beyond data, seeds and output folder."""
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure both tables and return them as Markdown."""
+    if arguments.data is None:
+        raise ModelError("quantization: expected --data PATH/mnist.npz, the full MNIST")
+    dataset = load(arguments.data)
+    seeds = range(arguments.seeds)
+    command = f"python -m models.results quantization --data mnist.npz --seeds {len(seeds)}"
+    return "\n\n".join(
+        [
+            "## Ultra-low-bitwidth quantization",
+            f"Made by `{command}` ({dataset.source}: {len(dataset.train_targets):,} images to "
+            f"train, {len(dataset.test_targets):,} to test; one thread).",
+            "### Gaussian weights",
+            f"Error of {GAUSSIAN_SAMPLES:,} samples of N(0, 1), per tensor; steps and optima are "
+            "computed, not tabulated.",
+            gaussian_table(seeds),
+            "### LeNet-5",
+            lenet_text(len(seeds)),
+            lenet_table(dataset, seeds, Path(arguments.out)),
+        ]
+    )
+
+
+def relative_error(weight: Tensor, bits: int, scheme: str, step: Tensor | None = None) -> float:
+    """Return ‖w - ŵ‖² / ‖w‖² of a per-tensor quantizer."""
+    codes, scale = weight_codes(weight, bits, scheme, step=step)
+    levels = codes + 0.5 if has_half_integer_levels(scheme, bits) else codes
+    error = (weight - levels * scale).double().square().sum()
+    return float(error / weight.double().square().sum())
+
+
+def gaussian_table(seeds: range) -> str:
+    """Return the table of Gaussian weights: step, error, SQNR, distance from the optimum."""
+    rows = []
+    for bits in [*range(1, 9), "ternary"]:
+        scheme, width = ("ternary", 2) if bits == "ternary" else ("vecq", int(bits))
+        step = gaussian_ternary_step() if bits == "ternary" else gaussian_step(width)
+        optimum = ternary_error(step) if bits == "ternary" else mid_rise_error(step, width)
+        errors = []
+        for seed in seeds:
+            samples = torch.randn(GAUSSIAN_SAMPLES, generator=torch.Generator().manual_seed(seed))
+            errors.append(relative_error(samples, width, scheme))
+        decibels = [-10.0 * math.log10(e) for e in errors]
+        rows.append(
+            [
+                str(bits),
+                f"{step:.4f}",
+                f"{optimum:.4g}",
+                f"{-10.0 * math.log10(optimum):.2f}",
+                spread(decibels, 3),
+                f"{100.0 * (max(errors) / optimum - 1.0):+.2f}",
+            ]
+        )
+    return table(
+        ["bits", "step / σ", "optimal MSE / σ²", "optimal SQNR, dB", "SQNR, dB", "worst excess, %"],
+        rows,
+    )
+
+
+def lenet_text(seeds: int) -> str:
+    """Return the sentences above the LeNet-5 table."""
+    return (
+        "Weights of all layers quantized per tensor, activations in float32. `error` is "
+        "‖w - ŵ‖²/‖w‖² over all layers; accuracies in percent of the test set: after quantizing "
+        "without and with recomputed batch-norm statistics "
+        f"({RECALIBRATION_IMAGES:,} training images), and after {TUNING_EPOCHS} epochs of "
+        f"quantization-aware training. Float networks: {FLOAT_EPOCHS} epochs. Adam, batch 128, "
+        f"learning rate {LEARNING_RATE:g} with cosine decay. Mean ± standard deviation over "
+        f"{seeds} seeds, no epoch selected by test accuracy."
+    )
+
+
+def lenet_table(dataset: Dataset, seeds: range, out: Path) -> str:
+    """Return the LeNet-5 table; trains what is not in `out` yet."""
+    paths = [_float_network(dataset, seed, out) for seed in seeds]
+    accuracies = [100.0 * evaluate(load_network(path)[0], dataset) for path in paths]
+    rows = [["float32", "0", spread(accuracies), "", ""]]
+    for case in CASES:
+        measured = [_post_training(path, dataset, case) for path in paths]
+        tuned = [_tuned(path, dataset, case, s, out) for path, s in zip(paths, seeds, strict=True)]
+        errors, plain, recalibrated = zip(*measured, strict=True)
+        rows.append(
+            [
+                case.label,
+                f"{sum(errors) / len(errors):.5f}",
+                spread(plain),
+                spread(recalibrated),
+                spread(tuned) if case.tuned else "",
+            ]
+        )
+    return table(["weights", "error", "post-training", "+ batch norm", "trained"], rows)
+
+
+def _float_network(dataset: Dataset, seed: int, out: Path) -> Path:
+    folder = out / f"lenet5-float-seed{seed}"
+    return _trained(folder, dataset, {}, FLOAT_EPOCHS, seed)
+
+
+def _tuned(path: Path, dataset: Dataset, case: Case, seed: int, out: Path) -> float:
+    if not case.tuned:
+        return math.nan
+    options = {"bits_w": case.bits, "scheme": case.scheme}
+    folder = out / f"lenet5-{case.scheme}-{case.bits}-seed{seed}"
+    tuned = _trained(folder, dataset, options, TUNING_EPOCHS, seed, path)
+    return 100.0 * evaluate(load_network(tuned)[0], dataset)
+
+
+def _trained(
+    folder: Path,
+    dataset: Dataset,
+    options: dict[str, object],
+    epochs: int,
+    seed: int,
+    start: Path | None = None,
+) -> Path:
+    path = folder / "last.safetensors"
+    resume = path.exists()
+    train(
+        "lenet5",
+        options,
+        data=dataset,
+        epochs=epochs,
+        learning_rate=LEARNING_RATE,
+        decay="cosine",
+        seed=seed,
+        start_from=None if resume else start,
+        out=folder,
+        resume=resume,
+    )
+    return path
+
+
+def _post_training(path: Path, dataset: Dataset, case: Case) -> tuple[float, float, float]:
+    """Return weight error, and accuracy in percent without and with recalibration."""
+    network = quantize_network(load_network(path)[0], case.bits, 32, case.scheme)
+    fit_weight_steps(network)
+    plain = 100.0 * evaluate(network, dataset)
+    recalibrate_batch_norm(network, _recalibration_batches(dataset))
+    return weight_error(network), plain, 100.0 * evaluate(network, dataset)
+
+
+def _recalibration_batches(dataset: Dataset) -> Iterator[Tensor]:
+    return iter(dataset.train_inputs[:RECALIBRATION_IMAGES].split(500))
+
+
+@torch.no_grad()
+def weight_error(network: nn.Module) -> float:
+    """Return ‖w - ŵ‖² / ‖w‖² over all quantized layers."""
+    error = total = 0.0
+    for _, layer in quantized_layers(copy.deepcopy(network)):
+        error += float((layer.weight - layer.quantized_weight()).double().square().sum())
+        total += float(layer.weight.double().square().sum())
+    return error / total
