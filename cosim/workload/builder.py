@@ -70,6 +70,11 @@ class Builder:
         """The operations emitted next come from this call."""
         self._first_op.append(len(self._ops))
         self._call = call
+        if call.aliases and call.results[0] is not None:
+            # what is derived from a view is derived from what wrote the viewed tensor
+            viewed = self._storages.get(call.results[0].storage)
+            if viewed is not None and viewed.writes:
+                self._op_of_call[call.index] = viewed.writes[-1][2]
 
     def role(self, view: View) -> Role | None:
         """Role of the tensor that a view belongs to; None if it was never written."""
@@ -130,7 +135,7 @@ class Builder:
         attributes = {**attributes, **self._seen(inputs, read, outputs, written, nest)}
         if constant and self._trace.mode == "inference":
             attributes["constant"] = True
-        forward = self._op_of_call.get(call.forward) if call.forward is not None else None
+        forward = None if call.forward is None else self._forward_op(call.forward)
         op = Op(
             id=index,
             kind=kind,
@@ -145,6 +150,12 @@ class Builder:
         )
         self._ops.append(op if nest is None else _with_nest(op, nest))
         self._op_of_call.setdefault(call.index, index)
+
+    def _forward_op(self, call: int) -> int | None:
+        """The operation of a forward call; of the next one for a view of something older."""
+        following = self._first_op[call]
+        found = self._op_of_call.get(call, following)
+        return found if found < len(self._ops) else None
 
     def finish(self, name: str, batch: int, source: dict[str, object]) -> Workload:
         """Settle what only the end tells: lifetimes, gradients' names, unused results."""

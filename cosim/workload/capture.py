@@ -12,6 +12,7 @@ is invisible. Private interfaces of torch are in the last section of the file.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,6 +124,7 @@ def _run(request: _Request, fake: bool) -> Trace:
 
     model, training = request.model, request.mode == "training"
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
         stack.enter_context(_repeatable_operators())
         stand_in = stack.enter_context(_stand_ins(model, fake))
         model.train(training)
@@ -282,18 +284,20 @@ def _state_of(model: Any) -> Iterator[tuple[Any, Role, str, str]]:
     """Parameters and buffers with role and dotted name, for parameters twice.
 
     A parameter is a factor of a tensorized weight when it carries ``_cosim_role = "factor"``, or
-    when its module names it in ``tensor_factors`` (True: all of its own parameters).
+    when a module above it has it in ``tensor_factors``: names of parameters or parameter lists, or
+    True for all.
     """
-    for owner, module in model.named_modules():
-        prefix = f"{owner}." if owner else ""
+    factors: set[int] = set()
+    for module in model.modules():
         declared = getattr(module, "tensor_factors", ())
-        for name, parameter in module.named_parameters(recurse=False):
-            role = getattr(parameter, "_cosim_role", None)
-            if role is None and (declared is True or (declared and name in declared)):
-                role = Role.FACTOR
-            yield parameter, Role(role or Role.WEIGHT), prefix + name, prefix + name
-        for name, buffer in module.named_buffers(recurse=False):
-            yield buffer, Role.WEIGHT, prefix + name, ""
+        for name, parameter in module.named_parameters() if declared else ():
+            if declared is True or name.partition(".")[0] in declared:
+                factors.add(id(parameter))
+    for name, parameter in model.named_parameters():
+        chosen = Role.FACTOR if id(parameter) in factors else Role.WEIGHT
+        yield parameter, Role(getattr(parameter, "_cosim_role", chosen)), name, name
+    for name, buffer in model.named_buffers():
+        yield buffer, Role.WEIGHT, name, ""
 
 
 def _optimizer(wanted: Any, model: Any, stand_in: Callable[[Any], Any]) -> Any:
@@ -426,6 +430,18 @@ def _fake_mode(model: Any) -> Any:
         if isinstance(tensor, FakeTensor):
             return tensor.fake_mode
     return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """A failure is said once, by us: torch logs the whole traceback of a failed fake operator."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 class _Autograd:

@@ -108,6 +108,10 @@ class Recorder:
             schema = self._schemas[function] = _Schema.of(function)
         if self._silent or schema.namespace in ("prim", "profiler"):
             return function(*arguments, **keywords)
+        if schema.name == "lift_fresh":  # a constant written into the program: it was always there
+            constant = function(*arguments, **keywords)
+            self._view(constant, created=-1)
+            return constant
         index = len(self.trace.calls)
         bound = {
             name: self._plain(value) for name, value in schema.bind(arguments, keywords).items()
@@ -170,10 +174,12 @@ class Recorder:
             layer = next((self._owner[s] for s in touched + inputs if s in self._owner), "")
         elif self._layers or self.phase is Phase.FORWARD:
             layer = self._layers[-1] if self._layers else self._outside
-            self._by_sequence.setdefault(sequence, index)
+            if sequence >= 0:
+                self._by_sequence.setdefault(sequence, index)
         else:
             variable = getattr(node, "variable", None)
-            forward = self._by_sequence.get(self._autograd.sequence_number(node))
+            if node is not None:
+                forward = self._by_sequence.get(self._autograd.sequence_number(node))
             if variable is not None:
                 view = self._view(variable, created=-1)
                 layer = self._owner.get(view.storage, "")
