@@ -8,14 +8,14 @@ and where the border clips.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from math import ceil, prod
 
 from cosim.design.design import Precision
 from cosim.mapping.dataflow import tile_cycles
 from cosim.mapping.energy import array_energy, vector_energy
-from cosim.mapping.nest import CLASSES, Operand
+from cosim.mapping.nest import CLASSES, Operand, tile_runs
 from cosim.mapping.program import Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tiling import Axis, TilePlan, TileRequest
@@ -76,29 +76,22 @@ class ArrayLowering:
 
     @cached_property
     def runs(self) -> dict[str, tuple[Run, ...]]:
-        return {axis.loop: self._axis_runs(axis) for axis in self.plan.axes}
+        return {axis.loop: tuple(self._axis_runs(axis)) for axis in self.plan.axes}
 
-    def _axis_runs(self, axis: Axis) -> tuple[Run, ...]:
-        runs: list[Run] = []
-        # Tiles that no border clips are alike; only the ends of the loop need a look each.
-        for index in range(axis.count):
+    def _axis_runs(self, axis: Axis) -> Iterator[Run]:
+        loop, nest = axis.loop, self.nest
+        of_loop = [[d for d in o.dimensions if d.loop == loop] for o in self.operands]
+        gathered = nest.gathered.get(loop)
+        kernel = nest.extents[gathered.kernel] if gathered else 1
+        for index, count in tile_runs(
+            axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered, kernel
+        ):
             start = index * axis.size
             size = min(axis.size, axis.extent - start)
-            first, last = index == 0, index == axis.count - 1
-            spans = tuple(
-                prod(d.span(start, size) for d in o.dimensions if d.loop == axis.loop)
-                for o in self.operands
-            )
-            gathered = self.nest.gathered.get(axis.loop)
-            pairs = gathered.pairs(start, size, self.nest.extents) if gathered else size
-            run = Run(1, start, size, first, last, (spans[0], spans[1], spans[2]), pairs)
-            if runs and not first and not last and not runs[-1].first:
-                before = runs[-1]
-                if (before.size, before.spans, before.pairs) == (size, run.spans, pairs):
-                    runs[-1] = replace(before, count=before.count + 1)
-                    continue
-            runs.append(run)
-        return tuple(runs)
+            spans = [prod(d.span(start, size) for d in ds) for ds in of_loop]
+            pairs = gathered.pairs(start, size, nest.extents) if gathered else size
+            last = index + count == axis.count
+            yield Run(count, start, size, index == 0, last, (spans[0], spans[1], spans[2]), pairs)
 
     def _fixed_span(self, operand: int) -> int:
         """Elements of an operand over the loops that are not cut."""

@@ -19,6 +19,7 @@ index expression; nothing is materialised (no im2col).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -57,6 +58,19 @@ class Dimension:
             return min(extent, stop - low)
         return stop - low
 
+    def clear(self, extent: int, tile: int) -> tuple[int, int]:
+        """Indices [first, stop) of the whole tiles of a loop that no border clips."""
+        if self.coefficient == 0:
+            return 0, extent // tile
+        low, high = self.low, self.low + self.width
+        if self.coefficient < 0:
+            return 0, 0
+        step = self.coefficient * tile
+        first = max(0, -(low // step))
+        reach = self.size - 1 - high - self.coefficient * (tile - 1)
+        stop = min(extent // tile, reach // step + 1) if reach >= 0 else 0
+        return min(first, max(stop, 0)), max(stop, 0)
+
 
 @dataclass(frozen=True)
 class Operand:
@@ -90,6 +104,30 @@ class Gathered:
             low, high = max(start, shift), min(start + size, shift + self.extent)
             total += max(0, high - low)
         return total
+
+
+def tile_runs(
+    extent: int, tile: int, dimensions: Sequence[Dimension], gathered: Gathered | None, kernel: int
+) -> list[tuple[int, int]]:
+    """The tiles of a loop as (first index, count) of runs that look alike to every dimension.
+
+    Only tiles that a border clips are looked at one by one, so the cost does not grow with the
+    loop. The first and the last tile stand alone.
+    """
+    count = -(-extent // tile)
+    first, stop = 1, min(count - 1, extent // tile)
+    for dimension in dimensions:
+        low, high = dimension.clear(extent, tile)
+        first, stop = max(first, low), min(stop, high)
+    if gathered is not None:
+        # Whole tiles inside what every kernel index reaches.
+        low = gathered.offset + max(0, gathered.coefficient * (kernel - 1))
+        high = gathered.offset + min(0, gathered.coefficient * (kernel - 1)) + gathered.extent
+        first, stop = max(first, -(-max(0, low) // tile)), min(stop, max(0, high) // tile)
+    if stop - first < 2:
+        return [(i, 1) for i in range(count)]
+    head = [(i, 1) for i in range(first)]
+    return [*head, (first, stop - first), *((i, 1) for i in range(stop, count))]
 
 
 @dataclass(frozen=True)
@@ -181,10 +219,11 @@ def _gather(
     gathered: dict[str, Gathered] = {}
     indices = list(result.indices)
     for d, index in enumerate(indices):
-        free = [(n, c) for n, c in index.terms if c == 1 and n not in gathered]
-        if len(index.terms) != 2 or not free:
+        if len(index.terms) != 2:
             continue
-        loop = max(free, key=lambda term: extents[term[0]])[0]
+        loop, step = max(index.terms, key=lambda term: (extents[term[0]], term[1]))
+        if step != 1 or loop in gathered:
+            continue
         kernel, coefficient = next(term for term in index.terms if term[0] != loop)
         gathered[loop] = Gathered(kernel, coefficient, index.offset, extents[loop])
         extents[loop] = result.view_shape[d]
@@ -247,7 +286,7 @@ def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operan
     return Operand(access.tensor, tuple(dimensions))
 
 
-def balanced_tiles(extent: int, unit: int = 1, most: int = 10) -> list[int]:
+def balanced_tiles(extent: int, unit: int = 1, most: int = 8) -> list[int]:
     """Tile sizes worth trying for a loop: balanced cuts, in multiples of `unit`, largest first."""
     parts = 1
     sizes: list[int] = []

@@ -31,7 +31,7 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )  # fmt: skip
-from cosim.mapping.transfer import Transfer, transfer
+from cosim.mapping.transfer import Transfer, channel_for, transfer
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK = StepKind
@@ -218,17 +218,6 @@ def repeat(count: int, body: tuple[Node, ...]) -> tuple[Node, ...]:
     if len(body) == 1 and isinstance(body[0], Loop):
         return (Loop(count * body[0].count, body[0].body),)
     return (Loop(count, body),)
-
-
-def channel_for(design: Design, carries: str) -> DmaChannel:
-    """The DMA channel that carries ``input``, ``weight`` or ``output``."""
-    for channel in design.dma:
-        if carries in channel.carries:
-            return channel
-    raise CosimError(
-        f"no DMA channel carries '{carries}'", where=f"design '{design.name}'",
-        expected="channels that carry input, weight and output",
-    )  # fmt: skip
 
 
 def _both_ways(channel: DmaChannel) -> bool:

@@ -9,15 +9,14 @@ All candidates are costed at once over numpy arrays; the objective is a modelled
     max(array, vector, load channels, store channel, DRAM) + first load + last store
 
 which the event simulation then replaces by the real one. Ties go to fewer DRAM bytes, then to
-fewer tiles. `enumerate_costs` is the exhaustive definition that tests hold the search to.
+fewer tiles.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from cosim.design.design import Dataflow, Design, DmaChannel
 from cosim.errors import CosimError
 from cosim.mapping.dataflow import fold_overhead
-from cosim.mapping.nest import CLASSES, ClassTiles, Nest, Operand, class_candidates
+from cosim.mapping.nest import CLASSES, ClassTiles, Dimension, Nest, class_candidates, tile_runs
+from cosim.mapping.transfer import channel_for
 
 Array = NDArray[np.float64]
 
@@ -99,64 +99,79 @@ class _ClassCosts:
 
     candidates: list[ClassTiles]
     tiles: Array
-    size: Array
-    total: Array
+    total: float
     row_folds: Array
     column_folds: Array
     hidden: Array
     """Sum over tiles of the cycles by which the stream is shorter than the array's rows."""
     spans: tuple[Array, Array, Array]
+    """Largest tile of streaming operand, weight and result along this class's dimensions."""
     sums: tuple[Array, Array, Array]
-    dims: tuple[dict[int, tuple[Array, NDArray[np.bool_]]], ...]
+    """The same summed over all tiles."""
+    runs: tuple[dict[int, tuple[Array, Array]], ...]
+    """Operand -> dimension -> (largest span, 1 where the whole dimension is covered)."""
+
+
+_class_cache: dict[tuple[object, ...], _ClassCosts] = {}
 
 
 def _class_costs(
+    nest: Nest, name: str, unit: int, multiples: tuple[tuple[str, int], ...],
+    rows: int, columns: int, step: int,
+) -> _ClassCosts:  # fmt: skip
+    key = (nest.signature, name, unit, multiples, rows, columns, step)
+    found = _class_cache.get(key)
+    if found is None:
+        candidates = class_candidates(nest, name, unit, dict(multiples))
+        found = _class_cache[key] = _cost_class(nest, name, candidates, rows, columns, step)
+    return found
+
+
+def _cost_class(
     nest: Nest, name: str, candidates: list[ClassTiles], rows: int, columns: int, step: int
 ) -> _ClassCosts:
     count = len(candidates)
-    tiles, size = np.ones(count), np.ones(count)
-    row_folds, column_folds = np.ones(count), np.ones(count)
+    tiles, row_folds, column_folds = np.ones(count), np.ones(count), np.ones(count)
     hidden = np.zeros(count)
-    spans = tuple(np.ones(count) for _ in range(3))
-    sums = tuple(np.ones(count) for _ in range(3))
-    dims: tuple[dict[int, tuple[Array, NDArray[np.bool_]]], ...] = ({}, {}, {})
-    operands = (nest.streaming, nest.weight, nest.result)
-    cache: dict[tuple[int, int, int], tuple[int, int]] = {}
+    spans = (np.ones(count), np.ones(count), np.ones(count))
+    sums = (np.ones(count), np.ones(count), np.ones(count))
+    runs: tuple[dict[int, tuple[Array, Array]], ...] = ({}, {}, {})
     for i, candidate in enumerate(candidates):
         tile = dict(candidate.sizes)
-        number, inner = 1, 1
-        extents: list[tuple[int, int]] = []
-        for loop in nest.classes[name]:
-            extent, t = nest.extents[loop], tile[loop]
-            number *= -(-extent // t)
-            inner *= t
-            extents.append((extent, t))
-        tiles[i], size[i] = number, inner
+        extents = [(nest.extents[loop], tile[loop]) for loop in nest.classes[name]]
+        tiles[i] = prod(-(-extent // t) for extent, t in extents)
         sizes = _tile_sizes(extents)
         row_folds[i] = sum(times * -(-value // rows) for value, times in sizes.items())
         column_folds[i] = sum(times * -(-value // columns) for value, times in sizes.items())
         hidden[i] = sum(times * max(0, rows - value * step) for value, times in sizes.items())
-        for o, operand in enumerate(operands):
+        for o, operand in enumerate((nest.streaming, nest.weight, nest.result)):
             for d, dimension in enumerate(operand.dimensions):
                 if dimension.loop not in tile:
                     continue
                 t, extent = tile[dimension.loop], nest.extents[dimension.loop]
-                key = (o, d, t)
-                if key not in cache:
-                    each = [dimension.span(s, min(t, extent - s)) for s in range(0, extent, t)]
-                    cache[key] = (max(each), sum(each))
-                largest, everything = cache[key]
+                largest, everything = tile_spans(dimension, extent, t)
                 spans[o][i] *= largest
                 sums[o][i] *= everything
-                if d not in dims[o]:
-                    dims[o][d] = (np.ones(count), np.zeros(count, dtype=bool))
-                dims[o][d][0][i] = largest
-                dims[o][d][1][i] = t == extent
-    total = np.full(count, float(nest.extent(name)))
+                if d not in runs[o]:
+                    runs[o][d] = (np.ones(count), np.zeros(count))
+                runs[o][d][0][i] = largest
+                runs[o][d][1][i] = t == extent
     return _ClassCosts(
-        candidates, tiles, size, total, row_folds, column_folds, hidden,
-        (spans[0], spans[1], spans[2]), (sums[0], sums[1], sums[2]), dims,
+        candidates, tiles, float(nest.extent(name)), row_folds, column_folds, hidden,
+        spans, sums, runs,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=200_000)
+def tile_spans(dimension: Dimension, extent: int, tile: int) -> tuple[int, int]:
+    """Elements of a dimension that one tile touches at most, and all tiles together."""
+    if dimension.width == 0 and dimension.coefficient == 1 and dimension.low == 0:
+        return tile, extent
+    largest = total = 0
+    for index, count in tile_runs(extent, tile, (dimension,), None, 1):
+        span = dimension.span(index * tile, min(tile, extent - index * tile))
+        largest, total = max(largest, span), total + span * count
+    return largest, total
 
 
 def _tile_sizes(extents: list[tuple[int, int]]) -> dict[int, int]:
@@ -173,255 +188,265 @@ def _tile_sizes(extents: list[tuple[int, int]]) -> dict[int, int]:
     return sizes
 
 
-def _reshape(values: NDArray[Any], position: int) -> NDArray[Any]:
-    shape = [1, 1, 1, 1]
-    shape[position] = len(values)
-    return values.reshape(shape)
-
-
 @dataclass(frozen=True)
 class Costs:
-    """Costs of every (b, m, n, k candidate) of one variant; arrays broadcast to the grid."""
+    """Costs of all candidates, arrays of shape (variants, candidates)."""
 
     latency_ps: Array
     dram_bytes: Array
     tasks: Array
-    demands: dict[str, Array]
-    """Buffer -> bytes needed."""
     feasible: NDArray[np.bool_]
+    demands: dict[str, Array]
+    """Staging buffer -> bytes needed."""
+
+
+Variant = tuple[str, bool, bool]
+"""Loop order (which class is outside), streaming operand held, weight held."""
 
 
 class TileSearch:
-    """The candidates of one contraction on one design."""
+    """The candidates of one contraction on one design: a list of tile shapes times variants.
+
+    `where` holds, for each class, the index of its way to tile in every candidate; shapes whose
+    single tiles exceed a buffer are left out from the start.
+    """
 
     def __init__(self, design: Design, request: TileRequest) -> None:
         self.design, self.request = design, request
         nest, array = request.nest, design.array
+        stationary_output = array.dataflow is Dataflow.OUTPUT_STATIONARY
+        stationary_input = array.dataflow is Dataflow.INPUT_STATIONARY
         units = {
             "b": 1,
-            "m": array.rows if array.dataflow is Dataflow.OUTPUT_STATIONARY
-            else array.columns if array.dataflow is Dataflow.INPUT_STATIONARY else 1,
-            "n": 1 if array.dataflow is Dataflow.INPUT_STATIONARY else array.columns,
-            "k": 1 if array.dataflow is Dataflow.OUTPUT_STATIONARY else array.rows,
-        }  # fmt: skip
-        multiples = dict(request.multiples)
+            "m": array.rows if stationary_output else array.columns if stationary_input else 1,
+            "n": 1 if stationary_input else array.columns,
+            "k": 1 if stationary_output else array.rows,
+        }
         self.classes = [
             _class_costs(
-                nest, name, class_candidates(nest, name, units[name], multiples),
-                array.rows, array.columns, request.cycles_per_step,
+                nest, name, units[name], request.multiples, array.rows, array.columns,
+                request.cycles_per_step,
             )
             for name in CLASSES
         ]  # fmt: skip
+        self.smallest: dict[str, float] = {}
+        self.where = self._fitting()
+        self.variants: list[Variant] = [
+            (order, hold_a, hold_w)
+            for order in ("mn", "nm")
+            for hold_a in ((False, True) if request.load_streaming else (False,))
+            for hold_w in ((False, True) if request.load_weight else (False,))
+        ]
 
-    def variants(self) -> list[tuple[str, bool, bool]]:
-        """Loop order (class outside) and which operands are held."""
-        result = []
-        for order in ("mn", "nm"):
-            for hold_a in (False, True) if self.request.load_streaming else (False,):
-                for hold_w in (False, True) if self.request.load_weight else (False,):
-                    result.append((order, hold_a, hold_w))
-        return result
+    def _fitting(self) -> list[NDArray[np.intp]]:
+        """Candidates of which one tile of each operand fits its buffer."""
+        request = self.request
+        grid = tuple(len(c.candidates) for c in self.classes)
+        fits = np.ones(grid, dtype=bool)
+        accumulator = self.design.array.accumulator_bits / 8
+        for holds, operand, bytes_, used in (
+            ("input", 0, request.streaming_bits / 8, request.load_streaming),
+            ("weight", 1, request.weight_bits / 8, request.load_weight),
+            ("accumulator", 2, accumulator, True),
+        ):
+            if not used:
+                continue
+            spans = [
+                c.spans[operand].reshape([-1 if i == p else 1 for i in range(4)])
+                for p, c in enumerate(self.classes)
+            ]
+            need = np.ceil(spans[0] * spans[1] * spans[2] * spans[3] * bytes_)
+            self.smallest[holds] = float(need.min())
+            fits &= need <= self._size(holds)
+        return list(np.nonzero(fits))
+
+    def _size(self, holds: str) -> int:
+        buffer = self.design.buffer(holds)
+        if buffer is None:
+            raise CosimError(
+                f"no buffer holds '{holds}'", where=f"design '{self.design.name}'",
+                expected="buffers that hold input, weight, accumulator and output",
+            )  # fmt: skip
+        return buffer.size_bytes
+
+    def _at(self, values: list[Array]) -> list[Array]:
+        """One array per class, taken at every candidate."""
+        return [value[where] for value, where in zip(values, self.where, strict=True)]
 
     def _product(self, values: list[Array]) -> Array:
-        result = np.ones((1, 1, 1, 1))
-        for position, value in enumerate(values):
-            result = result * _reshape(value, position)
-        return result
+        b, m, n, k = self._at(values)
+        return b * m * n * k
 
     def _chunks(self, operand: int) -> Array:
         """Contiguous pieces of one tile of an operand in row-major memory."""
-        source: Operand = (
-            self.request.nest.streaming, self.request.nest.weight, self.request.nest.result
-        )[operand]  # fmt: skip
-        run = np.ones((1, 1, 1, 1))
-        total = np.ones((1, 1, 1, 1))
-        open_ = np.ones((1, 1, 1, 1), dtype=bool)
+        nest = self.request.nest
+        source = (nest.streaming, nest.weight, nest.result)[operand]
+        count = len(self.where[0])
+        run, total, contiguous = np.ones(count), np.ones(count), np.ones(count)
         for d in range(len(source.dimensions) - 1, -1, -1):
-            span, full = np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1), dtype=bool)
-            found = False
-            for position, costs in enumerate(self.classes):
-                if d in costs.dims[operand]:
-                    span = _reshape(costs.dims[operand][d][0], position)
-                    full = _reshape(costs.dims[operand][d][1], position)
-                    found = True
-            if not found:
-                dimension = source.dimensions[d]
-                low, high = dimension.region(0, 1)
-                span = span * max(1, high - low)
-                full = full & (span >= dimension.size)
+            for costs, where in zip(self.classes, self.where, strict=True):
+                if d in costs.runs[operand]:
+                    values, whole = costs.runs[operand][d]
+                    span, full = values[where], whole[where]
+                    break
+            else:
+                low, high = source.dimensions[d].region(0, 1)
+                span = np.full(count, float(max(1, high - low)))
+                full = (span >= source.dimensions[d].size).astype(float)
             total = total * span
-            run = np.where(open_, run * span, run)
-            open_ = open_ & full
-        return np.maximum(1.0, total / np.maximum(run, 1.0))
+            run = np.where(contiguous > 0, run * span, run)
+            contiguous = contiguous * full
+        return total / run
 
     def array_cycles(self) -> Array:
-        """Cycles of the array over all tiles."""
-        array, request = self.design.array, self.request
+        """Cycles of the array over all tiles of every candidate."""
+        array, step = self.design.array, self.request.cycles_per_step
         b, m, n, k = self.classes
-        ii = request.cycles_per_step
+        at = dict(zip("bmnk", self.where, strict=True))
         overhead = fold_overhead(array.dataflow, array.rows, array.columns)
-        each = {
-            Dataflow.OUTPUT_STATIONARY: (m.row_folds, n.column_folds, k),
-            Dataflow.WEIGHT_STATIONARY: (k.row_folds, n.column_folds, m),
-            Dataflow.INPUT_STATIONARY: (k.row_folds, m.column_folds, n),
-        }[array.dataflow]
-        first, second, stream = each
-        positions = {id(m): 1, id(n): 2, id(k): 3}
-        place = {
-            Dataflow.OUTPUT_STATIONARY: (1, 2),
-            Dataflow.WEIGHT_STATIONARY: (3, 2),
-            Dataflow.INPUT_STATIONARY: (3, 1),
-        }[array.dataflow]
-        number: Array = _reshape(first, place[0]) * _reshape(second, place[1]) * b.total[0]
-        streamed: Array = _reshape(stream.total * ii, positions[id(stream)])
-        passes: Array = _reshape(stream.tiles, positions[id(stream)])
-        if not array.fold_overlap:
-            return number * (streamed + passes * overhead)
-        tiles: Array = b.total[0] * _reshape(m.tiles, 1)
-        tiles = tiles * _reshape(n.tiles, 2) * _reshape(k.tiles, 3)
+        tiles = b.total * m.tiles[at["m"]] * n.tiles[at["n"]] * k.tiles[at["k"]]
         if array.dataflow is Dataflow.OUTPUT_STATIONARY:
-            return number * streamed + tiles * overhead
-        hidden: Array = _reshape(stream.hidden, positions[id(stream)])
-        parts = tiles / passes * hidden
-        return number * (streamed + hidden) + tiles * overhead - parts
+            number = b.total * m.row_folds[at["m"]] * n.column_folds[at["n"]]
+            stream, place = k, "k"
+        elif array.dataflow is Dataflow.WEIGHT_STATIONARY:
+            number = b.total * k.row_folds[at["k"]] * n.column_folds[at["n"]]
+            stream, place = m, "m"
+        else:
+            number = b.total * k.row_folds[at["k"]] * m.column_folds[at["m"]]
+            stream, place = n, "n"
+        streamed, passes = stream.total * step, stream.tiles[at[place]]
+        cycles: Array
+        if not array.fold_overlap:
+            cycles = number * (streamed + passes * overhead)
+        elif array.dataflow is Dataflow.OUTPUT_STATIONARY:
+            cycles = number * streamed + tiles * overhead
+        else:
+            hidden = stream.hidden[at[place]]
+            cycles = number * (streamed + hidden) + tiles * overhead - tiles / passes * hidden
+        return cycles
 
-    def costs(self, order: str, hold_a: bool, hold_w: bool) -> Costs:
-        """Cost every candidate of the grid for one variant."""
+    def costs(self) -> Costs:
+        """Cost every candidate in every variant."""
         request, design = self.request, self.design
-        tb, tm, tn, tk = (_reshape(c.tiles, i) for i, c in enumerate(self.classes))
-        span = [self._product([c.spans[o] for c in self.classes]) for o in range(3)]
+        tb, tm, tn, tk = self._at([c.tiles for c in self.classes])
+        spans = [self._product([c.spans[o] for c in self.classes]) for o in range(3)]
         sums = [self._product([c.sums[o] for c in self.classes]) for o in range(3)]
+        rows_outside = np.array([[order == "mn"] for order, _, _ in self.variants])
+        hold_a = np.array([[hold] for _, hold, _ in self.variants])
+        hold_w = np.array([[hold] for _, _, hold in self.variants])
         # How often an operand is loaded again: once for every pass of a loop that it does not
         # depend on, if tiles of inner loops it depends on have been replaced meanwhile.
-        inner_a = tk if order == "mn" else tm * tk
-        reload_a = np.where((inner_a > 1) & (not hold_a), tn, 1.0)
-        inner_w = tk if order == "nm" else tn * tk
-        reload_w = np.where((inner_w > 1) & (not hold_w), tm, 1.0)
-        loads_a = tb * tm * tk * reload_a
-        loads_w = tb * tn * tk * reload_w
+        inner_a = np.where(rows_outside, tk, tm * tk)
+        inner_w = np.where(rows_outside, tn * tk, tk)
+        reload_a = np.where((inner_a > 1) & ~hold_a, tn, 1.0)
+        reload_w = np.where((inner_w > 1) & ~hold_w, tm, 1.0)
+        loads_a, loads_w = tb * tm * tk * reload_a, tb * tn * tk * reload_w
         outputs = tb * tm * tn
-
-        bytes_a = sums[0] * request.streaming_bits / 8 * reload_a * request.load_streaming
-        bytes_w = sums[1] * request.weight_bits / 8 * reload_w * request.load_weight
-        elements = sums[2]
-        bytes_o = elements * request.result_bits / 8 / request.store_divisor * request.store_result
-        bytes_r = elements * request.extra_bits / 8
-
-        demands = self._demands(order, hold_a, hold_w, span, loads_a, loads_w, outputs)
-        feasible = np.ones(np.broadcast_shapes(tb.shape, tm.shape, tn.shape, tk.shape), dtype=bool)
+        demands = self._demands(rows_outside, hold_a, hold_w, spans, loads_a, loads_w, outputs)
+        feasible = np.ones(loads_a.shape, dtype=bool)
         for name, demand in demands.items():
-            buffer = design.buffer(name)
-            assert buffer is not None
-            feasible = feasible & (demand <= buffer.size_bytes)
+            feasible &= demand <= self._size(name)
+            if demand.size:
+                self.smallest[name] = float(demand.min())
 
-        load_a = _channel(design, "input")
-        load_w = _channel(design, "weight")
-        store = _channel(design, "output")
-        moved_a = _bursts(bytes_a, loads_a * self._chunks(0), load_a)
-        moved_w = _bursts(bytes_w, loads_w, load_w)
-        moved_o = _bursts(bytes_o, outputs * self._chunks(2), store) * (bytes_o > 0)
-        moved_r = _bursts(bytes_r, outputs * self._chunks(2), load_a) * (bytes_r > 0)
+        load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
+        store = channel_for(design, "output")
+        pieces_o = outputs * self._chunks(2)
+        bytes_a = sums[0] * (request.streaming_bits / 8 * request.load_streaming)
+        bytes_w = sums[1] * (request.weight_bits / 8 * request.load_weight)
+        bytes_o = sums[2] * (request.result_bits / 8 / request.store_divisor)
+        moved_a = _bursts(bytes_a, tb * tm * tk * self._chunks(0), load_a) * reload_a
+        moved_w = _bursts(bytes_w, tb * tn * tk, load_w) * reload_w
+        moved_o = _bursts(bytes_o * request.store_result, pieces_o, store)
+        moved_r = _bursts(sums[2] * (request.extra_bits / 8), pieces_o, load_a)
         active_a = loads_a * request.load_streaming + outputs * (request.extra_bits > 0)
-        active_w = loads_w * request.load_weight
-        active_o = outputs * request.store_result
+        active_w, active_o = loads_w * request.load_weight, outputs * request.store_result
 
-        period = design.clock(design.array.clock).period_ps
-        time_array = self.array_cycles() * period
-        vector_period = design.clock(design.vector.clock).period_ps
-        time_vector = elements * (request.vector_cycles / design.vector.lanes) * vector_period
+        period = design.clock(design.vector.clock).period_ps
+        time_vector = sums[2] * (request.vector_cycles / design.vector.lanes * period)
+        time_array = self.array_cycles() * design.clock(design.array.clock).period_ps
         time_a = _channel_time(design, load_a, moved_a + moved_r, active_a)
         time_w = _channel_time(design, load_w, moved_w, active_w)
         time_load = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
         time_store = _channel_time(design, store, moved_o, active_o)
-        moved = moved_a + moved_w + moved_o + moved_r
-        dram = design.dram
-        descriptors = active_a + active_w + active_o
-        time_dram = (
-            moved * 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
-            + descriptors * dram.latency_ps
-        )
-        steady = np.maximum.reduce(
-            np.broadcast_arrays(time_array, time_vector, time_load, time_store, time_dram)
-        )
+        moved = moved_a + moved_w + (moved_o + moved_r)
+        rate = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        time_dram = moved * (1e12 / rate)
+        time_dram = time_dram + (active_a + active_w + active_o) * design.dram.latency_ps
+        steady = np.maximum(np.maximum(time_load, time_dram), np.maximum(time_store, time_vector))
         latency = (
-            steady
+            np.maximum(steady, time_array)
             + time_a / np.maximum(1.0, active_a)
             + time_w / np.maximum(1.0, active_w)
             + (time_store + time_vector) / outputs
         )
-        shape = feasible.shape
-        return Costs(
-            np.broadcast_to(latency, shape), np.broadcast_to(moved, shape),
-            np.broadcast_to(loads_a + loads_w + outputs, shape), demands, feasible,
-        )  # fmt: skip
+        return Costs(latency, moved, loads_a + loads_w + outputs, feasible, demands)
 
     def _demands(
-        self, order: str, hold_a: bool, hold_w: bool, span: list[Array],
-        loads_a: Array, loads_w: Array, outputs: Array,
+        self, rows_outside: NDArray[np.bool_], hold_a: NDArray[np.bool_],
+        hold_w: NDArray[np.bool_], spans: list[Array], loads_a: Array, loads_w: Array,
+        outputs: Array,
     ) -> dict[str, Array]:  # fmt: skip
-        """Bytes each staging buffer must have for a candidate."""
-        request, design = self.request, self.design
+        """Bytes each staging buffer must have."""
+        request = self.request
         b, m, n, k = self.classes
+        shape = loads_a.shape
 
         def buffered(name: str, tile: Array, loads: Array) -> Array:
-            buffer = design.buffer(name)
-            double = buffer is not None and buffer.double_buffered
-            return np.ceil(tile) * np.where((loads > 1) & double, 2.0, 1.0)
+            buffer = self.design.buffer(name)
+            double = 2.0 if buffer is not None and buffer.double_buffered else 1.0
+            return np.ceil(tile) * np.where(loads > 1, double, 1.0)
 
         demands: dict[str, Array] = {}
-        extra = buffered("input", span[2] * request.extra_bits / 8, outputs)
-        need = extra
+        need = np.zeros(shape)
+        if request.extra_bits:
+            need = need + buffered("input", spans[2] * (request.extra_bits / 8), outputs)
         if request.load_streaming:
-            tile = span[0] * request.streaming_bits / 8
-            per = [c.spans[0] for c in self.classes]
+            bytes_ = request.streaming_bits / 8
             # Held: everything the inner loops touch; one b (and one m, if m is outside).
-            held = self._product(
-                [per[0], m.spans[0] if order == "mn" else m.sums[0], n.spans[0], k.sums[0]]
-            )
-            kept = np.ceil(held * request.streaming_bits / 8)
-            need = need + (kept if hold_a else buffered("input", tile, loads_a))
+            inside = self._product([b.spans[0], m.spans[0], n.spans[0], k.sums[0]])
+            whole = self._product([b.spans[0], m.sums[0], n.spans[0], k.sums[0]])
+            held = np.ceil(np.where(rows_outside, inside, whole) * bytes_)
+            need = need + np.where(hold_a, held, buffered("input", spans[0] * bytes_, loads_a))
         if request.load_streaming or request.extra_bits:
             demands["input"] = need
         if request.load_weight or request.bias_bytes:
-            tile = span[1] * request.weight_bits / 8
-            held = self._product(
-                [b.spans[1], m.spans[1], n.spans[1] if order == "nm" else n.sums[1], k.sums[1]]
-            )
-            kept = np.ceil(held * request.weight_bits / 8)
-            need = kept if hold_w else buffered("weight", tile, loads_w)
-            demands["weight"] = need * request.load_weight + request.bias_bytes
-        demands["accumulator"] = buffered(
-            "accumulator", span[2] * design.array.accumulator_bits / 8, outputs
+            bytes_ = request.weight_bits / 8 * request.load_weight
+            inside = self._product([b.spans[1], m.spans[1], n.spans[1], k.sums[1]])
+            whole = self._product([b.spans[1], m.spans[1], n.sums[1], k.sums[1]])
+            held = np.ceil(np.where(rows_outside, whole, inside) * bytes_)
+            tile = buffered("weight", spans[1] * bytes_, loads_w)
+            demands["weight"] = np.where(hold_w, held, tile) + request.bias_bytes
+        bytes_ = self.design.array.accumulator_bits / 8
+        demands["accumulator"] = np.broadcast_to(
+            buffered("accumulator", spans[2] * bytes_, outputs), shape
         )
         if request.store_result and request.vector_cycles:
-            tile = span[2] * request.result_bits / 8 / request.store_divisor
-            demands["output"] = buffered("output", tile, outputs)
+            bytes_ = request.result_bits / 8 / request.store_divisor
+            demands["output"] = np.broadcast_to(
+                buffered("output", spans[2] * bytes_, outputs), shape
+            )
         return demands
-
-
-def _channel(design: Design, carries: str) -> DmaChannel:
-    for channel in design.dma:
-        if carries in channel.carries:
-            return channel
-    raise CosimError(f"no DMA channel carries '{carries}'", where=f"design '{design.name}'")
 
 
 def _bursts(bytes_: Array, chunks: Array, channel: DmaChannel) -> Array:
     """Bytes moved when every chunk is rounded up to whole bursts."""
     burst = channel.burst_bytes
-    each = np.ceil(bytes_ / chunks / burst)
-    return each * burst * chunks
+    moved: Array = np.ceil(bytes_ / (chunks * burst)) * (chunks * burst)
+    return moved
 
 
 def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors: Array) -> Array:
     period = design.clock(channel.clock).period_ps
-    port = moved / channel.port_bytes_per_cycle * period
-    requests = moved / channel.burst_bytes * channel.latency_ps / channel.outstanding
+    port = max(
+        period / channel.port_bytes_per_cycle,
+        channel.latency_ps / channel.burst_bytes / channel.outstanding,
+    )
     dram = design.dram
-    service = moved * 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
+    service = 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
     return np.maximum(
-        np.maximum(port, requests) + descriptors * channel.latency_ps,
-        service + descriptors * dram.latency_ps,
+        moved * port + descriptors * channel.latency_ps,
+        moved * service + descriptors * dram.latency_ps,
     )
 
 
@@ -434,27 +459,17 @@ def search(design: Design, request: TileRequest, name: str) -> TilePlan:
         When no tile fits: names the buffer, what the smallest tile needs and what there is.
     """
     space = TileSearch(design, request)
-    best: tuple[tuple[float, float, float], tuple[str, bool, bool], int] | None = None
-    smallest: dict[str, float] = {}
-    shape: tuple[int, ...] = ()
-    for variant in space.variants():
-        costs = space.costs(*variant)
-        shape = costs.feasible.shape
-        for buffer, demand in costs.demands.items():
-            smallest[buffer] = min(smallest.get(buffer, np.inf), float(demand.min()))
-        if not costs.feasible.any():
-            continue
-        latency = np.where(costs.feasible, costs.latency_ps, np.inf).ravel()
-        floor = latency.min()
-        ties = np.flatnonzero(latency <= floor * (1 + 1e-9))
-        bytes_, tasks = costs.dram_bytes.ravel(), costs.tasks.ravel()
-        index = min(ties, key=lambda i: (bytes_[i], tasks[i], i))
-        key = (float(floor), float(bytes_[index]), float(tasks[index]))
-        if best is None or key < best[0]:
-            best = (key, variant, int(index))
-    if best is None:
-        raise _infeasible(design, name, smallest)
-    return _plan(space, shape, *best)
+    costs = space.costs()
+    latency = np.where(costs.feasible, costs.latency_ps, np.inf)
+    floor = latency.min(initial=np.inf)
+    if not np.isfinite(floor):
+        raise _infeasible(design, name, space.smallest)
+    variant, place = np.nonzero(latency <= floor * (1 + 1e-9))
+    order = np.lexsort(
+        (place, variant, costs.tasks[variant, place], costs.dram_bytes[variant, place])
+    )
+    v, i = int(variant[order[0]]), int(place[order[0]])
+    return _plan(space, v, i, float(floor), float(costs.dram_bytes[v, i]))
 
 
 def _infeasible(design: Design, name: str, smallest: dict[str, float]) -> CosimError:
@@ -476,24 +491,25 @@ def _infeasible(design: Design, name: str, smallest: dict[str, float]) -> CosimE
 
 
 def _plan(
-    space: TileSearch, shape: tuple[int, ...], key: tuple[float, float, float],
-    variant: tuple[str, bool, bool], index: int,
-) -> TilePlan:  # fmt: skip
+    space: TileSearch, variant: int, index: int, latency_ps: float, dram_bytes: float
+) -> TilePlan:
     nest = space.request.nest
-    where = np.unravel_index(index, shape)
     chosen = {
-        name: dict(costs.candidates[int(i)].sizes)
-        for name, costs, i in zip(CLASSES, space.classes, where, strict=True)
+        name: dict(costs.candidates[int(where[index])].sizes)
+        for name, costs, where in zip(CLASSES, space.classes, space.where, strict=True)
     }
-    order = ["b", *variant[0], "k"]
+    order, hold_streaming, hold_weight = space.variants[variant]
     axes, sizes = [], []
-    for name in order:
+    for name in ["b", *order, "k"]:
         for loop in nest.classes[name]:
             axis = Axis(loop, name, chosen[name][loop], nest.extents[loop])
             sizes.append((loop, axis.size))
             if axis.count > 1:
                 axes.append(axis)
-    return TilePlan(tuple(axes), tuple(sizes), variant[1], variant[2], round(key[0]), round(key[1]))
+    return TilePlan(
+        tuple(axes), tuple(sizes), hold_streaming, hold_weight, round(latency_ps),
+        round(dram_bytes),
+    )  # fmt: skip
 
 
 def tile_count(plan: TilePlan) -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cosim.design.design import Design, DmaChannel
+from cosim.errors import CosimError
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,14 @@ def transfer(design: Design, channel: DmaChannel, bytes_: int, chunks: int = 1) 
     requests = -(-(moved // burst) * channel.latency_ps // channel.outstanding)
     total = channel.latency_ps + max(port, requests)
     return Transfer(moved, service, max(0, total - service), dram.latency_ps)
+
+
+def channel_for(design: Design, carries: str) -> DmaChannel:
+    """The DMA channel that carries ``input``, ``weight`` or ``output``."""
+    for channel in design.dma:
+        if carries in channel.carries:
+            return channel
+    raise CosimError(
+        f"no DMA channel carries '{carries}'", where=f"design '{design.name}'",
+        expected="channels that carry input, weight and output",
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.mapping.nest import balanced_tiles, nest_of
+from cosim.mapping.nest import balanced_tiles, nest_of, tile_runs
 
 from .examples import Builder
 
@@ -89,3 +89,33 @@ def test_tile_sizes_start_whole_and_shrink_in_units(extent, unit):
     assert sizes == sorted(set(sizes), reverse=True)
     assert all(size % unit == 0 for size in sizes[1:])
     assert sizes[-1] <= max(unit, 1) or len(sizes) == 1
+
+
+@given(convolutions(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_runs_of_alike_tiles_are_the_tiles_one_by_one(workload, data):
+    nest = nest_of(workload.ops[0])
+    for loop, extent in nest.extents.items():
+        tile = data.draw(st.integers(1, extent), label=loop)
+        operands = (nest.streaming, nest.weight, nest.result)
+        dimensions = [d for o in operands for d in o.dimensions if d.loop == loop]
+        runs = tile_runs(extent, tile, dimensions, None, 1)
+        assert [i for first, count in runs for i in range(first, first + count)] == list(
+            range(-(-extent // tile))
+        )
+        for first, count in runs:
+            for index in range(first, first + count):
+                for d in dimensions:
+                    size = min(tile, extent - index * tile)
+                    assert d.span(index * tile, size) == d.span(
+                        first * tile, min(tile, extent - first * tile)
+                    )
+                    assert size == min(tile, extent - first * tile)
+
+
+def test_a_loop_of_a_million_tiles_is_a_few_runs():
+    build = Builder()
+    build.gemm(build.input(1 << 20, 4), 4)
+    nest = nest_of(build.build().ops[0])
+    dimensions = [d for d in nest.streaming.dimensions if d.loop == "m"]
+    assert len(tile_runs(1 << 20, 1, dimensions, None, 1)) == 3
