@@ -85,7 +85,8 @@ class Comparison:
         changes = {layer.name: layer.change(run).get(label, 0) for layer in self.layers}
         total = self.change(run)[label]
         name = max(changes, key=lambda n: changes[n] * (1 if total > 0 else -1), default="")
-        if len(self.layers) < 2 or not name or abs(changes[name]) * 2 < abs(total):
+        # where others make up for it, naming one layer would mislead
+        if len(self.layers) < 2 or not name or not 0.5 <= changes[name] / total <= 1.2:
             return ""
         return f" (mostly in {name}, {_percent(changes[name], was)})"
 
@@ -98,7 +99,7 @@ def compare(names: Sequence[str], summaries: Sequence[Summary]) -> Comparison:
     names : sequence of str
         What to call the runs.
     summaries : sequence of mapping
-        As made by `cosim.analysis.summary.summarise`; the first is what the others are held against.
+        As made by `cosim.analysis.summary.summarise`; the others are held against the first.
     """
     layers: dict[str, None] = {}
     for summary in summaries:

@@ -251,7 +251,7 @@ def _as_data(result: PointResult) -> dict[str, Any]:
     return {
         "workload": result.point.workload.name,
         "design": result.point.design.name,
-        "base": Path(result.point.design.base).stem,
+        "base": result.point.base,
         "varied": dict(result.point.varied),
         **{key: result.summary[key] for key in _SHOWN},
         "layers": layers,
@@ -264,5 +264,3 @@ def by_workload(results: Sequence[PointResult]) -> Iterator[tuple[str, list[Poin
     names = dict.fromkeys(result.point.workload.name for result in results)
     for name in names:
         yield name, [result for result in results if result.point.workload.name == name]
-
-

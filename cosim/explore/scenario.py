@@ -99,6 +99,8 @@ class Point:
     workload: WorkloadEntry
     design: DesignEntry
     varied: Mapping[str, object] = field(default_factory=dict)
+    base: str = ""
+    """Name of the design before anything was varied."""
 
     @property
     def name(self) -> str:
@@ -208,6 +210,7 @@ def _varied(
     workload: WorkloadEntry, design: DesignEntry, varied: Iterable[tuple[Axis, object]]
 ) -> Point:
     own: dict[str, object] = {}
+    base = design.name
     for axis, value in varied:
         key = axis.key
         room, _, path = key.partition(".")
@@ -223,7 +226,7 @@ def _varied(
                 places={**design.places, path: axis.where},
             )
             own[key] = value
-    return Point(workload, design, own)
+    return Point(workload, design, own, base)
 
 
 def _is_default(design: DesignEntry, path: str, value: object) -> bool:
