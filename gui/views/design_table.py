@@ -1,0 +1,219 @@
+"""Design points as columns: sorted, filtered and compared without touching rows one by one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError, unknown
+from cosim.units import format_bytes, format_energy, format_power, format_time
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A column of numbers: its key in a summary, name, unit and meaning."""
+
+    key: str
+    name: str
+    unit: str
+    words: str
+    smaller_is_better: bool = True
+
+    def text(self, value: float) -> str:
+        """The value with its unit."""
+        if not np.isfinite(value):
+            return "–"
+        formats = {
+            "s": lambda v: format_time(round(v * 1e12)),
+            "J": lambda v: format_energy(v * 1e12),
+            "W": lambda v: format_power(v * 1e3),
+            "B": lambda v: format_bytes(round(v)),
+            "%": lambda v: f"{100 * v:.3g} %",
+        }
+        return formats[self.unit](value) if self.unit in formats else f"{value:,.6g}"
+
+
+QUANTITIES = (
+    Quantity("latency_s", "latency", "s", "time from the first command to the last result"),
+    Quantity("energy_j", "energy", "J", "accelerator, DRAM and host together"),
+    Quantity("peak_memory_bytes", "peak memory", "B", "bytes alive at the fullest moment"),
+    Quantity("accuracy", "accuracy", "%", "share of a test set classified correctly", False),
+    Quantity("average_power_w", "average power", "W", "accelerator and DRAM, over the run"),
+    Quantity("peak_power_w", "peak power", "W", "the largest power at any instant"),
+    Quantity("dram_bytes", "DRAM traffic", "B", "bytes read from and written to DRAM"),
+    Quantity("array_utilisation", "array utilisation", "%",
+             "multiply-accumulates over those of an always full array", False),
+    Quantity("macs", "operations", "", "multiply-accumulates of the workload"),
+    Quantity("cycles", "cycles", "", "latency in cycles of the array's clock"),
+)  # fmt: skip
+
+
+class DesignTable:
+    """Design points by row.
+
+    Attributes
+    ----------
+    names : list of str
+    texts : dict of str to list of str
+        Columns of words: workload, design, and what varies if it is not a number.
+    numbers : dict of str to float64 array, shape (n_points,)
+        Columns of numbers by name, NaN where a point has none.
+    folders : list of Path or None
+        Run folder of each point, where there is one.
+    """
+
+    def __init__(
+        self,
+        texts: Mapping[str, Sequence[str]],
+        numbers: Mapping[str, NDArray[np.float64]],
+        folders: Sequence[Path | None],
+        quantities: Mapping[str, Quantity],
+    ) -> None:
+        self.texts = {name: np.array(column, dtype=object) for name, column in texts.items()}
+        self.numbers = dict(numbers)
+        self.folders = list(folders)
+        self.quantities = dict(quantities)
+        joined = ["\t".join(row) for row in zip(*texts.values(), strict=True)] if texts else []
+        # one long text to search: a regular expression runs over it once, not once a row
+        self._all = "\n".join(joined)
+        lengths = np.fromiter((len(text) + 1 for text in joined), np.int64, len(joined))
+        self._ends = np.cumsum(lengths)
+        self._codes = {
+            name: np.unique(np.array(column, dtype=str), return_inverse=True)[1]
+            for name, column in texts.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns, words first."""
+        return [*self.texts, *self.numbers]
+
+    def text(self, row: int, column: str) -> str:
+        """A cell as it is shown."""
+        if column in self.texts:
+            return str(self.texts[column][row])
+        value = float(self.numbers[column][row])
+        quantity = self.quantities.get(column)
+        return quantity.text(value) if quantity else ("–" if np.isnan(value) else f"{value:g}")
+
+    def matching(self, pattern: str) -> NDArray[np.int64]:
+        """Rows in which a regular expression is found, in order.
+
+        Raises
+        ------
+        CosimError
+            If `pattern` is not a regular expression.
+        """
+        if not pattern:
+            return np.arange(len(self), dtype=np.int64)
+        try:
+            found = re.compile(pattern, re.IGNORECASE)
+        except re.error as error:
+            raise CosimError(f"not a regular expression: {error}", where=pattern) from error
+        places = np.fromiter((m.start() for m in found.finditer(self._all)), np.int64)
+        rows = np.unique(np.searchsorted(self._ends, places, side="right"))
+        return rows[rows < len(self)].astype(np.int64)
+
+    def order(
+        self, column: str, descending: bool = False, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Rows sorted by a column, equal ones in their own order, missing numbers last."""
+        if rows is None:
+            rows = np.arange(len(self), dtype=np.int64)
+        if column in self._codes:
+            keys: NDArray[Any] = self._codes[column][rows]
+        elif column in self.numbers:
+            keys = self.numbers[column][rows]
+        else:
+            raise unknown("column", column, self.columns)
+        if descending:
+            keys = -keys
+        return rows[np.argsort(keys, kind="stable")]
+
+    def pareto(
+        self, columns: Sequence[str], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Rows that no other one beats in one of the columns without losing in another."""
+        if rows is None:
+            rows = np.arange(len(self), dtype=np.int64)
+        values = np.stack([self._cost(name)[rows] for name in columns], axis=1)
+        rows, values = rows[~np.isnan(values).any(axis=1)], values[~np.isnan(values).any(axis=1)]
+        order = np.lexsort(values.T[::-1])
+        front: list[int] = []
+        best = np.empty((0, values.shape[1]))
+        for position in order.tolist():
+            point = values[position]
+            beaten = (best <= point).all(axis=1) & (best < point).any(axis=1)
+            if not beaten.any():
+                front.append(position)
+                best = np.vstack([best, point])
+        return rows[np.array(sorted(front), np.int64)]
+
+    def _cost(self, column: str) -> NDArray[np.float64]:
+        quantity = self.quantities.get(column)
+        sign = -1.0 if quantity is not None and not quantity.smaller_is_better else 1.0
+        return sign * self.numbers[column]
+
+
+def table_of(
+    summaries: Sequence[Mapping[str, Any]],
+    varied: Sequence[Mapping[str, Any]],
+    folders: Sequence[Path | None],
+) -> DesignTable:
+    """A table of runs from their summaries and what was varied in each."""
+    texts = {
+        "workload": [str(s.get("workload", "")) for s in summaries],
+        "design": [str(s.get("design", "")) for s in summaries],
+    }
+    numbers: dict[str, NDArray[np.float64]] = {}
+    known: dict[str, Quantity] = {}
+    for quantity in QUANTITIES:
+        column = np.array([_number(summary, quantity.key) for summary in summaries], np.float64)
+        if not np.isnan(column).all():
+            numbers[quantity.name], known[quantity.name] = column, quantity
+    for key in dict.fromkeys(key for row in varied for key in row):
+        cells = [row.get(key, "") for row in varied]
+        if all(isinstance(c, int | float) or c == "" for c in cells):
+            numbers[key] = np.array([np.nan if c == "" else float(c) for c in cells])
+        else:
+            texts[key] = [str(cell) for cell in cells]
+    return DesignTable(texts, numbers, folders, known)
+
+
+def _number(summary: Mapping[str, Any], key: str) -> float:
+    if key == "array_utilisation":
+        used = summary.get("utilisation", {})
+        kinds = {n: c.get("kind") for n, c in summary.get("components", {}).items()}
+        found = [value for name, value in used.items() if kinds.get(name) == "engine"]
+        return float(found[0]) if found else float(used.get("array", np.nan))
+    value = summary.get(key)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def table_of_folders(folders: Sequence[Path]) -> DesignTable:
+    """A table of run folders; damaged ones are left out."""
+    summaries, varied, kept = [], [], []
+    for folder in folders:
+        try:
+            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        named = {
+            "workload": manifest.get("workload", {}).get("name", ""),
+            "design": manifest.get("design", {}).get("name", ""),
+        }
+        summaries.append({**named, **summary})
+        varied.append(manifest.get("varied") or {})
+        kept.append(folder)
+    return table_of(summaries, varied, kept)

@@ -1,0 +1,145 @@
+"""Shares of time by category in bins of every width: what is drawn when intervals get too small.
+
+Level 0 has the narrowest bins; each further level doubles their width. A value is the share of
+the bin that a category fills, 0 to 255; what is there but rounds to nothing is 1, so that nothing
+disappears by zooming out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FULL = 255
+SMALLEST_LEVEL = 64
+
+Chunk = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
+"""Starts, ends (picoseconds) and categories of some intervals."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of time in neighbouring bins.
+
+    Attributes
+    ----------
+    start_ps, bin_ps : int
+        Where the first bin begins, and the width of each.
+    categories : tuple of int
+        Which category each line of `values` is.
+    values : uint8 array, shape (n_categories, n_bins)
+        0 to `FULL`.
+    """
+
+    start_ps: int
+    bin_ps: int
+    categories: tuple[int, ...]
+    values: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Shares at all levels; level k has bins of ``bin_ps << k``."""
+
+    bin_ps: int
+    categories: tuple[int, ...]
+    levels: tuple[NDArray[np.uint8], ...]
+
+    def shares(self, start_ps: int, end_ps: int, pixels: int) -> Shares:
+        """Bins that cover a window, each at least as wide as one of `pixels` where possible."""
+        width = max(1.0, (end_ps - start_ps) / max(1, pixels))
+        wanted = int(np.ceil(np.log2(max(1.0, width / self.bin_ps))))
+        level = min(wanted, len(self.levels) - 1)
+        bin_ps = self.bin_ps << level
+        values = self.levels[level]
+        first = min(max(0, start_ps // bin_ps), values.shape[1])
+        stop = max(first, min(values.shape[1], -(-end_ps // bin_ps)))
+        return Shares(first * bin_ps, bin_ps, self.categories, values[:, first:stop])
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the levels take."""
+        return sum(level.nbytes for level in self.levels)
+
+
+def bins_for(span_ps: int, intervals: int, most: int = 1 << 20) -> tuple[int, int]:
+    """Width and number of the narrowest bins: about one interval a bin, powers of two.
+
+    Returns
+    -------
+    bin_ps, bins : int
+        ``bin_ps * bins >= span_ps``.
+    """
+    bins = SMALLEST_LEVEL
+    while bins < min(intervals, most):
+        bins *= 2
+    bin_ps = 1
+    while bin_ps * bins < span_ps:
+        bin_ps *= 2
+    while bins > SMALLEST_LEVEL and bin_ps * (bins // 2) >= span_ps:
+        bins //= 2
+    return bin_ps, bins
+
+
+def build(
+    chunks: Iterable[Chunk], span_ps: int, intervals: int, categories: int, most: int = 1 << 20
+) -> Pyramid:
+    """The pyramid of intervals that do not overlap within a category.
+
+    Parameters
+    ----------
+    span_ps : int
+        The time from 0 that the bins cover.
+    intervals : int
+        About how many there are; decides the width of the narrowest bins.
+    categories : int
+        Categories are 0 to here.
+    """
+    bin_ps, bins = bins_for(max(1, span_ps), intervals, most)
+    sums: dict[int, _Coverage] = {}
+    for start, end, category in chunks:
+        for code in np.unique(category).tolist():
+            mine = np.flatnonzero(category == code)
+            total = sums.setdefault(code, _Coverage(bin_ps, bins))
+            total.add(start[mine], end[mine])
+    present = tuple(sorted(code for code in sums if code < categories))
+    filled = np.zeros((len(present), bins), np.float32)
+    for line, code in enumerate(present):
+        filled[line] = sums.pop(code).time() / bin_ps
+    return Pyramid(bin_ps, present, tuple(_levels(filled)))
+
+
+def _levels(share: NDArray[np.float32]) -> Iterable[NDArray[np.uint8]]:
+    while True:
+        yield np.ceil(np.clip(share, 0, 1) * FULL).astype(np.uint8)
+        if share.shape[1] <= SMALLEST_LEVEL:
+            return
+        share = (share[:, 0::2] + share[:, 1::2]) * np.float32(0.5)
+
+
+class _Coverage:
+    """Time covered in every bin: a start opens, an end closes, and both count partly in theirs."""
+
+    def __init__(self, bin_ps: int, bins: int) -> None:
+        self.bin_ps, self.bins = bin_ps, bins
+        self.open = np.zeros(bins + 1, np.int32)
+        self.part = np.zeros(bins + 1)
+
+    def add(self, start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        limit = self.bins * self.bin_ps
+        for edge, sign in ((start, 1), (end, -1)):
+            edge = np.minimum(edge, limit)
+            place = edge // self.bin_ps
+            rest = ((place + 1) * self.bin_ps - edge).astype(np.float64)
+            counted = np.bincount(place, minlength=self.bins + 1)[: self.bins + 1]
+            weighed = np.bincount(place, rest, minlength=self.bins + 1)[: self.bins + 1]
+            self.open += sign * counted.astype(np.int32)
+            self.part += sign * weighed
+
+    def time(self) -> NDArray[np.float64]:
+        before = np.concatenate([[0], np.cumsum(self.open[:-1], dtype=np.int64)])
+        covered: NDArray[np.float64] = (before * self.bin_ps + self.part)[: self.bins]
+        return covered

@@ -1,0 +1,220 @@
+"""A run folder opened for showing: everything that panels draw of it, each part made once.
+
+Opening reads three JSON documents and maps the columns; nothing walks over the timeline. What
+does (pyramids, counters, the critical path) is made by `prepare` in the order in which a viewer
+needs it, from a worker if there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.analysis.breakdown import path_mask
+from cosim.analysis.critical_path import critical_path
+from cosim.analysis.memory import group_starts, memory_over_time
+from cosim.analysis.summary import Analysis, analyse
+from cosim.design.design import Design
+from cosim.errors import CosimError
+from cosim.machine.program_file import program_from_data
+from cosim.mapping.program import Program
+from cosim.timeline.run_folder import RunFolder, load_run
+from gui.views.counter_store import CounterStore
+from gui.views.design_values import design_from_values
+from gui.views.interval_store import IntervalStore
+from gui.views.lanes import N_ACTIVITIES
+from gui.views.layers import LayerSpan, layer_spans
+from gui.views.tensor_map import TensorMap, tensor_map
+
+Progress = Callable[[str, float], None]
+"""Called with what is being prepared and how much of the whole is done, 0 to 1."""
+
+
+class Run:
+    """One run.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        Workload and design.
+    intervals : IntervalStore
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.path = folder.path
+        self.folder = folder
+        self.manifest, self.summary = folder.manifest, folder.summary
+        self.timeline = folder.timeline
+        self.outline = folder.timeline.outline
+        self.intervals = IntervalStore(folder.timeline)
+        self._lock = threading.RLock()
+
+    @property
+    def workload(self) -> str:
+        return str(self.manifest.get("workload", {}).get("name", "") or self.outline.name)
+
+    @property
+    def design_name(self) -> str:
+        return str(self.manifest.get("design", {}).get("name", ""))
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload} on {self.design_name}" if self.design_name else self.workload
+
+    @property
+    def makespan_ps(self) -> int:
+        return int(self.summary.get("makespan_ps") or self.intervals.end_ps)
+
+    @cached_property
+    def program(self) -> Program:
+        program = program_from_data(self.folder.program)
+        return replace(program, facts=dict(self.manifest.get("facts", {})))
+
+    @cached_property
+    def design(self) -> Design:
+        """The design of the run.
+
+        Raises
+        ------
+        CosimError
+            If the manifest does not hold one.
+        """
+        values = self.manifest.get("design", {}).get("values")
+        if not isinstance(values, dict):
+            raise CosimError("the run's manifest holds no design", where=str(self.path))
+        return design_from_values(values)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        return analyse(self.program, self.design, self.timeline.rows(), self.makespan_ps)
+
+    # What panels draw
+
+    @cached_property
+    def layers(self) -> tuple[LayerSpan, ...]:
+        """When each layer's work went on, in order of its beginning."""
+        with self._lock:
+            return layer_spans(self.outline, self.timeline)
+
+    @cached_property
+    def path_rows(self) -> NDArray[np.int64]:
+        """Row numbers of the critical path, in order of time."""
+        with self._lock:
+            return critical_path(self.program, self.timeline.rows())
+
+    @cached_property
+    def on_path(self) -> NDArray[np.bool_]:
+        """True for every row of the timeline that is on the critical path."""
+        return path_mask(self.path_rows, len(self.timeline))
+
+    @cached_property
+    def counters(self) -> dict[str, CounterStore]:
+        """DRAM bandwidth, power and every buffer's occupancy, by name."""
+        with self._lock:
+            return self._counters()
+
+    def _counters(self) -> dict[str, CounterStore]:
+        design, analysis = self.design, self.analysis
+        dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        sizes = {buffer.name: float(buffer.size_bytes) for buffer in design.buffers}
+        found = [
+            (analysis.dram_bandwidth, dram),
+            (analysis.power, design.power.budget_mw),
+            *((counter, sizes.get(counter.name)) for counter in analysis.buffers),
+        ]
+        names = ("DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers))
+        return {
+            name: CounterStore(name, c.unit, c.times, c.values, self.makespan_ps, limit)
+            for name, (c, limit) in zip(names, found, strict=True)
+        }
+
+    @cached_property
+    def memory(self) -> dict[str, CounterStore]:
+        """Bytes alive by tensor role; empty for a program that says nothing of its tensors."""
+        over_time = self.memory_facts
+        if over_time is None:
+            return {}
+        return {
+            role: CounterStore(role, "B", f.times, f.values, self.makespan_ps)
+            for role, f in over_time.by_role.items()
+        }
+
+    @cached_property
+    def memory_facts(self) -> Any:
+        """Phases, peak and what is alive then (`cosim.analysis.memory.MemoryOverTime`) or None."""
+        with self._lock:
+            return memory_over_time(self.program, self.timeline.rows(), self.makespan_ps)
+
+    @cached_property
+    def tensors(self) -> TensorMap:
+        """Tensors as rectangles of address and time."""
+        with self._lock:
+            starts = group_starts(self.program, self.timeline.rows())
+            return tensor_map(self.program.facts.get("memory"), starts, self.makespan_ps)
+
+    def prepare(
+        self, progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> None:
+        """Make everything that walks over the timeline; returns early when `stop` is set."""
+        tell = progress or (lambda what, part: None)
+        lanes = self.intervals.lanes
+        steps: list[tuple[str, Callable[[], object]]] = [
+            ("layers", lambda: self.layers),
+            *((f"lane {s.lane.name}", lambda s=s: self._build(s, stop)) for s in lanes),
+            ("critical path", lambda: self.on_path),
+            ("counters", lambda: self.counters),
+            ("memory", lambda: (self.memory, self.tensors)),
+        ]
+        for position, (what, make) in enumerate(steps):
+            if stop is not None and stop.is_set():
+                return
+            tell(what, position / len(steps))
+            make()
+        tell("", 1.0)
+
+    def _build(self, lane: Any, stop: threading.Event | None) -> None:
+        if lane.pyramid is None:
+            lane.build(self.intervals.end_ps, stop)
+
+    def has(self, part: str) -> bool:
+        """Whether a part (``layers``, ``counters``, ``on_path``...) has been made already."""
+        return part in self.__dict__
+
+    def busy_share(self, lane: int, start_ps: int, end_ps: int) -> float:
+        """Share of a window in which a lane does something."""
+        totals = self.intervals.lanes[lane].totals(start_ps, end_ps)
+        return float(totals.sum_ps[:N_ACTIVITIES].sum()) / max(1, end_ps - start_ps)
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a run folder.
+
+    Raises
+    ------
+    CosimError
+        If it is missing, truncated or something else.
+    """
+    return Run(load_run(path))
+
+
+def find_runs(path: str | os.PathLike[str]) -> list[Path]:
+    """Run folders at or below `path`, in the order of their names."""
+    top = Path(path)
+    if (top / "manifest.json").is_file() and (top / "program.json").is_file():
+        return [top]
+    found = []
+    for folder, names, files in os.walk(top):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        if "manifest.json" in files and "program.json" in files:
+            found.append(Path(folder))
+            names.clear()
+    return sorted(found)
