@@ -17,8 +17,8 @@ from models.quantization.levels import TINY
 from models.quantization.specification import WeightSpecification
 from models.quantization.steps import gaussian_step, gaussian_ternary_step
 
-CANDIDATES = 33
-ROUNDS = 3
+CANDIDATES = 65
+ROUNDS = 2
 SAMPLES = 1 << 17
 """Longer rows are thinned to about this many weights for the search."""
 
@@ -77,13 +77,16 @@ def _best_mid_rise(rows: Tensor, bits: int) -> Tensor:
     widest = (rows.abs().amax(1, keepdim=True) / (2 ** (bits - 1) * center)).clamp_min(2.0)
     low, high = torch.full_like(center, 0.4), widest
     exponents = torch.linspace(0.0, 1.0, CANDIDATES, device=rows.device)
+    found: list[tuple[Tensor, Tensor]] = []
     for _ in range(ROUNDS):
         ratios = low * (high / low) ** exponents  # (rows, candidates)
         errors = torch.stack([_error(rows, center * r.unsqueeze(1), bits) for r in ratios.T], 1)
         best = errors.argmin(1, keepdim=True)
+        found.append((errors.gather(1, best), ratios.gather(1, best)))
         low = ratios.gather(1, (best - 1).clamp_min(0))
         high = ratios.gather(1, (best + 1).clamp_max(CANDIDATES - 1))
-    chosen = ratios.gather(1, best)
+    errors, ratios = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+    chosen = ratios.gather(1, errors.argmin(1, keepdim=True))
     return (center * chosen).squeeze(1).to(torch.float32)
 
 
