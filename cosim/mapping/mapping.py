@@ -10,9 +10,12 @@ plans that explain it.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from cosim.design.design import Design
+from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.fusion import Group, Grouping, group_operations
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
@@ -52,6 +55,28 @@ class Mapping:
     program: Program
 
 
+_prepared: dict[int, tuple[weakref.ref[Workload], dict[object, object]]] = {}
+"""What mapping knows of a workload whatever the design, by identity of the workload."""
+
+Kept = TypeVar("Kept")
+
+
+def _known(workload: Workload) -> dict[object, object]:
+    """The memo of a workload; it goes when the workload goes."""
+    entry = _prepared.get(id(workload))
+    if entry is None or entry[0]() is not workload:
+        number = id(workload)
+        gone = weakref.ref(workload, lambda _: _prepared.pop(number, None))
+        entry = _prepared[number] = (gone, {})
+    return entry[1]
+
+
+def _remember(known: dict[object, object], key: object, make: Callable[[], Kept]) -> Kept:
+    if key not in known:
+        known[key] = make()
+    return known[key]  # type: ignore[return-value]
+
+
 def map_workload(workload: Workload, design: Design) -> Mapping:
     """Map `workload` onto `design`.
 
@@ -87,8 +112,24 @@ class _Mapper:
                 expected=f"a budget above {static_mw(design):g} mW",
             )
         self.tensors = {t.id: t for t in workload.tensors}
-        self.grouping = group_operations(workload, design)
-        self.memory = place_tensors(workload, self.grouping, design)
+        known = _known(workload)
+        engines = (design.array.precisions, design.vector.precisions)
+        self.grouping = _remember(
+            known, ("groups", engines), lambda: group_operations(workload, design)
+        )
+        place = (design.buffer("resident"), design.dram.capacity_bytes)
+        self.memory = _remember(
+            known, ("memory", engines, place),
+            lambda: place_tensors(workload, self.grouping, design),
+        )  # fmt: skip
+        self.reused = _remember(
+            known, ("reused", engines, place), lambda: reused_addresses(self.memory)
+        )
+        self.memory_facts = _remember(known, ("facts", engines, place), lambda: self.memory.facts())
+        self.nests = _remember(
+            known, ("nests", engines),
+            lambda: [nest_of(g.anchor) if g.anchor else None for g in self.grouping.groups],
+        )  # fmt: skip
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
         self.position = {g.index: p for p, g in enumerate(self.grouping.groups)}
@@ -98,14 +139,12 @@ class _Mapper:
     def run(self) -> Mapping:
         groups = self.grouping.groups
         operands = [self._operands(group) for group in groups]
-        nests: list[Nest | None] = [nest_of(g.anchor) if g.anchor else None for g in groups]
         requests = [
             self._request(g, o, n) if n is not None else None
-            for g, o, n in zip(groups, operands, nests, strict=True)
+            for g, o, n in zip(groups, operands, self.nests, strict=True)
         ]
         finisher = [self._finisher(g, r) for g, r in zip(groups, requests, strict=True)]
         self.ordering = Ordering(finisher)
-        self.reused = reused_addresses(self.memory)
         fills = [
             self._order(p, g, o, r)
             for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True))
@@ -146,7 +185,8 @@ class _Mapper:
         result = self.tensors[group.writes[-1]]
         operations = sum(lane_operations(op, self.tensors) for op in group.epilogue)
         stored = self._stored(result)
-        step = self._vector_step()
+        unit = self._vector_precision(group)
+        step = unit.cycles_per_step if unit else 1
         per_element = operations * step / anchor.elements
         converts = result.bits != self.design.array.accumulator_bits or not stored
         if not per_element and (converts or operands.extra):
@@ -161,8 +201,18 @@ class _Mapper:
             _window(nest, pool[0].attributes.get("kernel")) if pool else (),
         )  # fmt: skip
 
-    def _vector_step(self) -> int:
-        return min((p.cycles_per_step for p in self.design.vector.precisions), default=1)
+    def _vector_precision(self, group: Group) -> Precision | None:
+        """How the vector unit works on an array group's results: as the array's operands are."""
+        floating = group.precision is not None and group.precision.name.startswith("float")
+        fitting = [
+            p for p in self.design.vector.precisions if p.name.startswith("float") is floating
+        ]
+        every = fitting or list(self.design.vector.precisions)
+        return (
+            max(every, key=lambda p: p.name, default=None)
+            if floating
+            else min(every, key=lambda p: p.cycles_per_step, default=None)
+        )
 
     def _stored(self, tensor: Tensor) -> bool:
         """Whether a group's result goes to DRAM: not resident, or outlives the run."""
@@ -266,7 +316,7 @@ class _Mapper:
             tuple(t for t in operands.extra if not self._resident(t)),
             tuple(t for t in operands.extra if self._resident(t)),
             tuple(t for t in operands.bias if not self._resident(t)),
-            group.precision, waits, signals,
+            group.precision, self._vector_precision(group), waits, signals,
         )  # fmt: skip
         ArrayLowering(streams, task).emit()
 
@@ -328,7 +378,7 @@ class _Mapper:
     def _facts(self) -> dict[str, object]:
         groups = self.grouping.groups
         return {
-            "memory": self.memory.facts(),
+            "memory": self.memory_facts,
             "macs": self.workload.macs
             - sum(self.workload.ops[i].macs for i in self.grouping.offline),
             "phases": [g.phase.value for g in groups],

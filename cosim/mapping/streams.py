@@ -14,11 +14,11 @@ A group that needs another group's result waits for a token that the group's las
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
-from cosim.mapping.energy import Energy, power_mw
+from cosim.mapping.energy import Energy, power_mw, transfer_energy
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -54,7 +54,9 @@ class Streams:
         self.pools: list[Pool] = []
         self.pool_of: dict[str, int] = {}
         self.templates: list[Template] = []
-        self._interned: dict[tuple[tuple[Step, ...], TaskInfo], int] = {}
+        self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
+        self._descriptors: dict[tuple[object, ...], tuple[tuple[Step, ...], Transfer, Energy]] = {}
+        self._transfers: dict[tuple[object, ...], TaskInfo] = {}
         self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
         self.load = {name: channel_for(design, name) for name in ("input", "weight")}
         self.store = channel_for(design, "output")
@@ -112,12 +114,16 @@ class Streams:
         return self.pool_of[f"buffer {buffer.name}"]
 
     def template(self, steps: Iterable[Step], info: TaskInfo) -> int:
-        """Id of the template with these steps and meaning."""
-        key = (tuple(steps), info)
+        """Id of the template with these steps and meaning.
+
+        Callers share `info` between tasks that mean the same, so identity tells them apart.
+        """
+        steps = tuple(steps)
+        key = (steps, id(info))
         found = self._interned.get(key)
         if found is None:
             found = self._interned[key] = len(self.templates)
-            self.templates.append(Template(*key))
+            self.templates.append(Template(steps, info))
         return found
 
     def power(self, energy: Energy, duration_ps: int, extra_mw: float, name: str) -> int:
@@ -158,11 +164,10 @@ class Streams:
         return steps + list(after)
 
     def moving(
-        self, channel: DmaChannel, lane: str, moved: Transfer, before: Iterable[Step],
-        after: Iterable[Step], power: int, priority: int,
-    ) -> list[Step]:  # fmt: skip
+        self, channel: DmaChannel, lane: str, moved: Transfer, power: int, priority: int
+    ) -> list[Step]:
         """Steps of a descriptor: DRAM service, then the rest of the channel's own time."""
-        steps = list(before)
+        steps: list[Step] = []
         port = self.pool_of.get(f"port {channel.name}")
         if port is not None:
             steps.append(acquire(port, 1, priority))
@@ -173,26 +178,31 @@ class Streams:
             steps += [(int(HOLD), moved.tail_ps, 0, 0), (int(MARK), self.lanes[lane], 0, 0)]
         if port is not None:
             steps.append(release(port, 1))
-        return steps + list(after)
+        return steps
 
     def descriptor(
         self, channel: DmaChannel, lane: str, group: int, name: str, role: str, bytes_: int,
-        chunks: int, buffer: Buffer | None, before: Iterable[Step], after: Iterable[Step],
+        chunks: int, buffer: Buffer | None, before: Sequence[Step], after: Sequence[Step],
         *, write: bool,
     ) -> int:  # fmt: skip
         """Template of one load or store of `bytes_` in `chunks` pieces."""
-        from cosim.mapping.energy import transfer_energy
-
-        moved = transfer(self.design, channel, bytes_, chunks)
-        energy = transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write)
-        power = self.power(energy, moved.service_ps, channel.active_mw, name)
-        steps = self.moving(channel, lane, moved, before, after, power, 1 if write else 2)
-        info = TaskInfo(
-            group, "store" if write else "load", 0, moved.service_ps - moved.latency_ps,
-            moved.latency_ps, 0 if write else moved.bytes, moved.bytes if write else 0, role,
-            energy,
-        )  # fmt: skip
-        return self.template(steps, info)
+        key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write)
+        known = self._descriptors.get(key)
+        if known is None:
+            moved = transfer(self.design, channel, bytes_, chunks)
+            energy = transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write)
+            power = self.power(energy, moved.service_ps, channel.active_mw, name)
+            core = tuple(self.moving(channel, lane, moved, power, 1 if write else 2))
+            known = self._descriptors[key] = (core, moved, energy)
+        core, moved, energy = known
+        info = self._transfers.get((group, *key))
+        if info is None:
+            info = self._transfers[(group, *key)] = TaskInfo(
+                group, "store" if write else "load", 0, moved.service_ps - moved.latency_ps,
+                moved.latency_ps, 0 if write else moved.bytes, moved.bytes if write else 0,
+                role, energy,
+            )  # fmt: skip
+        return self.template((*before, *core, *after), info)
 
     def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
         """The finished program; components without tasks are left out of no index: all stay."""

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from cosim.design.design import Dataflow
 from cosim.errors import CosimError
 from cosim.mapping.dataflow import tile_cycles
-from cosim.mapping.lower_array import iterate
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES
+from cosim.mapping.tiles import iterate
 from cosim.mapping.tiling import Axis, TilePlan, TileSearch, search
 
 from .examples import KIB, Builder, design

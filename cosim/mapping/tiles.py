@@ -1,0 +1,158 @@
+"""The tiles of a plan: where they lie, what they touch, and which of them look alike.
+
+Tiles of a loop that look alike from every operand (same size, same halo, same clipping at the
+border) are one `Run`, so a loop of any trip count is three or four pieces: first, middle, last
+and where the border clips. What a tile is worth in bytes and operations depends on its `Run`s
+only, and is computed once for each distinct `Tile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+
+from cosim.mapping.nest import CLASSES, Nest, Operand, tile_runs
+from cosim.mapping.tiling import Axis, TilePlan
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive tiles of one axis that look alike."""
+
+    count: int
+    start: int
+    size: int
+    first: bool
+    last: bool
+    spans: tuple[int, int, int]
+    """Elements of streaming operand, weight and result along this loop's dimensions."""
+    pairs: int
+    """Useful steps along this loop, see `Nest.useful`."""
+
+
+class Tile:
+    """Sizes of one tile, by its runs (loop -> run of the loops that are cut)."""
+
+    def __init__(self, nest: Nest, base: tuple[int, int, int], at: dict[str, Run]) -> None:
+        self.nest, self.at = nest, at
+        self.elements = tuple(base[o] * prod(run.spans[o] for run in at.values()) for o in range(3))
+
+    def bytes(self, operand: int, bits: int) -> int:
+        """Packed bytes of an operand's part (0 streaming, 1 weight, 2 result)."""
+        return ceil(self.elements[operand] * bits / 8)
+
+    @cached_property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Extent in loop space of the classes b, m, n, k."""
+        extents, at = self.nest.extents, self.at
+        b, m, n, k = (
+            prod(at[loop].size if loop in at else extents[loop] for loop in self.nest.classes[c])
+            for c in CLASSES
+        )
+        return b, m, n, k
+
+    @cached_property
+    def macs(self) -> int:
+        """Useful multiply-accumulates."""
+        return self.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
+
+    @cached_property
+    def chunks(self) -> tuple[int, int, int]:
+        """Contiguous pieces of each operand's part in row-major memory."""
+        nest = self.nest
+        a, w, o = (self._chunks(x) for x in (nest.streaming, nest.weight, nest.result))
+        return a, w, o
+
+    def _chunks(self, operand: Operand) -> int:
+        run, total, contiguous = 1, 1, True
+        for d in reversed(operand.dimensions):
+            if d.loop in self.at:
+                span = d.span(self.at[d.loop].start, self.at[d.loop].size)
+            else:
+                span = d.span(0, self.nest.extents.get(d.loop, 1))
+            total *= span
+            if contiguous:
+                run *= span
+                contiguous = span >= d.size
+        return max(1, total // max(1, run))
+
+
+class Tiles:
+    """All tiles of a plan, as runs of its axes."""
+
+    def __init__(self, nest: Nest, plan: TilePlan) -> None:
+        self.nest, self.plan = nest, plan
+        self.operands = (nest.streaming, nest.weight, nest.result)
+        a, w, o = (self._fixed_span(operand) for operand in self.operands)
+        self.base = (a, w, o)
+        self._known: dict[tuple[object, ...], Tile] = {}
+
+    def __getitem__(self, at: dict[str, Run]) -> Tile:
+        """The tile at these runs; equal ones are the same object."""
+        key = tuple((run.size, run.spans, run.pairs) for run in at.values())
+        found = self._known.get((len(at), *key))
+        if found is None:
+            found = self._known[(len(at), *key)] = Tile(self.nest, self.base, at)
+        return found
+
+    @cached_property
+    def runs(self) -> dict[str, tuple[Run, ...]]:
+        """Runs of each cut loop."""
+        return {axis.loop: tuple(self._axis_runs(axis)) for axis in self.plan.axes}
+
+    def _axis_runs(self, axis: Axis) -> Iterator[Run]:
+        loop, nest = axis.loop, self.nest
+        of_loop = [[d for d in o.dimensions if d.loop == loop] for o in self.operands]
+        gathered = nest.gathered.get(loop)
+        kernel = nest.extents[gathered.kernel] if gathered else 1
+        for index, count in tile_runs(
+            axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered, kernel
+        ):
+            start = index * axis.size
+            size = min(axis.size, axis.extent - start)
+            spans = [prod(d.span(start, size) for d in ds) for ds in of_loop]
+            pairs = gathered.pairs(start, size, nest.extents) if gathered else size
+            last = index + count == axis.count
+            yield Run(count, start, size, index == 0, last, (spans[0], spans[1], spans[2]), pairs)
+
+    def _fixed_span(self, operand: Operand) -> int:
+        """Elements of an operand over the loops that are not cut."""
+        cut = {axis.loop for axis in self.plan.axes}
+        total = 1
+        for d in operand.dimensions:
+            if d.loop not in cut:
+                total *= d.span(0, self.nest.extents.get(d.loop, 1))
+        return max(1, total)
+
+    def reuse(self, operand: int) -> tuple[str, ...]:
+        """Cut loops during which an operand's tiles stay in the buffer.
+
+        It is loaded where all of them are at their first tile, and released at their last.
+        """
+        source = self.operands[operand]
+        hold = self.plan.hold_streaming if operand == 0 else self.plan.hold_weight
+        kept: list[str] = []
+        for position, axis in enumerate(self.plan.axes):
+            if axis.loop in source.loops:
+                continue
+            inner = any(a.loop in source.loops for a in self.plan.axes[position + 1 :])
+            if not inner or hold:
+                kept.append(axis.loop)
+        return tuple(kept)
+
+
+def iterate(plan: TilePlan) -> Iterator[dict[str, tuple[int, int]]]:
+    """Every tile of a plan in order: loop -> (start, size) of the loops that are cut."""
+
+    def level(depth: int, at: dict[str, tuple[int, int]]) -> Iterator[dict[str, tuple[int, int]]]:
+        if depth == len(plan.axes):
+            yield dict(at)
+            return
+        axis = plan.axes[depth]
+        for start in range(0, axis.extent, axis.size):
+            at[axis.loop] = (start, min(axis.size, axis.extent - start))
+            yield from level(depth + 1, at)
+
+    yield from level(0, {})
