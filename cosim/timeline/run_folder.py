@@ -161,7 +161,7 @@ def _replace(made: Path, target: Path) -> None:
 def _to_json(document: dict[str, Any], name: str) -> str:
     try:
         # NaN is not JSON: an answer that is not a number is a defect to be told, not to be stored
-        return json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise CosimError(f"{name}: {error}") from error
 
