@@ -24,6 +24,13 @@ class Product:
     result: tuple[View, tuple[Index, ...]]
     addend: View | None = None
     """A bias, or a tensor added to the product."""
+    whole: tuple[View, View, View] | None = None
+    """The three operands as the source has them, where the nest sees them cut into groups."""
+
+    @property
+    def operands(self) -> tuple[View, View, View]:
+        """Streaming operand, weight-like operand and result, as the source has them."""
+        return self.whole or (self.streaming[0], self.weight[0], self.result[0])
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,10 @@ def forward(call: Call) -> Product:
     result = call.results[0]
     assert result is not None
     bias = call.arguments.get("bias")
-    sides = _Sides(call, _view(call, "input"), _view(call, "weight"), result)
-    return Product(
-        sides.loops, sides.input, sides.weight, sides.output,
-        bias if isinstance(bias, View) else None,
-    )  # fmt: skip
+    whole = (_view(call, "input"), _view(call, "weight"), result)
+    sides = _Sides(call, *whole)
+    addend = bias if isinstance(bias, View) else None
+    return Product(sides.loops, sides.input, sides.weight, sides.output, addend, whole)
 
 
 def input_gradient(call: Call) -> Product | None:
@@ -52,8 +51,10 @@ def input_gradient(call: Call) -> Product | None:
     result = call.results[0]
     if result is None:
         return None
-    sides = _Sides(call, result, _view(call, "weight"), _view(call, "grad_output"))
-    return Product(sides.loops, sides.output, sides.weight, sides.input)
+    weight, gradient = _view(call, "weight"), _view(call, "grad_output")
+    sides = _Sides(call, result, weight, gradient)
+    whole = (gradient, weight, result)
+    return Product(sides.loops, sides.output, sides.weight, sides.input, None, whole)
 
 
 def weight_gradient(call: Call) -> Product | None:
@@ -61,8 +62,10 @@ def weight_gradient(call: Call) -> Product | None:
     result = call.results[1]
     if result is None:
         return None
-    sides = _Sides(call, _view(call, "input"), result, _view(call, "grad_output"))
-    return Product(sides.loops, sides.input, sides.output, sides.weight)
+    inputs, gradient = _view(call, "input"), _view(call, "grad_output")
+    sides = _Sides(call, inputs, result, gradient)
+    whole = (inputs, gradient, result)
+    return Product(sides.loops, sides.input, sides.output, sides.weight, None, whole)
 
 
 def attributes(call: Call) -> dict[str, object]:

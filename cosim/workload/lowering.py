@@ -83,10 +83,9 @@ def _convolution_gradients(builder: Builder, call: Call) -> None:
 def _emit_product(
     builder: Builder, call: Call, kind: Kind, nest: Product, attributes: dict[str, object]
 ) -> None:
-    inputs = [nest.streaming[0], nest.weight[0]]
-    if nest.addend is not None:
-        inputs.append(nest.addend)
-    builder.emit(kind, inputs, [nest.result[0]], attributes, nest=nest)
+    streaming, weight, result = nest.operands
+    inputs = [streaming, weight] if nest.addend is None else [streaming, weight, nest.addend]
+    builder.emit(kind, inputs, [result], attributes, nest=nest)
 
 
 def _quantize(builder: Builder, call: Call) -> None:

@@ -141,19 +141,21 @@ _GATHERS = {
     "index_fill": "scatter", "upsample_nearest2d_backward": "scatter_add",
 }  # fmt: skip
 
-_COPIES = frozenset(
-    {
-        "clone", "copy", "cat", "concat", "stack", "constant_pad_nd", "pad", "reflection_pad1d",
-        "reflection_pad2d", "replication_pad1d", "replication_pad2d", "roll", "flip", "repeat",
-        "_to_copy", "contiguous", "slice_scatter", "select_scatter", "slice_backward",
-        "select_backward", "diagonal_backward", "rot90", "view_copy", "im2col", "col2im",
-        "unfold_copy",
-        "unfold_backward", "as_strided_copy", "repeat_interleave", "_local_scalar_dense",
-        "channel_shuffle",
-        "pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle", "split_with_sizes_copy",
-        "expand_copy", "permute_copy", "_reshape_copy", "lift_fresh_copy", "resize",
-    }
-)  # fmt: skip
+_COPIES = {
+    "clone": "copy", "copy": "copy", "_to_copy": "copy", "contiguous": "copy",
+    "lift_fresh_copy": "copy", "view_copy": "copy", "expand_copy": "copy", "permute_copy": "copy",
+    "_reshape_copy": "copy", "as_strided_copy": "copy", "resize": "copy",
+    "split_with_sizes_copy": "copy", "cat": "concatenate", "concat": "concatenate",
+    "stack": "stack", "constant_pad_nd": "pad", "pad": "pad", "reflection_pad1d": "reflection_pad",
+    "reflection_pad2d": "reflection_pad", "replication_pad1d": "replication_pad",
+    "replication_pad2d": "replication_pad", "roll": "roll", "flip": "flip", "rot90": "rotate",
+    "repeat": "repeat", "repeat_interleave": "repeat_interleave", "slice_scatter": "slice_scatter",
+    "select_scatter": "select_scatter", "slice": "slice", "select": "select",
+    "diagonal": "diagonal", "im2col": "unfold", "col2im": "fold", "unfold": "unfold",
+    "unfold_copy": "unfold", "channel_shuffle": "channel_shuffle",
+    "native_channel_shuffle": "channel_shuffle", "pixel_shuffle": "pixel_shuffle",
+    "pixel_unshuffle": "pixel_unshuffle", "_local_scalar_dense": "to_host",
+}  # fmt: skip
 
 _DROPPED = frozenset(
     {"layout", "device", "pin_memory", "memory_format", "non_blocking", "generator", "kernel_size"}
@@ -303,9 +305,7 @@ def _gather(call: Call, name: str) -> Attributes:
 
 
 def _copy(call: Call, name: str) -> Attributes:
-    if name == "_local_scalar_dense":
-        return {"function": "to_host"}
-    return {"function": name.lstrip("_").removesuffix("_backward").removesuffix("_copy") or "copy"}
+    return {"function": _COPIES.get(name) or _COPIES[_of_gradient(name)]}
 
 
 _TABLE: tuple[tuple[Container[str], Kind, Callable[[Call, str], Attributes]], ...]
