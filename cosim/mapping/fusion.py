@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cosim.design.design import Design, Precision
+from cosim.mapping.rescale import rescale_constants
 from cosim.workload.workload import Kind, Op, Phase, Role, Tensor, Workload
 
 CONTRACTIONS = (Kind.CONTRACTION, Kind.CONVOLUTION)
@@ -45,6 +46,8 @@ class Group:
     writes: list[int] = field(default_factory=list)
     reason: str = ""
     """Why it runs on the host."""
+    prepared: Tensor | None = None
+    """Constants that rescale its result, see `cosim.mapping.rescale`."""
     open: bool = True
     """Whether further operations may still join."""
 
@@ -67,6 +70,8 @@ class Grouping:
     """Operations done before deployment."""
     constants: frozenset[int]
     """Tensors that exist before the run because of that."""
+    prepared: tuple[Tensor, ...] = ()
+    """Constants made before deployment that the workload does not name."""
 
 
 def element_type(tensor: Tensor) -> str:
@@ -128,23 +133,38 @@ class _Grouper:
             elif not self._fuse(op):
                 self._start(op)
         live = [group for group in self.groups if group.ops]
+        prepared = self._prepare(live) if self.inference else []
         for group in live:
             self._memory(group)
-        return Grouping(tuple(live), tuple(self.offline), frozenset(self.constants))
+        return Grouping(
+            tuple(live), tuple(self.offline), frozenset(self.constants), tuple(prepared)
+        )
+
+    def _prepare(self, groups: list[Group]) -> list[Tensor]:
+        """Give every group the constants that rescale its result; returns them all."""
+        number = max(self.tensors, default=-1) + 1
+        storage = max((t.storage for t in self.tensors.values()), default=-1) + 1
+        prepared: list[Tensor] = []
+        for group in groups:
+            at = (number + len(prepared), storage + len(prepared))
+            group.prepared = rescale_constants(
+                group.anchor, group.folded, self.tensors, self._constant, at, len(self.workload.ops)
+            )
+            if group.prepared is not None:
+                prepared.append(group.prepared)
+        return prepared
+
+    def _constant(self, tensor: int) -> bool:
+        """Known before the run: a parameter, or made of nothing but parameters."""
+        t = self.tensors[tensor]
+        parameter = t.birth < 0 and t.role in (Role.WEIGHT, Role.FACTOR)
+        return tensor in self.constants or (tensor not in self.producer and parameter)
 
     def _is_constant(self, op: Op) -> bool:
         """Inference only: nothing but parameters goes in."""
         if not self.inference or not op.inputs:
             return False
-        return all(
-            i in self.constants
-            or (
-                i not in self.producer
-                and self.tensors[i].birth < 0
-                and self.tensors[i].role in (Role.WEIGHT, Role.FACTOR)
-            )
-            for i in op.inputs
-        )
+        return all(self._constant(i) for i in op.inputs)
 
     def _live(self, op: Op) -> list[int]:
         """Outputs that somebody reads or that outlive the run; indices of a pooling seldom do."""
@@ -234,7 +254,9 @@ class _Grouper:
         )
 
     def _folds(self, group: Group, op: Op) -> bool:
-        return op.kind is Kind.NORMALIZATION or op.kind is Kind.COPY
+        # behind a rectifier or a pooling it is no longer linear in the sums
+        linear = op.kind is Kind.NORMALIZATION and not group.epilogue
+        return linear or op.kind is Kind.COPY
 
     def _start(self, op: Op) -> None:
         index = len(self.groups)
@@ -293,18 +315,27 @@ class _Grouper:
 
     def _memory(self, group: Group) -> None:
         """Tensors the group reads from and writes to memory."""
-        inside = {t for op in group.ops for t in op.outputs}
+        inside: set[int] = set()  # what an earlier operation of the group made
         for op in group.ops:
-            if op in group.folded:
-                continue
-            for tensor in op.inputs:
+            for tensor in self._operands(group, op):
                 known = tensor in inside or tensor in group.reads or self._immediate(tensor)
                 if not known and self.tensors[tensor].elements:
                     group.reads.append(tensor)
+            inside.update(op.outputs)
+        if group.prepared is not None:
+            group.reads.append(group.prepared.id)
         # Only the last operation's results leave the group: a result with other readers is not
         # fused away in the first place.
         group.writes = self._live(group.ops[-1])
         group.depends.discard(group.index)
+
+    def _operands(self, group: Group, op: Op) -> tuple[int, ...]:
+        """What an operation of a group reads at run time."""
+        if op in group.folded:
+            return ()
+        if op is group.anchor and group.prepared is not None:
+            return tuple(access.tensor for access in op.accesses)
+        return op.inputs
 
 
 def _pair(value: object) -> tuple[int, ...]:

@@ -197,8 +197,8 @@ class ArrayLowering:
         if request.load_weight and leaf.frees[1]:
             bytes_ = tile.bytes(1, request.weight_bits)
             after.append(release(streams.buffer("weight"), bytes_))
-        if leaf.last and task.bias:
-            after.append(release(streams.buffer("weight"), sum(t.bytes for t in task.bias)))
+        if leaf.last and not self.has_vector:
+            after += self._free_bias()
         if leaf.last_k:
             after.append(self._hand_on(tile))
         info, power = self._compute(leaf)
@@ -208,6 +208,11 @@ class ArrayLowering:
             (*after, *after_last), power,
         )  # fmt: skip
         return (streams.template(steps, info),)
+
+    def _free_bias(self) -> list[Step]:
+        """Given by whoever applies the bias last: the vector unit, or the array without one."""
+        bytes_ = sum(t.bytes for t in self.task.bias)
+        return [release(self.streams.buffer("weight"), bytes_)] if bytes_ else []
 
     def _hand_on(self, tile: Tile) -> Step:
         """What the array does with a finished result tile."""
@@ -263,6 +268,8 @@ class ArrayLowering:
         extra = self._extra_bytes(tile)
         if extra:
             after.append(release(streams.buffer("input"), extra))
+        if leaf.last:
+            after += self._free_bias()
         if self.request.store_result:
             before.append(acquire(streams.buffer("output"), self._output_bytes(tile)))
             after.append(release(self.ready, 1))

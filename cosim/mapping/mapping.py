@@ -23,6 +23,7 @@ from cosim.mapping.lower_vector import VectorLowering, VectorTask, emit_command,
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
 from cosim.mapping.program import Program, Step
+from cosim.mapping.rescale import bias_of, sums_integers
 from cosim.mapping.residency import MemoryMap, Storage, place_tensors
 from cosim.mapping.streams import (
     HOST,
@@ -118,6 +119,7 @@ class _Mapper:
             known, ("groups", engines), lambda: group_operations(workload, design)
         )
         place = (design.buffer("resident"), design.dram.capacity_bytes)
+        self.tensors |= {t.id: t for t in self.grouping.prepared}
         self.memory = _remember(
             known, ("memory", engines, place),
             lambda: place_tensors(workload, self.grouping, design),
@@ -171,8 +173,14 @@ class _Mapper:
         streaming = self.tensors[group.anchor.accesses[0].tensor]
         weight = self.tensors[group.anchor.accesses[1].tensor]
         whole = self.tensors[group.anchor.outputs[0]].elements
-        rest = [t for t in reads if t.id not in (streaming.id, weight.id)]
-        extra = [t for t in rest if t.elements == whole and t.elements > 1]
+        addend = bias_of(group.anchor, self.tensors)
+        channels = {t.id for t in (addend, group.prepared) if t is not None}
+        # the array's own operands, if the epilogue reads them again (x + f(x))
+        again = {t for op in group.epilogue for t in op.inputs}
+        rest = [t for t in reads if t.id not in (streaming.id, weight.id) or t.id in again]
+        extra = [
+            t for t in rest if t.elements == whole and t.elements > 1 and t.id not in channels
+        ]
         bias = [t for t in rest if t not in extra]
         return _Operands(streaming, weight, bias, extra, [])
 
@@ -188,7 +196,11 @@ class _Mapper:
         unit = self._vector_precision(group)
         step = unit.cycles_per_step if unit else 1
         per_element = operations * step / anchor.elements
-        converts = result.bits != self.design.array.accumulator_bits or not stored
+        converts = (
+            result.bits != self.design.array.accumulator_bits
+            or self._resident(result)
+            or sums_integers(group.anchor, self.tensors)
+        )
         if not per_element and (converts or operands.extra):
             per_element = 1.0 * step
         pool = [op for op in group.epilogue if op.kind is Kind.POOLING]
@@ -230,13 +242,16 @@ class _Mapper:
 
     # Order
 
-    def _reader(self, group: Group, operands: _Operands, tensor: Tensor) -> tuple[str, str]:
+    def _reader(
+        self, group: Group, operands: _Operands, tensor: Tensor, request: TileRequest | None
+    ) -> tuple[str, str]:
         """Component that reads a tensor in a group, and the key of its first task that does."""
         if group.engine == "host":
             return HOST, HOST
         anchor = (operands.streaming, operands.weight)
         if self._resident(tensor):
             on_array = any(t is not None and t.id == tensor.id for t in anchor)
+            on_array |= request is not None and not request.vector_cycles
             name = self.design.array.name if on_array else self.design.vector.name
             return name, name
         weight = operands.weight is not None and tensor.id == operands.weight.id
@@ -252,7 +267,7 @@ class _Mapper:
         fills: list[Tensor] = []
         for tensor in reads:
             storage = self._storage(tensor)
-            component, key = self._reader(group, operands, tensor)
+            component, key = self._reader(group, operands, tensor, request)
             for writer in storage.writers:
                 if writer < p:
                     self.ordering.wait(p, component, key, writer)
@@ -301,7 +316,7 @@ class _Mapper:
             command = acquire(streams.pool(f"command {name}", cause=Cause.HOST), 1)
             waits[name] = (command, *waits.get(name, ()))
         for tensor in fills:
-            self._fill(p, group, operands, tensor, waits)
+            self._fill(p, group, operands, request, tensor, waits)
         if request is None:
             VectorLowering(streams, self._vector_task(p, group, operands, waits, signals)).emit()
             return
@@ -335,12 +350,12 @@ class _Mapper:
         return [*dict.fromkeys(names), self.design.array.name]
 
     def _fill(
-        self, p: int, group: Group, operands: _Operands, tensor: Tensor,
-        waits: dict[str, tuple[Step, ...]],
+        self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
+        tensor: Tensor, waits: dict[str, tuple[Step, ...]],
     ) -> None:  # fmt: skip
         """Fetch a resident tensor before the group that reads it first."""
         streams, lane = self.streams, self.load["input"]
-        component, _ = self._reader(group, operands, tensor)
+        component, _ = self._reader(group, operands, tensor, request)
         pool = streams.pool(f"resident loaded > {component}", cause=Cause.INPUT)
         storage = self._storage(tensor)
         node = streams.descriptor(

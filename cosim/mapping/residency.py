@@ -113,11 +113,11 @@ def place_tensors(workload: Workload, grouping: Grouping, design: Design) -> Mem
 
 
 def _storages(workload: Workload, grouping: Grouping) -> dict[int, Storage]:
-    tensors = {t.id: t for t in workload.tensors}
+    tensors = {t.id: t for t in (*workload.tensors, *grouping.prepared)}
     count, end = len(grouping.groups), len(workload.ops)
     deaths: dict[int, int] = {}
     births: dict[int, int] = {}
-    for t in workload.tensors:
+    for t in tensors.values():
         deaths[t.storage] = max(deaths.get(t.storage, -1), t.death)
         births[t.storage] = min(births.get(t.storage, end), t.birth)
     storages: dict[int, Storage] = {}
@@ -128,10 +128,10 @@ def _storages(workload: Workload, grouping: Grouping) -> dict[int, Storage]:
         s = storages.get(tensor.storage)
         if s is None:
             s = storages[tensor.storage] = Storage(
-                tensor.storage, tensor.parameter or tensor.name, tensor.bytes, tensor.role.value,
+                tensor.storage, tensor.parameter or tensor.name, _reach(tensor), tensor.role.value,
                 0 if before else position, position, before, survives,
             )  # fmt: skip
-        s.bytes = max(s.bytes, tensor.bytes)
+        s.bytes = max(s.bytes, _reach(tensor))
         s.last = count - 1 if survives else max(s.last, position)
         s.first = min(s.first, position)
         (s.writers if write else s.readers).append(position)
@@ -149,6 +149,17 @@ def _storages(workload: Workload, grouping: Grouping) -> dict[int, Storage]:
                 t.storage, t.parameter or t.name, t.bytes, t.role.value, 0, count - 1, True, True
             )
     return storages
+
+
+def _reach(tensor: Tensor) -> int:
+    """Bytes of the storage up to the tensor's last element: views may start late and have gaps."""
+    strides = tensor.strides
+    last = (
+        sum((n - 1) * s for n, s in zip(tensor.shape, strides, strict=True)) + 1
+        if strides and tensor.elements
+        else tensor.elements
+    )
+    return -(-(tensor.offset + last) * tensor.bits // 8)
 
 
 def _choose_residents(storages: dict[int, Storage], grouping: Grouping, design: Design) -> None:
