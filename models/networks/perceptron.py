@@ -9,6 +9,7 @@ from torch import nn
 
 from models.errors import ModelError
 from models.networks.blocks import AsVector, reads_image, reads_nonnegative
+from models.networks.fixed_point import with_bits
 from models.networks.registry import Options, network
 
 INPUTS, HIDDEN = 784, 512
@@ -42,7 +43,14 @@ def mlp(hidden: int = HIDDEN, num_classes: int = 10) -> nn.Module:
     quantizable=False,
 )
 def tt_mlp(
-    rank: Any = 20, format: str = "ttm", num_classes: int = 10, path: Any = None, cost: Any = "macs"
+    rank: Any = 20,
+    format: str = "ttm",
+    num_classes: int = 10,
+    bits_w: int = 32,
+    bits_a: int = 32,
+    bits_g: int = 32,
+    path: Any = None,
+    cost: Any = "macs",
 ) -> nn.Module:
     """Input (batch, 784) or (batch, 1, 28, 28), output (batch, 10).
 
@@ -55,6 +63,8 @@ def tt_mlp(
         ``ttm``, ``tt``, ``cp`` or ``tucker``.
     num_classes : int
         10: the last layer's modes are made for it.
+    bits_w, bits_a, bits_g : int
+        Fixed point of factors, activations and gradients, see `models.networks.fixed_point`.
     path, cost
         See `models.tensor_train.TTLinear`.
     """
@@ -66,7 +76,7 @@ def tt_mlp(
     matrix = format == "ttm"
     modes_1 = MODES_1 if matrix else TENSOR_MODES_1
     modes_2 = MODES_2 if matrix else TENSOR_MODES_2
-    return nn.Sequential(
+    model = nn.Sequential(
         OrderedDict(
             flatten=AsVector(),
             fc1=TTLinear(*modes_1, rank_1, format, path=path, cost=cost),
@@ -74,6 +84,7 @@ def tt_mlp(
             fc2=TTLinear(*modes_2, rank_2, format, path=path, cost=cost),
         )
     )
+    return with_bits(model, bits_w, bits_a, bits_g)
 
 
 def layer_ranks(rank: Any) -> tuple[Any, Any]:

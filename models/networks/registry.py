@@ -134,7 +134,7 @@ def _check(name: str, option: str, value: Any, default: Any) -> None:
     elif isinstance(default, float):
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise ModelError(f"{name}: option {option} is {value!r}, expected a number above 0")
-    elif isinstance(default, int) and option not in ("bits_w", "bits_a", "rank"):  # noqa: SIM102
+    elif isinstance(default, int) and option not in ("bits_w", "bits_a", "bits_g", "rank"):  # noqa: SIM102
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}: option {option} is {value!r}, expected a whole number >= 1")
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import ModelError
+from models.networks.fixed_point import with_bits
 from models.networks.registry import Options, network
 
 Linear = Callable[[int, int], nn.Module]
@@ -158,6 +159,9 @@ def tt_transformer(
     heads: int = 12,
     vocabulary: int = 30_522,
     length: int = 32,
+    bits_w: int = 32,
+    bits_a: int = 32,
+    bits_g: int = 32,
     cost: Any = "macs",
 ) -> nn.Module:
     """Input token numbers (batch, length), output (batch, num_classes).
@@ -168,6 +172,8 @@ def tt_transformer(
         Cap of the linear layers' ranks.
     embedding_rank : int
         Cap of the embedding's ranks; its table has 32,000 rows.
+    bits_w, bits_a, bits_g : int
+        Fixed point of factors, activations and gradients, see `models.networks.fixed_point`.
     cost
         See `models.tensor_train.TTLinear`.
     """
@@ -186,4 +192,5 @@ def tt_transformer(
 
     blocks = [Block(width, heads, 3072, linear, causal=False) for _ in range(layers)]
     embedding = TTEmbedding(TT_VOCABULARY_MODES, TT_EMBEDDING_MODES, embedding_rank)
-    return Transformer(embedding, blocks, width, length, num_classes, each_token=False)
+    model = Transformer(embedding, blocks, width, length, num_classes, each_token=False)
+    return with_bits(model, bits_w, bits_a, bits_g)

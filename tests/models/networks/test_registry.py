@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from models import networks
 from models.errors import ModelError
@@ -16,13 +17,17 @@ PUBLISHED_PARAMETERS = {
     "mobilenetv2": 3_504_872,
     # Howard et al. 2017, table 8: 4.2 million
     "mobilenetv1": 4_231_976,
+    # torchvision's model zoo documentation, 1000 classes
+    "vgg16": 138_357_544,
+    # the two-group network of Krizhevsky et al. 2012
+    "alexnet": 60_965_224,
     "mlp": 784 * 512 + 512 + 512 * 10 + 10,
     "lenet5": 62_158,
 }
 
 
 @pytest.mark.parametrize("name", networks.names())
-def test_a_training_step_runs_under_fake_tensors(name: str) -> None:
+def test_a_training_step_runs_under_fake_tensors_as_described(name: str) -> None:
     with FakeTensorMode():
         model = networks.build(name)
         output = model(networks.example_input(name, batch=2))
@@ -30,6 +35,10 @@ def test_a_training_step_runs_under_fake_tensors(name: str) -> None:
         assert output.shape == (2, model.num_classes, *target.shape[1:])
         networks.loss(output, target).backward()
         assert all(p.grad is not None for p in model.parameters())
+    described = networks.describe(name)
+    assert described["num_classes"] == model.num_classes
+    assert tuple(described["input_shape"]) == model.input_shape
+    assert described["options"] == model.network_options
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED_PARAMETERS))
@@ -39,14 +48,55 @@ def test_parameter_count_is_the_published_one(name: str) -> None:
     assert sum(p.numel() for p in model.parameters()) == PUBLISHED_PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", networks.names())
-def test_description_agrees_with_the_module(name: str) -> None:
-    described = networks.describe(name)
+# multiply-accumulates in millions, of the papers named in the modules, at 224 (AlexNet 227) pixels
+PUBLISHED_MACS = {
+    "resnet18": 1814,
+    "resnet50": 4089,
+    "mobilenetv1": 569,
+    "mobilenetv2": 301,
+    "vgg16": 15470,
+    "alexnet": 724,
+    "ds-cnn": 2.7,
+}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED_MACS))
+def test_multiply_accumulates_are_the_published_ones(name: str) -> None:
     with FakeTensorMode():
-        model = networks.build(name)
-    assert described["num_classes"] == model.num_classes
-    assert tuple(described["input_shape"]) == model.input_shape
-    assert described["options"] == model.network_options
+        model = networks.build(name).eval()
+        with FlopCounterMode(display=False) as counter:
+            model(networks.example_input(name))
+    assert counter.get_total_flops() / 2e6 == pytest.approx(PUBLISHED_MACS[name], rel=0.02)
+
+
+def test_finns_network_has_the_published_layers() -> None:
+    # output pixels, input and output channels: config.h of Xilinx/BNN-PYNQ
+    seen = []
+
+    def record(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
+        seen.append((output.shape[-1] if output.dim() == 4 else 1, *module.weight.shape[1::-1]))
+
+    model = networks.build("cnv").eval()
+    for module in model.modules():
+        if hasattr(module, "weight_specification"):
+            module.register_forward_hook(record)
+    model(networks.example_input("cnv"))
+    assert seen == [
+        (30, 3, 64), (28, 64, 64), (12, 64, 128), (10, 128, 128), (3, 128, 256), (1, 256, 256),
+        (1, 256, 512), (1, 512, 512), (1, 512, 10),
+    ]  # fmt: skip
+
+
+def test_tensorized_networks_take_bit_widths() -> None:
+    x = torch.randn(4, 784)
+    torch.manual_seed(0)
+    reference = networks.build("tt-mlp", rank=4)(x)
+    errors = []
+    for bits in (4, 8, 16):
+        torch.manual_seed(0)
+        output = networks.build("tt-mlp", rank=4, bits_w=bits, bits_a=bits, bits_g=bits)(x)
+        errors.append(float((output - reference).detach().abs().max()))
+    assert errors[0] > errors[1] > errors[2] > 0
 
 
 def test_perceptrons_take_images_and_vectors() -> None:
@@ -77,6 +127,10 @@ def test_tensorized_ranks_are_those_asked_for() -> None:
         ("resnet18", {"stem": "cifer"}, "nearest is 'cifar'"),
         ("tt-mlp", {"rank": "a/b"}, "rank"),
         ("tt-mlp", {"rank": 0}, "rank"),
+        ("tt-mlp", {"bits_w": 17}, "2 to 16"),
+        ("vgg16", {"widht": 0.5}, "nearest is 'width'"),
+        ("skynet", {"height": 100}, "multiple of 8"),
+        ("transformer", {"heads": 7}, "no multiple"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(name: str, options: dict, says: str) -> None:
