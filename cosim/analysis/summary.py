@@ -168,6 +168,7 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     table = analysis.breakdown.by_layer
     names = [*analysis.program.layers, "(no layer)"]
     phases: Any = analysis.program.facts.get("phases") or []
+    array = _array_cycles(analysis)
     result: dict[str, Any] = {}
     for position, name in enumerate(names):
         total = int(table[position].sum())
@@ -176,6 +177,7 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
         result[name] = {
             "seconds": total / PER_SECOND,
             "cycles": total / period,
+            "array_cycles": array.get(position, 0),
             "phase": str(phases[position]) if position < len(phases) else "",
             "breakdown_ps": {
                 label: int(time)
@@ -184,6 +186,17 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
             },
         }
     return result
+
+
+def _array_cycles(analysis: Analysis) -> dict[int, int]:
+    """Cycles the array computes for every layer, on the critical path or not."""
+    cycles: dict[int, int] = {}
+    infos = TaskTable(analysis.program).infos
+    for count, info in zip(analysis.task_counts.tolist(), infos, strict=False):
+        if info.activity == "compute":
+            spent = count * (info.busy_cycles + info.fill_cycles)
+            cycles[info.op] = cycles.get(info.op, 0) + spent
+    return cycles
 
 
 def _components(analysis: Analysis) -> dict[str, Any]:
