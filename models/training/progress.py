@@ -1,4 +1,4 @@
-"""A progress bar on standard error: epoch, steps, loss, time left."""
+"""A progress bar on standard error, if that is a terminal: epoch, steps, loss, time left."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ class ProgressBar:
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
             TextColumn("loss {task.fields[loss]:.4f}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("train", epoch=1, epochs=epochs, loss=float("nan"))
 
