@@ -178,9 +178,7 @@ class _Mapper:
         # the array's own operands, if the epilogue reads them again (x + f(x))
         again = {t for op in group.epilogue for t in op.inputs}
         rest = [t for t in reads if t.id not in (streaming.id, weight.id) or t.id in again]
-        extra = [
-            t for t in rest if t.elements == whole and t.elements > 1 and t.id not in channels
-        ]
+        extra = [t for t in rest if t.elements == whole and t.elements > 1 and t.id not in channels]
         bias = [t for t in rest if t not in extra]
         return _Operands(streaming, weight, bias, extra, [])
 
@@ -306,6 +304,7 @@ class _Mapper:
         }  # fmt: skip
         done = tuple(release(streams.pool(pool), 1) for pool in self.ordering.signals.get(p, ()))
         if group.engine == "host":
+            self._check_host(group)
             emit_host(streams, self._vector_task(p, group, operands, waits, {HOST: done}))
             return
         done = (*done, release(streams.pool_of["command queue"], 1))
@@ -334,6 +333,15 @@ class _Mapper:
             group.precision, self._vector_precision(group), waits, signals,
         )  # fmt: skip
         ArrayLowering(streams, task).emit()
+
+    def _check_host(self, group: Group) -> None:
+        if self.design.host.operations_per_s <= 0:
+            raise CosimError(
+                f"operation '{group.ops[0].name}' of '{group.name}' cannot be mapped: "
+                f"{group.reason}, and the host runs no operations",
+                where=f"design '{self.design.name}'",
+                expected="an engine with that precision, or host.operations above zero",
+            )
 
     def _participants(
         self, operands: _Operands, request: TileRequest | None, group: Group, fills: list[Tensor]

@@ -1,0 +1,366 @@
+"""How a group of the vector unit is cut into pieces that fit the buffers.
+
+A piece is a box of each tensor: the whole of it in every dimension but one. Which one may be cut
+follows from what the operation does:
+
+* elementwise operations and plain copies: anywhere, in the order of memory; where an operand is
+  seen transposed, along one dimension of the result;
+* reductions, softmax, layer and batch norm: along dimensions that are not reduced;
+* pooling: along batch and channels;
+* concatenation: along any dimension but the joined one.
+
+Where no such dimension is there, or one step along it does not fit, the operands stream past piece
+by piece: once for a reduction, whose running result stays in the unit, twice for a normalization
+(statistics first, then the result).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import cast
+
+from cosim.workload.workload import Kind, Op, Tensor
+
+FLAT_MULTIPLE = 8
+"""Elements a flat cut is rounded to, so that pieces below 8 bits end on whole bytes."""
+
+
+@dataclass(frozen=True)
+class Slab:
+    """A tensor as it is cut: reshaped, transposed, then cut along dimension `axis`."""
+
+    shape: tuple[int, ...]
+    transpose: tuple[int, ...]
+    axis: int
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """The shape in which `axis` counts."""
+        return tuple(self.shape[i] for i in self.transpose) if self.transpose else self.shape
+
+    @property
+    def extent(self) -> int:
+        return self.seen[self.axis]
+
+    @property
+    def unit(self) -> int:
+        """Elements of one step along the cut dimension."""
+        return prod(self.shape) // max(1, self.extent)
+
+
+def flat(tensor: Tensor) -> Slab:
+    """A tensor cut anywhere, in the order of its elements."""
+    return Slab((tensor.elements,), (), 0)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A vector group in pieces.
+
+    `slabs` has the tensors that are cut, read and written; those not in it are read whole before
+    the first piece or written whole with the last. Piece ``i`` of a tensor with extent ``n`` runs
+    from ``i * step`` to ``(i + 1) * step``, where ``step = ceil(n / count)``.
+    """
+
+    slabs: dict[int, Slab]
+    count: int = 1
+    passes: int = 1
+    """How often the pieces are read; results are written in the last pass."""
+    whole: bool = False
+    """Whether the result of a piece depends on more than that piece."""
+
+    def piece(self, tensor: Tensor, index: int) -> tuple[int, int]:
+        """First and last + 1 step of a tensor's piece; equal where it has none."""
+        extent = self.slabs[tensor.id].extent
+        step = -(-extent // self.count)
+        return min(extent, index * step), min(extent, (index + 1) * step)
+
+    def bytes(self, tensor: Tensor, index: int) -> int:
+        """Packed bytes of a tensor's piece."""
+        start, stop = self.piece(tensor, index)
+        return -(-(stop - start) * self.slabs[tensor.id].unit * tensor.bits // 8)
+
+
+def slabs_of(ops: list[Op], tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    """Tensors of a vector group that may be cut together; empty if it has to stay whole."""
+    op = ops[0]
+    if op.kind in (Kind.ELEMENTWISE, Kind.QUANTIZE, Kind.COPY) and _pointwise(op):
+        return _elementwise(ops, tensors)
+    if op.kind in (Kind.REDUCTION, Kind.NORMALIZATION):
+        return _along_kept(op, tensors)
+    if op.kind is Kind.POOLING:
+        return _planes(op, tensors)
+    if op.attributes.get("function") == "concatenate":
+        return _joined(op, tensors)
+    return {}
+
+
+def _pointwise(op: Op) -> bool:
+    function = op.attributes.get("function")
+    if op.kind is Kind.COPY:
+        return function == "copy"
+    if op.kind is Kind.QUANTIZE:
+        return "x" not in _names(op) or "step" not in _names(op) and not _measures(op)
+    return function not in _NOT_POINTWISE
+
+
+_NOT_POINTWISE = {"nll_loss", "arange", "tril", "triu", "eye", "linspace", "glu", "random"}
+
+
+def _measures(op: Op) -> bool:
+    """Whether a quantizer takes its scale from the tensor it quantizes."""
+    return "weight" in op.name or "shared" in op.name
+
+
+def _names(op: Op) -> list[str]:
+    return cast("list[str]", op.attributes.get("operands", []))
+
+
+def view_of(op: Op, position: int) -> dict[str, list[int]]:
+    """How an operation sees an operand: reshape, transpose, broadcast_to."""
+    views = cast("list[dict[str, list[int]] | None]", op.attributes.get("views") or [])
+    return (views[position] if position < len(views) else None) or {}
+
+
+def output_view_of(op: Op, position: int) -> dict[str, list[int]]:
+    """How an operation sees a result."""
+    views = cast("list[dict[str, list[int]] | None]", op.attributes.get("output_views") or [])
+    return (views[position] if position < len(views) else None) or {}
+
+
+def seen_shape(tensor: Tensor, view: dict[str, list[int]]) -> tuple[int, ...]:
+    """Shape of an operand under its view, broadcasting included."""
+    if "broadcast_to" in view:
+        return tuple(view["broadcast_to"])
+    shape = tuple(view.get("reshape", tensor.shape))
+    return tuple(shape[i] for i in view["transpose"]) if "transpose" in view else shape
+
+
+def _elementwise(ops: list[Op], tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    size = tensors[ops[-1].outputs[0]].elements
+    every = [
+        (t, view) for op in ops
+        for t, view in (
+            *((t, view_of(op, i)) for i, t in enumerate(op.inputs)),
+            *((t, output_view_of(op, i)) for i, t in enumerate(op.outputs)),
+        )
+    ]  # fmt: skip
+    turned = any("transpose" in view for t, view in every if tensors[t].elements > 1)
+    if not turned:
+        return {t: flat(tensors[t]) for t, _ in every if tensors[t].elements == size and size > 1}
+    return _turned(ops[0], tensors) if len(ops) == 1 else {}
+
+
+def _turned(op: Op, tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    """Cut along one dimension of the result, the outermost of the largest."""
+    result = tensors[op.outputs[0]]
+    shape = seen_shape(result, output_view_of(op, 0))
+    if not shape:
+        return {}
+    axis = max(range(len(shape)), key=lambda d: (shape[d], -d))
+    slabs: dict[int, Slab] = {}
+    operands = [(t, view_of(op, i)) for i, t in enumerate(op.inputs)]
+    operands += [(t, output_view_of(op, i)) for i, t in enumerate(op.outputs)]
+    for t, view in operands:
+        tensor = tensors[t]
+        inner = tuple(view.get("reshape", tensor.shape))
+        turned = tuple(view.get("transpose", ()))
+        seen = tuple(inner[i] for i in turned) if turned else inner
+        place = axis - (len(shape) - len(seen))
+        if place < 0 or seen[place] != shape[axis]:
+            continue  # broadcast along the cut: read whole
+        slab = Slab(inner, turned, place)
+        if slabs.get(t, slab) != slab:
+            return {}
+        slabs[t] = slab
+    return slabs
+
+
+def _run(shape: tuple[int, ...], first: int, last: int) -> Slab:
+    """Dimensions `first` to `last` merged into the one that is cut."""
+    outer, extent = prod(shape[:first]), prod(shape[first : last + 1])
+    return Slab((outer, extent, prod(shape[last + 1 :])), (), 1)
+
+
+def kept_run(shape: tuple[int, ...], dims: list[int]) -> tuple[int, int] | None:
+    """The largest run of neighbouring dimensions that are not in `dims`: first and last."""
+    best: tuple[int, int] | None = None
+    start: int | None = None
+    for d in range(len(shape) + 1):
+        if d < len(shape) and d not in dims:
+            start = d if start is None else start
+        elif start is not None:
+            if best is None or prod(shape[start:d]) > prod(shape[best[0] : best[1] + 1]):
+                best = (start, d - 1)
+            start = None
+    return best
+
+
+def _along_kept(op: Op, tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    source = tensors[op.inputs[0]]
+    view = view_of(op, 0)
+    shape = seen_shape(source, view)
+    dims = [int(d) for d in cast("list[int]", op.attributes.get("dims", []))]
+    if "transpose" in view or "broadcast_to" in view or op.attributes.get("function") == "nll_loss":
+        return {}
+    run = kept_run(shape, dims)
+    if run is None or prod(shape[run[0] : run[1] + 1]) < 2:
+        return {}
+    extent = prod(shape[run[0] : run[1] + 1])
+    kept = [1 if d in dims else n for d, n in enumerate(shape)]
+    slabs: dict[int, Slab] = {}
+    for position, t in enumerate(op.inputs):
+        if tensors[t].elements == source.elements:
+            if seen_shape(tensors[t], view_of(op, position)) != shape:
+                return {}
+            if "transpose" in view_of(op, position):
+                return {}
+            slabs[t] = _run(shape, *run)
+    for t in op.outputs:
+        elements = tensors[t].elements
+        if elements == source.elements:
+            slabs[t] = _run(shape, *run)
+        elif elements == prod(kept):
+            slabs[t] = _run(tuple(kept), *run)
+        elif elements == extent:
+            slabs[t] = Slab((1, extent, 1), (), 1)
+    return slabs
+
+
+def _planes(op: Op, tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    """Pooling: whole images of one channel."""
+    window = len(cast("list[int]", op.attributes["kernel"]))
+    planes = prod(tensors[op.outputs[0]].shape[:-window])
+    slabs: dict[int, Slab] = {}
+    operands = [(t, view_of(op, i)) for i, t in enumerate(op.inputs)]
+    operands += [(t, output_view_of(op, i)) for i, t in enumerate(op.outputs)]
+    for t, view in operands:
+        shape = seen_shape(tensors[t], view)
+        if "transpose" in view or prod(shape[:-window]) != planes or not tensors[t].elements:
+            return {}
+        slabs[t] = Slab((1, planes, prod(shape[-window:])), (), 1)
+    return slabs if planes > 1 else {}
+
+
+def _joined(op: Op, tensors: dict[int, Tensor]) -> dict[int, Slab]:
+    result = tensors[op.outputs[0]]
+    rank = len(result.shape)
+    dim = cast(int, op.attributes.get("dim", 0)) % max(1, rank)
+    run = kept_run(result.shape, [dim])
+    if run is None or prod(result.shape[run[0] : run[1] + 1]) < 2:
+        return {}
+    slabs: dict[int, Slab] = {}
+    for position, t in enumerate((*op.inputs, *op.outputs)):
+        view = view_of(op, position) if position < len(op.inputs) else {}
+        if "transpose" in view or "broadcast_to" in view:
+            return {}
+        slabs[t] = _run(seen_shape(tensors[t], view), *run)
+    return slabs
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes of the buffers that operands and results pass through."""
+
+    input: int
+    output: int
+
+
+def choose_cut(
+    ops: list[Op], tensors: dict[int, Tensor], loads: tuple[Tensor, ...],
+    stores: tuple[Tensor, ...], others: tuple[Tensor, ...], room: Room,
+) -> Cut | None:  # fmt: skip
+    """Fewest pieces whose operands and results fit, two of each in flight.
+
+    Parameters
+    ----------
+    loads, stores : tuple of Tensor
+        What passes through the buffers.
+    others : tuple of Tensor
+        What is read and written in place, on chip.
+
+    Returns
+    -------
+    Cut or None
+        None when nothing fits, not even one step.
+    """
+    involved = {t.id for t in (*loads, *stores, *others)}
+    slabs = {t: slab for t, slab in slabs_of(ops, tensors).items() if t in involved}
+    everything = sum(t.bytes for t in loads) <= room.input
+    if everything and sum(t.bytes for t in stores) <= room.output:
+        return Cut(slabs if _extents(slabs) == 1 else {}, whole=_extents(slabs) != 1)
+    for candidate in (slabs, _broadcast_kept(slabs, loads, tensors)):
+        if _extents(candidate) == 1:
+            count = _count(candidate, loads, stores, room)
+            if count is not None:
+                return Cut(candidate, count)
+    return _stream(ops, tensors, loads, stores, others, room)
+
+
+def _extents(slabs: dict[int, Slab]) -> int:
+    return len({slab.extent for slab in slabs.values()})
+
+
+def _broadcast_kept(
+    slabs: dict[int, Slab], loads: tuple[Tensor, ...], tensors: dict[int, Tensor]
+) -> dict[int, Slab]:
+    """The same slabs without those of a different extent than the largest tensor's."""
+    if not slabs:
+        return slabs
+    largest = max(slabs, key=lambda t: tensors[t].elements)
+    extent = slabs[largest].extent
+    return {t: slab for t, slab in slabs.items() if slab.extent == extent}
+
+
+def _count(
+    slabs: dict[int, Slab], loads: tuple[Tensor, ...], stores: tuple[Tensor, ...], room: Room
+) -> int | None:
+    """Number of pieces along a common extent, or None if one step does not fit."""
+    extent = next(iter(slabs.values())).extent
+    steps = [extent]
+    for moved, size in ((loads, room.input), (stores, room.output)):
+        kept = sum(t.bytes for t in moved if t.id not in slabs)
+        unit = sum(slabs[t.id].unit * t.bits / 8 for t in moved if t.id in slabs)
+        # a byte of slack for each tensor whose piece ends within one
+        free = size - kept - 2 * len(moved)
+        if unit * extent <= free or not unit:
+            if kept > size:
+                return None
+            continue
+        steps.append(int(free / 2 // unit) or int(free // unit))
+    step = min(steps)
+    if step < 1:
+        return None
+    is_flat = all(slab.unit == 1 for slab in slabs.values())
+    if is_flat and step < extent:
+        step = max(1, step // FLAT_MULTIPLE * FLAT_MULTIPLE)
+    count = -(-extent // step)
+    if is_flat:
+        balanced = -(-(-(-extent // count)) // FLAT_MULTIPLE) * FLAT_MULTIPLE
+        count = -(-extent // balanced)
+    return count
+
+
+def _stream(
+    ops: list[Op], tensors: dict[int, Tensor], loads: tuple[Tensor, ...],
+    stores: tuple[Tensor, ...], others: tuple[Tensor, ...], room: Room,
+) -> Cut | None:  # fmt: skip
+    """Operands stream past; the unit keeps what it needs of them."""
+    largest = max((t.elements for t in loads), default=1)
+    slabs = {t.id: flat(t) for t in loads if t.elements * 8 > largest}
+    passes = 2 if ops[0].kind in (Kind.NORMALIZATION, Kind.QUANTIZE) else 1
+    if sum(t.bytes for t in stores) > room.output:
+        passes = 2
+        slabs |= {t.id: flat(t) for t in stores if t.elements * 8 > largest}
+    count = 1
+    for moved, size in ((loads, room.input), (stores, room.output)):
+        kept = sum(t.bytes for t in moved if t.id not in slabs)
+        cut = [t for t in moved if t.id in slabs]
+        free = size - kept - 2 * len(moved)
+        if cut and free > 0:
+            count = max(count, ceil(2 * sum(t.bytes for t in cut) / free))
+        if kept > size or (cut and free <= 0):
+            return None
+    largest = max((slab.extent for slab in slabs.values()), default=1)
+    return Cut(slabs, min(count, largest), passes, whole=True)
