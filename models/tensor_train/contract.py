@@ -79,14 +79,14 @@ def contract(schedule: Schedule, *operands: Tensor) -> Tensor:
         Axes in the order of the network's output labels.
     """
     result: Tensor = _Contract.apply(schedule, *operands)
-    return result
+    table = dict(schedule.plan.network.sizes)
+    return result.reshape([table[label] for label in schedule.plan.network.output])
 
 
 def _step(schedule: Schedule, number: int, values: dict[int, Tensor]) -> Tensor:
     step = schedule.plan.steps[number]
     value = step.pair.run(values[step.left], values[step.right])
-    last = step.result == schedule.plan.steps[-1].result
-    return value if last or schedule.activation is None else schedule.activation(value)
+    return value if schedule.activation is None else schedule.activation(value)
 
 
 class _Contract(torch.autograd.Function):
@@ -101,17 +101,21 @@ class _Contract(torch.autograd.Function):
             ctx.save_for_backward(*operands)
             keep = schedule.kept(plan_backward(plan, needs))
         values = dict(enumerate(operands))
-        for number, step in enumerate(plan.steps):
+        *inner, last = plan.steps
+        for number, step in enumerate(inner):
             values[step.result] = _step(schedule, number, values)
             for used in (step.left, step.right):
                 if used >= count and used not in keep:
                     del values[used]
         # Not through save_for_backward: these are let go one by one during the backward pass.
         ctx.intermediates = {value: values[value] for value in keep}
-        result = values[plan.steps[-1].result]
-        have = plan.indices[-1]
-        order = tuple(have.index(label) for label in plan.network.output)
-        return result if order == tuple(range(len(order))) else result.permute(order).contiguous()
+        # The bare product, not a view of it: what follows may work in place.
+        result = last.pair.product(values[last.left], values[last.right])
+        order = tuple(last.pair.indices.index(label) for label in plan.network.output)
+        if order == tuple(range(len(order))):
+            return result
+        shaped = result.reshape(last.pair.shape).permute(order)
+        return shaped.clone(memory_format=torch.contiguous_format)
 
     @staticmethod
     @once_differentiable
@@ -122,13 +126,17 @@ class _Contract(torch.autograd.Function):
         values = dict(enumerate(ctx.saved_tensors))
         values.update(ctx.intermediates)
         ctx.intermediates = {}
-        gradients = {schedule.plan.steps[-1].result: upstream}
+        table = dict(schedule.plan.network.sizes)
+        shape = [table[label] for label in schedule.plan.network.output]
+        gradients = {schedule.plan.steps[-1].result: upstream.reshape(shape)}
         del upstream
         last_use = {step.upstream: n for n, step in enumerate(backward.steps)}
         last_read = {step.other: n for n, step in enumerate(backward.steps)}
         for number, step in enumerate(backward.steps):
             _recompute(schedule, step.other, values, last_read)
-            gradient = step.pair.run(gradients[step.upstream], values[step.other])
+            sides = (gradients[step.upstream], values[step.other])
+            gradient = step.pair.run(*(sides[::-1] if step.swapped else sides))
+            del sides
             if schedule.gradient is not None:
                 gradient = schedule.gradient(gradient)
             gradients[step.target] = gradient

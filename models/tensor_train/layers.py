@@ -20,7 +20,7 @@ from models.tensor_train.formats import Factorization, check_modes, factorizatio
 from models.tensor_train.initialise import initialise
 from models.tensor_train.network import Network
 from models.tensor_train.path import COSTS, Cost, search_path
-from models.tensor_train.plan import Path, Plan, chain_path, check_path, make_plan
+from models.tensor_train.plan import Path, Plan, chain_path, check_path, make_plan, orient
 
 PathChoice = str | Sequence[Sequence[int]] | None
 
@@ -97,7 +97,8 @@ class TensorizedWeight(nn.Module):
             return make_plan(network, self.path)  # type: ignore[arg-type]
         key = (dict(network.sizes).get("b", 1), needs)
         if key not in self.paths:
-            self.paths[key] = search_path(network, self.cost, needs)
+            plan = make_plan(network, search_path(network, self.cost, needs))
+            self.paths[key] = orient(plan, needs).path
         return make_plan(network, self.paths[key])
 
     def apply_to(self, network: Network, operands: list[Tensor]) -> Tensor:

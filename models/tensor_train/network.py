@@ -107,11 +107,15 @@ class Pair:
 
     def run(self, left: Tensor, right: Tensor) -> Tensor:
         """Contract two tensors whose axes are in the order the pair was planned for."""
+        return self.product(left, right).reshape(self.shape)
+
+    def product(self, left: Tensor, right: Tensor) -> Tensor:
+        """The same as the bare matrix product, (m, n) or (batch, m, n)."""
         a = left.permute(self.left.permutation).reshape(self.left.shape)
         b = right.permute(self.right.permutation).reshape(self.right.shape)
         if self.gemm.batch == 1:
-            return torch.mm(a[0], b[0]).reshape(self.shape)
-        return torch.bmm(a, b).reshape(self.shape)
+            return torch.mm(a[0], b[0])
+        return torch.bmm(a, b)
 
 
 @lru_cache(maxsize=8192)

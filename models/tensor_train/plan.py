@@ -31,12 +31,16 @@ class Step:
 
 @dataclass(frozen=True)
 class BackwardStep:
-    """Gradient of value `target` = gradient of `upstream` contracted with value `other`."""
+    """Gradient of value `target` = gradient of `upstream` contracted with value `other`.
+
+    `swapped` tells that `other` is the left operand of the product.
+    """
 
     target: int
     upstream: int
     other: int
     pair: Pair
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,69 @@ def plan_backward(plan: Plan, needs: tuple[bool, ...]) -> BackwardPlan:
         for target, other in sides:
             if not wanted[target]:
                 continue
-            keep = frozenset(plan.indices[target])
-            pair = plan_pair(order[step.result], plan.indices[other], keep, plan.network.sizes)
+            wish = plan.indices[target]
+            pair, swapped = _nearest_order(
+                order[step.result], plan.indices[other], wish, plan.network
+            )
             order[target] = pair.indices
-            steps.append(BackwardStep(target, step.result, other, pair))
+            steps.append(BackwardStep(target, step.result, other, pair, swapped))
     reads = frozenset(step.other for step in steps if step.other >= count)
     return BackwardPlan(tuple(steps), reads)
+
+
+def _nearest_order(
+    left: Indices, right: Indices, wish: Indices, network: Network
+) -> tuple[Pair, bool]:
+    """The product in the order of operands that moves fewer elements, then as close to `wish`."""
+    keep = frozenset(wish)
+    options = [(plan_pair(left, right, keep, network.sizes), False),
+               (plan_pair(right, left, keep, network.sizes), True)]
+    return min(options, key=lambda o: o[0].copied + o[0].size * _moves(o[0].indices, wish, network))
+
+
+def _moves(have: Indices, want: Indices, network: Network) -> bool:
+    """Whether bringing `have` into the order `want` moves elements (axes of size 1 do not)."""
+    table = dict(network.sizes)
+    return [i for i in have if table[i] > 1] != [i for i in want if table[i] > 1]
+
+
+def moved_elements(plan: Plan, needs: tuple[bool, ...] | None = None) -> int:
+    """Elements copied only to change their order: in products, the result, operands' gradients."""
+    network, last = plan.network, plan.steps[-1].pair
+    total = sum(step.pair.copied for step in plan.steps)
+    total += last.size * _moves(last.indices, network.output, network)
+    if needs is None:
+        return total
+    for step in plan_backward(plan, needs).steps:
+        total += step.pair.copied
+        if step.target < len(network.operands):
+            wish = network.operands[step.target]
+            total += step.pair.size * _moves(step.pair.indices, wish, network)
+    return total
+
+
+@lru_cache(maxsize=1024)
+def orient(plan: Plan, needs: tuple[bool, ...] | None = None) -> Plan:
+    """The same path with left and right exchanged where that moves fewer elements.
+
+    Every combination is tried up to four steps; longer paths are oriented step by step.
+    """
+    count = len(plan.steps)
+
+    def flipped(path: Path, number: int) -> Path:
+        left, right = path[number]
+        return (*path[:number], (right, left), *path[number + 1:])
+
+    candidates = [plan.path]
+    if count <= 4:
+        for number in range(count):
+            candidates += [flipped(path, number) for path in candidates]
+    else:
+        for number in range(count):
+            candidates = [min((candidates[0], flipped(candidates[0], number)),
+                              key=lambda p: moved_elements(make_plan(plan.network, p), needs))]
+    best = min(candidates, key=lambda p: moved_elements(make_plan(plan.network, p), needs))
+    return make_plan(plan.network, best)
 
 
 def chain_path(operands: int, order: Callable[[int], int] = lambda i: i) -> Path:

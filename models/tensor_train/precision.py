@@ -118,7 +118,8 @@ class _WriteBack(torch.autograd.Function):
     def forward(ctx: Any, value: Tensor, bias: Tensor | None, quantizers: Quantizers) -> Tensor:
         ctx.quantizers, ctx.has_bias = quantizers, bias is not None
         if bias is not None:
-            value = value + bias if value.requires_grad else value.add_(bias)
+            # The product is the caller's accumulator, read by nobody else: add in place.
+            value = value.add_(bias)
         return quantizers.activation(value)
 
     @staticmethod
