@@ -148,14 +148,20 @@ class WorkloadStore:
     """Workloads of a scenario's entries, each loaded or captured once."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], Workload] = {}
+        self._captured: dict[tuple[object, ...], Workload] = {}
+        self._named: dict[str, Workload] = {}
 
     def get(self, entry: WorkloadEntry) -> Workload:
-        """The workload of `entry`, under the entry's name."""
-        key = entry.capture_key()
-        if key not in self._kept:
-            self._kept[key] = _load(entry)
-        return replace(self._kept[key], name=entry.name)
+        """The workload of `entry`, under the entry's name; the same object every time.
+
+        Mapping remembers what it knows of a workload as long as the object lives.
+        """
+        if entry.name not in self._named:
+            key = entry.capture_key()
+            if key not in self._captured:
+                self._captured[key] = _load(entry)
+            self._named[entry.name] = replace(self._captured[key], name=entry.name)
+        return self._named[entry.name]
 
 
 def _load(entry: WorkloadEntry) -> Workload:
@@ -245,7 +251,7 @@ _SHOWN = (
 
 def _as_data(result: PointResult) -> dict[str, Any]:
     layers = {
-        name: {"seconds": layer["seconds"], "cycles": layer["cycles"]}
+        name: {key: layer[key] for key in ("seconds", "cycles", "array_cycles")}
         for name, layer in result.summary["layers"].items()
     }
     return {

@@ -10,7 +10,7 @@ from cosim.report.palette import CAUSE_COLOURS, CAUSE_WORDS
 from cosim.report.quantities import percent, picoseconds
 from cosim.report.svg import Svg, nice_step, shortened
 
-WIDTH, LEFT, RIGHT, BAR, GAP = 960.0, 200.0, 80.0, 20.0, 8.0
+WIDTH, LEFT, RIGHT, BAR, GAP = 960.0, 240.0, 72.0, 20.0, 8.0
 
 
 def breakdown_bars(named: Sequence[tuple[str, Mapping[str, int]]], description: str) -> str:

@@ -9,7 +9,7 @@ from cosim.report.palette import role_colour
 from cosim.report.quantities import percent, size
 from cosim.report.svg import Svg, shortened
 
-WIDTH, LEFT, RIGHT, BAR, GAP = 960.0, 200.0, 90.0, 20.0, 8.0
+WIDTH, LEFT, RIGHT, BAR, GAP = 960.0, 240.0, 72.0, 20.0, 8.0
 
 
 def memory_bars(named: Sequence[tuple[str, Mapping[str, int]]], description: str) -> str:

@@ -69,12 +69,21 @@ def page(
 
 
 def _findings(results: Sequence[Result]) -> str:
-    items = _items(sentences(results))
+    items = "".join(_subject_first(line) for line in sentences(results))
     return f'<h2>What stands out</h2>\n<ul class="findings">{items}</ul>'
 
 
 def _items(lines: Sequence[str]) -> str:
     return "".join(f"<li>{escape(line)}</li>" for line in lines)
+
+
+def _subject_first(line: str) -> str:
+    subject, colon, rest = line.partition(": ")
+    return (
+        f"<li><b>{escape(subject)}</b>: {escape(rest)}</li>"
+        if colon
+        else f"<li>{escape(line)}</li>"
+    )
 
 
 def _table(results: Sequence[Result]) -> str:
@@ -147,8 +156,8 @@ def _timelines(detailed: Sequence[tuple[Result, Analysis]]) -> str:
         "<h2>Runs over time</h2>",
         "<p class='soft'>Lanes show when each part of the machine is busy; the dark line under a "
         "lane is the critical path, which holds the latency. Where a lane has too many intervals "
-        "to draw, its shade is the share of time it is busy. Layer bands begin where a layer's "
-        "own work begins; its operands may be fetched before.</p>",
+        "to draw, its shade is the share of time it is busy. The band on top names the layer that "
+        "the critical path is in; other layers' operands may be fetched meanwhile.</p>",
     ]
     for result, analysis in detailed:
         memory = analysis.memory

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from cosim.analysis.breakdown import path_mask
 from cosim.analysis.counters import StepFunction, step_function
-from cosim.analysis.memory import group_starts
 from cosim.analysis.summary import Analysis
 from cosim.report.palette import ROLE_COLOURS, activity_colour, role_colour
 from cosim.report.quantities import bandwidth, percent, picoseconds, size, watts
@@ -22,10 +21,10 @@ from cosim.report.svg import Svg, nice_step, shortened
 from cosim.timeline.causes import Cause
 from cosim.timeline.rows import Rows
 
-WIDTH, LEFT, RIGHT = 960.0, 120.0, 12.0
+WIDTH, LEFT, RIGHT = 960.0, 112.0, 62.0
 PLOT = WIDTH - LEFT - RIGHT
 LANE, GAP, BAND, PANEL = 18.0, 6.0, 16.0, 54.0
-BINS = 414
+BINS = 393
 """Merged marks are two units wide."""
 FEW = 240
 """Up to so many intervals of a lane are drawn one by one."""
@@ -81,25 +80,36 @@ class _TimePicture:
         while tick <= self.end:
             self.svg.line(self._x(tick), 16, self._x(tick), self.bottom)
             text = picoseconds(tick) if tick else "0"
-            anchor = "end" if tick > 0.96 * self.end else "middle"
+            anchor = "middle"
             self.svg.text(self._x(tick), 11, text, anchor=anchor, kind="small")
             tick += step
 
     def _layers(self) -> None:
-        program = self.analysis.program
-        starts = [*group_starts(program, self.analysis.rows).tolist(), self.end]
-        self._label("layer", self.y + 12)
-        for index, name in enumerate(program.layers):
-            begin, stop = starts[index], starts[index + 1]
-            if stop <= begin:
-                continue
-            x, width = self._x(begin), self._x(stop) - self._x(begin)
-            tip = f"{name}: work begins at {picoseconds(begin)}"
-            self.svg.rectangle(x, self.y, width, BAND, title=tip, kind=f"band{index % 2}")
-            text = shortened(name, width - 6, 11)
-            if text:
-                self.svg.text(x + 3, self.y + 12, text, kind="small ink", title=tip)
+        """The layer that holds the latency at each moment: that of the critical path."""
+        path = self.analysis.breakdown.path
+        rows = self.analysis.rows.select(path)
+        layer = np.array([t.info.op for t in self.analysis.program.templates] + [-1])[rows.template]
+        borders = np.flatnonzero(np.diff(layer)) + 1
+        firsts = np.concatenate([[0], borders])
+        lasts = np.concatenate([borders, [len(layer)]]) - 1
+        tip = "the layer on the critical path"
+        self._label("layer", self.y + 12, tip)
+        self.svg.rectangle(LEFT, self.y, PLOT, BAND, kind="lane")
+        for position, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
+            begin, stop = int(rows.start[first]), int(rows.end[last])
+            self._layer(int(layer[first]), begin, stop, f"band{position % 2}")
         self.y += BAND + GAP
+
+    def _layer(self, index: int, begin: int, stop: int, kind: str) -> None:
+        width = self._x(stop) - self._x(begin)
+        if index < 0 or width < 0.2:
+            return
+        name, x = self.analysis.program.layers[index], self._x(begin)
+        tip = f"{name} holds the latency from {picoseconds(begin)} to {picoseconds(stop)}"
+        self.svg.rectangle(x, self.y, width, BAND, title=tip, kind=kind)
+        text = shortened(name, width - 6, 11)
+        if text:
+            self.svg.text(x + 3, self.y + 12, text, kind="small ink", title=tip)
 
     def _lane(self, name: str, kind: str, busy: int) -> None:
         rank = [c.name for c in self.analysis.program.components].index(name)
@@ -199,7 +209,7 @@ class _TimePicture:
         while value < top:
             y = bottom - height * value / top
             self.svg.line(LEFT, y, LEFT + PLOT, y)
-            self.svg.text(LEFT + 3, y - 2, show(value), kind="small ink")
+            self.svg.text(LEFT + PLOT + 5, y + 4, show(value), kind="small")
             value += step
 
     def _memory(self) -> None:

@@ -5,8 +5,6 @@ Times are so chosen that each law can be followed with a pencil. Clock 1 runs at
 
 from __future__ import annotations
 
-import numpy as np
-
 from cosim.design.design import (
     Buffer,
     Clock,
@@ -20,7 +18,7 @@ from cosim.design.design import (
     SystolicArray,
     VectorUnit,
 )
-from cosim.machine.simpy_executor import SimPyExecutor
+from cosim.machine import execute
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -33,7 +31,7 @@ from cosim.mapping.program import (
     Template,
 )
 from cosim.timeline.causes import Cause
-from cosim.timeline.rows import COLUMN_TYPES, Rows
+from cosim.timeline.rows import Rows
 
 A, H, R, M = (int(kind) for kind in StepKind)
 
@@ -152,10 +150,6 @@ def program(compute_cycles: int = 50, fill: int = 6, tiles: int = 4, tail_ps: in
     )
 
 
-def rows_of(table: np.ndarray) -> Rows:
-    columns = [table[:, i].astype(kind) for i, kind in enumerate(COLUMN_TYPES.values())]
-    return Rows(*columns, np.arange(len(table)))
-
-
 def run(made: Program) -> Rows:
-    return rows_of(SimPyExecutor(made).run())
+    """All rows of the run of a program."""
+    return execute.run(made, executor="simpy").timeline.rows()

@@ -1,0 +1,116 @@
+"""One run as terminal output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cosim.analysis.breakdown import LABELS
+from cosim.report import quantities as q
+from cosim.report.memory_picture import ordered
+from cosim.report.palette import CAUSE_COLOURS, CAUSE_WORDS, ROLE_COLOURS, activity_colour
+from cosim.report.terminal import Summary, array_use, bar, heading, layer_table
+
+WIDTH = 30
+
+
+def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, layers: int) -> None:
+    """Everything about a run on one or two screens."""
+    heading(console, f"{summary['workload']} on {summary['design']}")
+    console.print(_facts(summary))
+    heading(console, "Where the latency goes (critical path by cause)")
+    console.print(_causes(summary))
+    heading(console, "By layer")
+    console.print(layer_table(summary, layers))
+    heading(console, "What each part did")
+    console.print(_components(summary))
+    heading(console, "Energy")
+    console.print(_amounts(summary["energy_by_component_j"], summary["energy_j"], q.joules))
+    heading(console, "Memory at its peak")
+    peak = summary["peak_memory_by_role_bytes"]
+    console.print(
+        _amounts({r: peak[r] for r in ordered(peak)}, summary["peak_memory_bytes"], q.size)
+    )
+    if summary["fallbacks"]:
+        heading(console, "On the host, for no engine can run them")
+        for name, reason in summary["fallbacks"].items():
+            console.print(f"{name}: {reason}")
+    assumed = len(summary["assumptions"])
+    scenario = manifest.get("scenario", "")
+    console.print(
+        f"\nFrom scenario {scenario}; {assumed} constants of the design are assumed "
+        "(--json lists them).",
+        style="dim",
+    )
+
+
+def _facts(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim")
+    budget = summary["power_budget_w"]
+    cycles = f"{q.count(summary['cycles'])} cycles of the array's clock"
+    limit = "no budget" if budget is None else f"budget {q.watts(budget)}"
+    peak = f"peak {q.watts(summary['peak_power_w'])}, {limit}"
+    mean = q.bandwidth(summary["average_dram_bandwidth_bytes_per_s"])
+    where = summary["peak_memory_layer"]
+    table.add_row("latency", q.seconds(summary["latency_s"], 4), cycles)
+    table.add_row("energy", q.joules(summary["energy_j"]), "accelerator, DRAM and host")
+    table.add_row("mean power", q.watts(summary["average_power_w"]), peak)
+    table.add_row("DRAM traffic", q.size(summary["dram_bytes"]), f"on average {mean}")
+    table.add_row("peak memory", q.size(summary["peak_memory_bytes"]), where and f"in {where}")
+    macs = f"{q.count(summary['macs'])} multiply-accumulates"
+    table.add_row("array use", q.percent(array_use(summary)), macs)
+    return table
+
+
+def _causes(summary: Summary) -> Table:
+    parts = summary["breakdown_ps"]
+    total = sum(parts.values()) or 1
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for justify in ("left", "right", "right", "left", "left"):
+        table.add_column(justify=justify, no_wrap=True)
+    largest = max(parts.values(), default=1) or 1
+    for label in LABELS:
+        time = parts.get(label, 0)
+        if time:
+            width = max(1, round(WIDTH * time / largest))
+            drawn = bar({label: time}, [label], CAUSE_COLOURS, width)
+            words = Text(CAUSE_WORDS[label], style="dim")
+            table.add_row(label, q.picoseconds(time), q.percent(time / total), drawn, words)
+    return table
+
+
+def _components(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("busy", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=WIDTH)
+    table.add_column("intervals", justify="right", no_wrap=True)
+    table.add_column("idle, by what it waited for last")
+    total = summary["latency_s"] or 1.0
+    for name, part in summary["components"].items():
+        share = part["busy_s"] / total
+        colour = activity_colour(part["kind"])
+        drawn = Text("█" * round(WIDTH * share), style=colour)
+        idle = sorted(part["idle_s"].items(), key=lambda item: -item[1])
+        says = ", ".join(f"{c} {q.percent(t / total)}" for c, t in idle if t / total >= 0.005)
+        table.add_row(name, q.percent(share), drawn, q.count(part["intervals"]), says)
+    return table
+
+
+def _amounts(parts: Mapping[str, float], total: float, show: Any) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for justify in ("left", "right", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)
+    largest = max(parts.values(), default=0.0) or 1.0
+    for name, amount in sorted(parts.items(), key=lambda item: -item[1]):
+        colour = ROLE_COLOURS.get(name, "#0072b2")
+        drawn = Text("█" * max(1, round(WIDTH * amount / largest)), style=colour)
+        table.add_row(name, show(amount), q.percent(amount / total if total else 0.0), drawn)
+    return table
