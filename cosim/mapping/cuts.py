@@ -60,7 +60,8 @@ class Cut:
 
     `slabs` has the tensors that are cut, read and written; those not in it are read whole before
     the first piece or written whole with the last. Piece ``i`` of a tensor with extent ``n`` runs
-    from ``i * step`` to ``(i + 1) * step``, where ``step = ceil(n / count)``.
+    from ``i * step`` to ``(i + 1) * step``, where ``step = ceil(n / count)``, rounded up to
+    `FLAT_MULTIPLE` in a flat cut.
     """
 
     slabs: dict[int, Slab]
@@ -72,8 +73,10 @@ class Cut:
 
     def piece(self, tensor: Tensor, index: int) -> tuple[int, int]:
         """First and last + 1 step of a tensor's piece; equal where it has none."""
-        extent = self.slabs[tensor.id].extent
-        step = -(-extent // self.count)
+        slab = self.slabs[tensor.id]
+        extent, step = slab.extent, -(-slab.extent // self.count)
+        if self.count > 1 and any(other.unit == 1 for other in self.slabs.values()):
+            step = -(-step // FLAT_MULTIPLE) * FLAT_MULTIPLE
         return min(extent, index * step), min(extent, (index + 1) * step)
 
     def bytes(self, tensor: Tensor, index: int) -> int:
@@ -101,20 +104,13 @@ def _pointwise(op: Op) -> bool:
     if op.kind is Kind.COPY:
         return function == "copy"
     if op.kind is Kind.QUANTIZE:
-        return "x" not in _names(op) or "step" not in _names(op) and not _measures(op)
+        # a quantizer without a given scale measures the whole tensor first
+        given = (*cast("list[str]", op.attributes.get("operands", [])), *op.attributes)
+        return "scale" in given or "exponent" in given
     return function not in _NOT_POINTWISE
 
 
 _NOT_POINTWISE = {"nll_loss", "arange", "tril", "triu", "eye", "linspace", "glu", "random"}
-
-
-def _measures(op: Op) -> bool:
-    """Whether a quantizer takes its scale from the tensor it quantizes."""
-    return "weight" in op.name or "shared" in op.name
-
-
-def _names(op: Op) -> list[str]:
-    return cast("list[str]", op.attributes.get("operands", []))
 
 
 def view_of(op: Op, position: int) -> dict[str, list[int]]:
@@ -289,7 +285,7 @@ def choose_cut(
     slabs = {t: slab for t, slab in slabs_of(ops, tensors).items() if t in involved}
     everything = sum(t.bytes for t in loads) <= room.input
     if everything and sum(t.bytes for t in stores) <= room.output:
-        return Cut(slabs if _extents(slabs) == 1 else {}, whole=_extents(slabs) != 1)
+        return Cut({}, whole=True)
     for candidate in (slabs, _broadcast_kept(slabs, loads, tensors)):
         if _extents(candidate) == 1:
             count = _count(candidate, loads, stores, room)
@@ -332,14 +328,13 @@ def _count(
     step = min(steps)
     if step < 1:
         return None
-    is_flat = all(slab.unit == 1 for slab in slabs.values())
-    if is_flat and step < extent:
-        step = max(1, step // FLAT_MULTIPLE * FLAT_MULTIPLE)
-    count = -(-extent // step)
-    if is_flat:
-        balanced = -(-(-(-extent // count)) // FLAT_MULTIPLE) * FLAT_MULTIPLE
-        count = -(-extent // balanced)
-    return count
+    if any(slab.unit == 1 for slab in slabs.values()) and step < extent:
+        step = step // FLAT_MULTIPLE * FLAT_MULTIPLE
+        if not step:
+            return None
+        balanced = -(-extent // -(-extent // step))
+        step = -(-balanced // FLAT_MULTIPLE) * FLAT_MULTIPLE
+    return -(-extent // step)
 
 
 def _stream(
@@ -352,15 +347,15 @@ def _stream(
     passes = 2 if ops[0].kind in (Kind.NORMALIZATION, Kind.QUANTIZE) else 1
     if sum(t.bytes for t in stores) > room.output:
         passes = 2
-        slabs |= {t.id: flat(t) for t in stores if t.elements * 8 > largest}
+        slabs |= {t.id: flat(t) for t in stores if t.elements >= largest}
     count = 1
     for moved, size in ((loads, room.input), (stores, room.output)):
         kept = sum(t.bytes for t in moved if t.id not in slabs)
         cut = [t for t in moved if t.id in slabs]
-        free = size - kept - 2 * len(moved)
+        slack = sum(FLAT_MULTIPLE * t.bits // 4 + 2 for t in cut)  # of rounded pieces, twice
+        free = size - kept - slack
         if cut and free > 0:
             count = max(count, ceil(2 * sum(t.bytes for t in cut) / free))
         if kept > size or (cut and free <= 0):
             return None
-    largest = max((slab.extent for slab in slabs.values()), default=1)
-    return Cut(slabs, min(count, largest), passes, whole=True)
+    return Cut(slabs, count, passes, whole=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from math import ceil
 
 from cosim.design.design import Precision
 from cosim.errors import CosimError
+from cosim.mapping.cuts import Cut, Room, choose_cut
 from cosim.mapping.energy import vector_energy
 from cosim.mapping.program import Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import (
@@ -20,7 +22,7 @@ from cosim.mapping.streams import (
 )  # fmt: skip
 from cosim.mapping.transfer import transfer
 from cosim.timeline.causes import Cause
-from cosim.workload.workload import Tensor
+from cosim.workload.workload import Op, Tensor
 
 
 @dataclass(frozen=True)
@@ -42,51 +44,30 @@ class VectorTask:
     waits: dict[str, tuple[Step, ...]]
     signals: dict[str, tuple[Step, ...]]
     macs: int = 0
+    ops: tuple[Op, ...] = ()
+    tensors: dict[int, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Chunks:
-    """How a vector group is cut: `count` equal pieces of its streamed tensors."""
-
-    count: int
-    small: tuple[Tensor, ...]
-    """Operands loaded once, before the first chunk, and kept."""
-    streamed: tuple[Tensor, ...]
-
-
-def choose_chunks(streams: Streams, task: VectorTask) -> Chunks:
-    """Fewest chunks whose operands and results fit the buffers, two of each in flight.
+def cut_of(task: VectorTask, room: Room) -> Cut:
+    """How a group of the vector unit is cut.
 
     Raises
     ------
     CosimError
-        When even single elements do not fit.
+        When operands or results do not fit, however small the pieces.
     """
-    tensors = (*task.loads, *task.stores, *task.kept, *task.resident)
-    elements = max((t.elements for t in tensors), default=1)
-    # Operands far smaller than the streamed ones are broadcast: scales, biases, a scalar.
-    small = tuple(t for t in task.loads if t.elements * 8 <= elements)
-    streamed = tuple(t for t in task.loads if t not in small)
-    room = _size(streams, "input") - sum(t.bytes for t in small)
-    out_room = _size(streams, "output")
-    need, out_need = sum(t.bytes for t in streamed), sum(t.bytes for t in task.stores)
-    if room <= 0:
+    tensors = task.tensors
+    cut = choose_cut(
+        list(task.ops), tensors, task.loads, task.stores, (*task.resident, *task.kept), room
+    )
+    if cut is None:
         raise CosimError(
-            f"the small operands of '{task.name}' take {sum(t.bytes for t in small)} bytes, "
-            f"the input buffer has {_size(streams, 'input')}",
-            where=f"design '{streams.design.name}'",
-            expected="a larger input buffer",
-        )  # fmt: skip
-    count = max(_pieces(need, room), _pieces(out_need, out_room), 1)
-    return Chunks(min(count, elements), small, streamed)
-
-
-def _pieces(need: int, room: int) -> int:
-    return 1 if need <= room else -(-2 * need // room)
-
-
-def _size(streams: Streams, holds: str) -> int:
-    return streams.pools[streams.buffer(holds)].initial
+            f"'{task.name}' cannot be cut to fit the buffers: it reads "
+            f"{sum(t.bytes for t in task.loads)} bytes through {room.input} and writes "
+            f"{sum(t.bytes for t in task.stores)} through {room.output}",
+            expected="larger input and output buffers",
+        )
+    return cut
 
 
 class VectorLowering:
@@ -94,40 +75,51 @@ class VectorLowering:
 
     def __init__(self, streams: Streams, task: VectorTask) -> None:
         self.streams, self.task, self.design = streams, task, streams.design
-        self.chunks = choose_chunks(streams, task)
+        room = Room(
+            streams.pools[streams.buffer("input")].initial,
+            streams.pools[streams.buffer("output")].initial,
+        )
+        self.cut = cut_of(task, room)
+        self.small = tuple(t for t in task.loads if t.id not in self.cut.slabs)
+        self.streamed = tuple(t for t in task.loads if t.id in self.cut.slabs)
         self.load = load_lane(streams.load["input"])
         self.store = store_lane(streams.store)
 
     def emit(self) -> None:
-        streams, count = self.streams, self.chunks.count
-        parts = [(0, 1)] if count == 1 else [(0, 1), (1, count - 2), (count - 1, 1)]
-        for tensor in self.chunks.small:
-            streams.streams[self.load].append(self._load(tensor, tensor.bytes, first=True))
-        for index, times in parts:
-            if times:
-                loads = tuple(
-                    self._load(t, self._part(t.bytes, index), first=index == 0)
-                    for t in self.chunks.streamed
-                )
-                streams.streams[self.load] += repeat(times, loads)
-                streams.streams[self.design.vector.name] += repeat(times, (self._run(index),))
-                stores = tuple(node for t in self.task.stores for node in self._store(t, index))
-                streams.streams[self.store] += repeat(times, stores)
-
-    def _part(self, bytes_: int, index: int) -> int:
-        """Bytes of a tensor in chunk `index`: equal pieces, the last takes the rest."""
-        count = self.chunks.count
-        piece = -(-bytes_ // count)
-        last = bytes_ - piece * (count - 1)
-        if last <= 0:
-            piece, last = bytes_ // count, bytes_ - bytes_ // count * (count - 1)
-        return last if index == count - 1 else piece
-
-    def _load(self, tensor: Tensor, bytes_: int, *, first: bool) -> Node:
         streams = self.streams
-        before = list(self.task.waits.pop(self.load, ())) if first else []
-        if bytes_ == 0:
-            bytes_ = 1
+        for tensor in self.small:
+            streams.streams[self.load].append(self._load(tensor, tensor.bytes))
+        for index, times, ends in self._alike():
+            loads = tuple(
+                self._load(t, self.cut.bytes(t, index % self.cut.count))
+                for t in self.streamed if self.cut.bytes(t, index % self.cut.count)
+            )  # fmt: skip
+            streams.streams[self.load] += repeat(times, loads)
+            streams.streams[self.design.vector.name] += repeat(times, (self._run(index, ends),))
+            stores = tuple(node for t in self.task.stores for node in self._store(t, index, ends))
+            streams.streams[self.store] += repeat(times, stores)
+
+    def _alike(self) -> Iterator[tuple[int, int, tuple[bool, bool]]]:
+        """Runs of equal pieces: number of the first, how many, whether first and last of all."""
+        total = self.cut.count * self.cut.passes
+        moved = (*self.streamed, *(t for t in self.task.stores if t.id in self.cut.slabs))
+
+        def signature(index: int) -> tuple[object, ...]:
+            piece = index % self.cut.count
+            ends = (index == 0, index == total - 1)
+            final = index >= total - self.cut.count
+            return (*(self.cut.bytes(t, piece) for t in moved), *ends, final)
+
+        start = 0
+        for index in range(1, total + 1):
+            if index == total or signature(index) != signature(start):
+                yield start, index - start, (start == 0, start == total - 1)
+                start = index
+
+    def _load(self, tensor: Tensor, bytes_: int) -> Node:
+        streams = self.streams
+        # whatever is loaded first waits for the group's turn
+        before = list(self.task.waits.pop(self.load, ()))
         before.append(acquire(streams.buffer("input"), bytes_))
         return streams.descriptor(
             streams.load["input"], self.load, self.task.group, self.task.name,
@@ -135,37 +127,39 @@ class VectorLowering:
             [release(streams.pool("operand loaded", cause=Cause.INPUT), 1)], write=False,
         )  # fmt: skip
 
-    def _run(self, index: int) -> int:
-        streams, task, chunks = self.streams, self.task, self.chunks
-        unit, last = self.design.vector, index == chunks.count - 1
-        before = list(task.waits.get(unit.name, ())) if index == 0 else []
-        tokens = len(chunks.streamed) + (len(chunks.small) if index == 0 else 0)
+    def _run(self, index: int, ends: tuple[bool, bool]) -> int:
+        streams, task, cut = self.streams, self.task, self.cut
+        unit, piece, (first, last) = self.design.vector, index % self.cut.count, ends
+        before = list(task.waits.get(unit.name, ())) if first else []
+        parts = [(t, cut.bytes(t, piece)) for t in self.streamed]
+        tokens = sum(1 for _, bytes_ in parts if bytes_) + (len(self.small) if first else 0)
         if tokens:
             before.append(acquire(streams.pool("operand loaded", cause=Cause.INPUT), tokens))
-        out = sum(self._stored(t, index) for t in task.stores)
+        out = sum(self._stored(t, index, last) for t in task.stores)
         after: list[Step] = []
         if out:
             before.append(acquire(streams.buffer("output"), out))
-        freed = sum(max(1, self._part(t.bytes, index)) for t in chunks.streamed)
+        freed = sum(bytes_ for _, bytes_ in parts)
         if last:
-            freed += sum(max(1, t.bytes) for t in chunks.small)
+            freed += sum(t.bytes for t in self.small)
         if freed:
             after.append(release(streams.buffer("input"), freed))
-        ready = sum(1 for t in task.stores if self._stored(t, index))
+        ready = sum(1 for t in task.stores if self._stored(t, index, last))
         if ready:
             after.append(release(self._ready(), ready))
         if last:
             after += task.signals.get(unit.name, ())
-        operations = self._part(task.operations, index)
+        count = cut.count * cut.passes
+        operations = -(-task.operations // count)
+        if last:
+            operations = max(0, task.operations - operations * (count - 1))
         cycles = self._cycles(operations)
         reads = tuple(
-            (self.design.buffer("input"), t.role.value, float(self._part(t.bytes, index)))
-            for t in chunks.streamed
+            (self.design.buffer("input"), t.role.value, float(bytes_)) for t, bytes_ in parts
         ) + tuple(
-            (self.design.buffer("resident"), t.role.value, float(self._part(t.bytes, index)))
-            for t in task.resident
+            (self.design.buffer("resident"), t.role.value, t.bytes / count) for t in task.resident
         )
-        kept = sum(self._part(t.bytes, index) for t in task.kept)
+        kept = sum(t.bytes for t in task.kept) / count
         role = (*task.stores, *task.kept)[0].role.value if task.stores or task.kept else ""
         target = self.design.buffer("output" if task.stores else "resident")
         energy = vector_energy(
@@ -187,24 +181,25 @@ class VectorLowering:
         step = self.task.precision.cycles_per_step if self.task.precision else 1
         return max(1, ceil(operations * step / self.design.vector.lanes))
 
-    def _stored(self, tensor: Tensor, index: int) -> int:
-        """Bytes of a result stored with chunk `index`; a small result goes with the last."""
-        count = self.chunks.count
-        if tensor.bytes < 64 * count:
-            return tensor.bytes if index == count - 1 else 0
-        return self._part(tensor.bytes, index)
+    def _stored(self, tensor: Tensor, index: int, last: bool) -> int:
+        """Bytes of a result stored with piece `index`; what is not cut goes with the last."""
+        if tensor.id not in self.cut.slabs:
+            return tensor.bytes if last else 0
+        if index < self.cut.count * (self.cut.passes - 1):
+            return 0
+        return self.cut.bytes(tensor, index % self.cut.count)
 
-    def _store(self, tensor: Tensor, index: int) -> tuple[Node, ...]:
+    def _store(self, tensor: Tensor, index: int, ends: tuple[bool, bool]) -> tuple[Node, ...]:
         streams, task = self.streams, self.task
-        bytes_ = self._stored(tensor, index)
+        bytes_ = self._stored(tensor, index, ends[1])
         if not bytes_:
             return ()
-        final = index == self.chunks.count - 1 and tensor is task.stores[-1]
-        before = [acquire(self._ready(), 1)]
+        stored_last = [t for t in task.stores if self._stored(t, index, ends[1])]
+        final = ends[1] and tensor is stored_last[-1]
+        before = [*task.waits.pop(self.store, ()), acquire(self._ready(), 1)]
         after = [release(streams.buffer("output"), bytes_)]
         if final:
             after += task.signals.get(self.store, ())
-        before = [*task.waits.pop(self.store, ()), *before]
         return (
             streams.descriptor(
                 streams.store, self.store, task.group, task.name, tensor.role.value, bytes_, 1,

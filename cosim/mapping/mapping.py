@@ -388,6 +388,7 @@ class _Mapper:
             tuple(t for t in writes if not self._stored(t)),
             group.precision, waits, signals,
             sum(op.macs for op in group.ops) if group.engine == "host" else 0,
+            tuple(group.ops), self.tensors,
         )  # fmt: skip
 
     def _plan(self, request: TileRequest, name: str) -> TilePlan:
