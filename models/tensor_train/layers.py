@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from models.errors import ModelError
 from models.tensor_train.contract import Schedule, Stored, contract
+from models.tensor_train.decompose import decompose
 from models.tensor_train.formats import Factorization, check_modes, factorization
 from models.tensor_train.initialise import initialise
 from models.tensor_train.network import Network
@@ -37,6 +38,8 @@ class TensorizedWeight(nn.Module):
         What the search minimises.
     stored : "all", "inputs" or value numbers
         Intermediates kept for the backward pass; see :class:`Schedule`.
+    input_operand : bool
+        Whether operand 0 of paths is the input (else operand k is factor k).
     """
 
     tensor_factors = ("factors",)
@@ -51,6 +54,7 @@ class TensorizedWeight(nn.Module):
         cost: Cost = "macs",
         stored: Stored = "all",
         generator: torch.Generator | None = None,
+        input_operand: bool = True,
     ) -> None:
         super().__init__()
         self.form, self.precision, self.masks = form, None, None
@@ -61,7 +65,7 @@ class TensorizedWeight(nn.Module):
         if isinstance(cost, str) and cost not in COSTS:
             raise ModelError(f"path cost {cost!r}: expected one of {COSTS} or a callable")
         if path is not None and not isinstance(path, str):
-            path = check_path(path, len(self.factors) + 1)
+            path = check_path(path, len(self.factors) + int(input_operand))
         self.path, self.cost, self.stored = path, cost, stored
         self.paths: dict[tuple[int, tuple[bool, ...] | None], Path] = {}
 
@@ -71,7 +75,7 @@ class TensorizedWeight(nn.Module):
         return self.form.ranks
 
     def operands(self) -> list[Tensor]:
-        """Factors without boundary axes, masked if there are rank masks, quantized if a precision is set."""
+        """Factors without boundary axes, with rank masks and the precision applied."""
         factors: list[Tensor] = list(self.factors)
         if self.masks is not None:
             for bond, mask in zip(self.form.bonds, self.masks, strict=True):
@@ -103,6 +107,9 @@ class TensorizedWeight(nn.Module):
 
     def apply_to(self, network: Network, operands: list[Tensor]) -> Tensor:
         """Contract the operands along the path of this network."""
+        if len(operands) == 1:
+            (have,) = network.operands
+            return operands[0].permute([have.index(label) for label in network.output])
         needs: tuple[bool, ...] | None = None
         if torch.is_grad_enabled():
             needs = tuple(t.requires_grad for t in operands)
@@ -124,8 +131,7 @@ class TensorizedWeight(nn.Module):
         network = self.form.dense_network()
         operands = self.operands()
         if len(operands) == 1:
-            have = self.form.factors[0].indices
-            tensor = operands[0].permute([have.index(label) for label in network.output])
+            tensor = self.apply_to(network, operands)
         else:
             tensor = contract(Schedule(make_plan(network, search_path(network))), *operands)
         return tensor.reshape(math.prod(self.form.out_modes), math.prod(self.form.in_modes))
@@ -158,7 +164,7 @@ class TensorizedWeight(nn.Module):
             "path": path,
             "cost": self.cost if isinstance(self.cost, str) else "latency",
             "searched": [
-                {"batch": batch, "gradients": needs and list(needs), "path": [list(p) for p in found]}
+                {"batch": batch, "gradients": needs and list(needs), "path": list(map(list, found))}
                 for (batch, needs), found in self.paths.items()
             ],
         }
@@ -237,6 +243,24 @@ class TTLinear(nn.Module):
             *x.shape[:-1], self.out_features
         )
 
+    @classmethod
+    def from_dense(
+        cls,
+        linear: nn.Linear,
+        in_modes: Sequence[int],
+        out_modes: Sequence[int],
+        rank: int | Sequence[int] | None = None,
+        error: float | None = None,
+        format: str = "ttm",
+    ) -> TTLinear:
+        """Decompose a trained linear layer to a rank or a relative error of its weight."""
+        form, factors = decompose(linear.weight, in_modes, out_modes, rank, error, format)
+        layer = cls(in_modes, out_modes, 1, format, linear.bias is not None)
+        layer.weight.set_factors(form.ranks, factors)
+        if layer.bias is not None:
+            layer.bias.data.copy_(linear.bias.data)
+        return layer
+
     def to_dense(self) -> nn.Linear:
         """An ordinary linear layer of the same function (a copy, in full size)."""
         dense = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None,
@@ -257,7 +281,7 @@ def write_back(y: Tensor, bias: Tensor | None, precision: Any) -> Tensor:
 
 
 def replace_data(parameter: nn.Parameter, value: Tensor) -> None:
-    """Give a parameter a new value of another shape, keeping the object; its gradient is dropped."""
+    """Give a parameter a value of another shape; the object stays, its gradient is dropped."""
     value = value.detach().to(parameter.dtype).contiguous().clone()
     # A graph of the last step may still be alive, and with it the gradient accumulator that
     # remembers the old shape. Autograd forgets it when the type of the data changes.

@@ -142,8 +142,9 @@ def plan_pair(left: Indices, right: Indices, result: frozenset[str], sizes: Size
     best: Pair | None = None
     for batch_order, sum_order in product(_orders(batch, right), _orders(summed, right)):
         kept = (*batch_order, *rows, *columns)
+        groups = (batch_order, rows, sum_order, columns)
         pair = Pair(
-            Gemm(*(math.prod(table[i] for i in g) for g in (batch_order, rows, sum_order, columns))),
+            Gemm(*(math.prod(table[label] for label in group) for group in groups)),
             _layout(left, (batch_order, rows, sum_order), table),
             _layout(right, (batch_order, sum_order, columns), table),
             kept,
