@@ -8,19 +8,26 @@ already drawn.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
-from gui.views.lanes import CATEGORIES, Lane, category_of_cause, category_of_template, lanes_of
-from gui.views.pyramid import Chunk, Pyramid, Shares, build
+from gui.views.lane_index import LaneIndex
+from gui.views.lane_walk import lane_totals, walk
+from gui.views.lanes import (
+    CATEGORIES,
+    NO_WAIT,
+    Lane,
+    category_of_cause,
+    category_of_template,
+    lanes_of,
+)
+from gui.views.pyramid import Part, Pyramid, Shares, build
 from gui.views.range_sums import BlockSums, Totals
-
-CHUNK_ROWS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Interval:
 
     number: int
     component: str
+    rank: int
     lane: int
     layer: str
     activity: str
@@ -78,19 +86,28 @@ class LaneStore:
 
     def __init__(self, timeline: Timeline, lane: Lane, position: int) -> None:
         self.lane, self.position = lane, position
-        self._columns = timeline.columns
+        self._timeline = timeline
         self._categories = category_of_template(timeline.outline)
         self._causes = category_of_cause()
-        found = np.flatnonzero(timeline.columns["component"] == lane.rank)
-        small = len(timeline) < 2**31
-        self.numbers = found.astype(np.int32) if small else found
-        self._ends = _Column(timeline.columns["end"], self.numbers)
-        self._starts = _Column(timeline.columns["start"], self.numbers)
+        if lane.rank < 0:
+            self._causes[:] = NO_WAIT
         self.pyramid: Pyramid | None = None
         self.sums: BlockSums | None = None
+        found = np.empty(0, np.int64)
+        if lane.rank >= 0:
+            found = np.flatnonzero(timeline.stored["component"] == lane.rank)
+        self.use(found)
+
+    def use(self, positions: NDArray[np.int64]) -> None:
+        """Let the lane consist of these stored rows of the timeline."""
+        stored, small = self._timeline.stored, len(self._timeline.stored["end"]) < 2**31
+        self.index = LaneIndex(
+            positions.astype(np.int32) if small else positions,
+            stored["start"], stored["end"], self._timeline.blocks,
+        )  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.index)
 
     def build(self, span_ps: int, stop: object = None) -> None:
         """Make pyramid and sums; until then windows with too many intervals cannot be drawn.
@@ -99,46 +116,59 @@ class LaneStore:
         """
         sums = BlockSums()
 
-        def chunks() -> Iterator[Chunk]:
-            for first in range(0, len(self), CHUNK_ROWS):
+        def parts() -> Iterator[Part]:
+            for first, last, spread in walk(self, span_ps):
                 if stop is not None and stop.is_set():  # type: ignore[attr-defined]
                     raise InterruptedError
-                rows = self.rows(first, min(first + CHUNK_ROWS, len(self)))
-                sums.add(rows)
-                waits = np.flatnonzero((rows.wait != 255) & (rows.start > rows.wait_start))
-                yield rows.start, rows.end, rows.category
-                yield rows.wait_start[waits], rows.start[waits], rows.wait[waits]
+                rows = self.rows(first, last)
+                if self.index.plain:
+                    sums.add(rows)
+                waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
+                yield Part(rows.start, rows.end, rows.category, spread)
+                yield Part(rows.wait_start[waits], rows.start[waits], rows.wait[waits], spread)
 
         try:
-            pyramid = build(chunks(), span_ps, 2 * len(self), len(CATEGORIES))
+            pyramid = build(parts(), span_ps, 2 * len(self), len(CATEGORIES))
         except InterruptedError:
             return
-        sums.finish()
-        self.pyramid, self.sums = pyramid, sums
+        if self.index.plain:
+            sums.finish()
+            self.sums = sums
+        self.pyramid = pyramid
+
+    def sketch(self, samples: int = 400) -> LaneRows:
+        """A few of the intervals, evenly spread: a first picture before `build` is done."""
+        places = np.unique(np.linspace(1, max(1, len(self) - 1), samples).astype(np.int64))
+        places = places[places < len(self)]
+        rows = self._make(self._take(self.index.numbers_at(places)), 0)
+        before = self._take(self.index.numbers_at(places - 1)).end
+        return replace(rows, wait_start=before)
 
     def span(self, start_ps: int, end_ps: int) -> tuple[int, int]:
-        """Positions of the first interval that overlaps a window, and of the one after the last."""
-        first = bisect_right(self._ends, start_ps)
-        return first, bisect_left(self._starts, end_ps, lo=first)
+        """Places of the first interval that overlaps a window, and of the one after the last."""
+        first = self.index.first_ending_after(start_ps)
+        return first, max(first, self.index.first_starting_from(end_ps))
 
     def rows(self, first: int, stop: int) -> LaneRows:
-        """Intervals by position in the lane."""
-        number = self.numbers[first:stop].astype(np.int64)
-        column = {
-            name: np.asarray(self._columns[name][number])
-            for name in ("start", "end", "template", "cause")
-        }
-        before = self._ends[first - 1] if first else 0
-        wait_start = np.concatenate([np.array([before], np.int64), column["end"]])[: len(number)]
+        """Intervals by place in the lane."""
+        before = int(self._take(self.index.numbers(first - 1, first)).end[0]) if first else 0
+        return self._make(self._take(self.index.numbers(first, min(stop, len(self)))), before)
+
+    def _take(self, numbers: NDArray[np.int64]) -> Rows | _Columns:
+        if self._timeline.blocks:
+            return self._timeline.take(numbers)
+        stored = self._timeline.stored
+        return _Columns(
+            numbers, stored["start"][numbers], stored["end"][numbers],
+            stored["template"][numbers], stored["cause"][numbers],
+        )  # fmt: skip
+
+    def _make(self, rows: Rows | _Columns, before: int) -> LaneRows:
+        free = np.concatenate([np.array([before], np.int64), rows.end])[: len(rows.end)]
         return LaneRows(
-            number,
-            column["start"],
-            column["end"],
-            self._categories[column["template"]],
-            column["template"],
-            wait_start,
-            self._causes[column["cause"]],
-        )
+            rows.number, rows.start, rows.end, self._categories[rows.template], rows.template,
+            free, self._causes[rows.cause],
+        )  # fmt: skip
 
     def shares(self, start_ps: int, end_ps: int, pixels: int) -> Shares | None:
         """Shares of time by category in a window, None before `build` is done."""
@@ -152,53 +182,33 @@ class LaneStore:
         """
         first, stop = self.span(start_ps, end_ps)
         # waiting inside the window may belong to the interval after it
-        last = min(len(self), stop + 1)
-        return _totals(self, first, last, start_ps, end_ps)
+        return lane_totals(self, first, min(len(self), stop + 1), start_ps, end_ps)
 
     def at(self, time_ps: int) -> int:
-        """Position of the interval that runs at an instant, -1 if none does."""
-        position = bisect_right(self._ends, time_ps)
-        if position < len(self) and self._starts[position] <= time_ps:
-            return position
+        """Place of the interval that runs at an instant, -1 if none does."""
+        place = self.index.first_ending_after(time_ps)
+        if place < len(self) and int(self.rows(place, place + 1).start[0]) <= time_ps:
+            return place
         return -1
 
     def before(self, time_ps: int) -> int:
-        """Position of the last interval that starts before an instant, -1 if none does."""
-        return bisect_left(self._starts, time_ps) - 1
+        """Place of the last interval that starts before an instant, -1 if none does."""
+        return self.index.first_starting_from(time_ps) - 1
 
-    def position_of(self, number: int) -> int:
-        """Position of a row of the timeline in this lane, -1 if it is another lane's."""
-        position = int(np.searchsorted(self.numbers, number))
-        found = position < len(self) and int(self.numbers[position]) == number
-        return position if found else -1
+    def place_of(self, number: int) -> int:
+        """Place of a row of the timeline in this lane, -1 if it is another lane's."""
+        return self.index.place_of(number)
 
 
-class _Column:
-    """A column of the timeline seen through a lane's row numbers, for `bisect`."""
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of `Rows` that are drawn."""
 
-    def __init__(self, column: NDArray[np.generic], numbers: NDArray[np.integer]) -> None:
-        self._column, self._numbers = column, numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, position: int) -> int:
-        return int(self._column[self._numbers[position]])
-
-
-def _totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: int) -> Totals:
-    totals = Totals.empty(len(CATEGORIES))
-    block = BlockSums.ROWS
-    inner_first, inner_stop = -(-(first + 1) // block), (stop - 2) // block
-    if lane.sums is None or inner_stop - inner_first < 2:
-        for begin in range(first, stop, CHUNK_ROWS):
-            rows = lane.rows(begin, min(stop, begin + CHUNK_ROWS))
-            totals.add_rows(rows, start_ps, end_ps)
-        return totals
-    totals.add_rows(lane.rows(first, inner_first * block), start_ps, end_ps)
-    totals.add_blocks(lane.sums, inner_first, inner_stop)
-    totals.add_rows(lane.rows(inner_stop * block, stop), start_ps, end_ps)
-    return totals
+    number: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    template: NDArray[np.int32]
+    cause: NDArray[np.int8]
 
 
 class IntervalStore:
@@ -214,10 +224,8 @@ class IntervalStore:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.end_ps = timeline.end_ps
-        self.lanes = tuple(
-            LaneStore(timeline, lane, position)
-            for position, lane in enumerate(lanes_of(timeline.outline))
-        )
+        lanes = lanes_of(timeline.outline)
+        self.lanes = tuple(LaneStore(timeline, lane, place) for place, lane in enumerate(lanes))
 
     @property
     def ready(self) -> bool:
@@ -227,8 +235,15 @@ class IntervalStore:
     def build(self, stop: object = None) -> None:
         """Make what is missing, lane by lane."""
         for lane in self.lanes:
-            if lane.pyramid is None:
-                lane.build(self.end_ps, stop)
+            self.build_lane(lane, stop)
+
+    def build_lane(self, lane: LaneStore, stop: object = None) -> None:
+        """Make what one lane lacks."""
+        if lane.lane.rank < 0 and not len(lane):
+            channels = [other for other in self.lanes if other.lane.kind == "dma"]
+            lane.use(dram_rows(self.timeline, channels))
+        if lane.pyramid is None:
+            lane.build(self.end_ps, stop)
 
     def __len__(self) -> int:
         return len(self.timeline)
@@ -243,25 +258,17 @@ class IntervalStore:
         """
         if not 0 <= number < len(self.timeline):
             raise IndexError(number)
-        columns, outline = self.timeline.columns, self.timeline.outline
-        rank, template = int(columns["component"][number]), int(columns["template"][number])
+        row, outline = self.timeline.take(np.array([number])), self.timeline.outline
+        rank, template = int(row.component[0]), int(row.template[0])
         lane = next(store for store in self.lanes if store.lane.rank == rank)
-        position = lane.position_of(number)
-        row = lane.rows(position, position + 1)
+        place = lane.place_of(number)
+        drawn = lane.rows(place, place + 1)
         return Interval(
-            number,
-            outline.components[rank],
-            lane.position,
-            outline.layer_name(template),
-            outline.activity(template),
-            int(row.category[0]),
-            int(columns["task"][number]),
-            int(row.start[0]),
-            int(row.end[0]),
-            int(columns["cause"][number]),
-            int(columns["cause_row"][number]),
-            int(row.start[0] - row.wait_start[0]),
-        )
+            number, outline.components[rank], rank, lane.position, outline.layer_name(template),
+            outline.activity(template), int(drawn.category[0]), int(row.task[0]),
+            int(row.start[0]), int(row.end[0]), int(row.cause[0]), int(row.cause_row[0]),
+            int(row.start[0] - drawn.wait_start[0]),
+        )  # fmt: skip
 
     def consequences(self, number: int, most: int = 64) -> list[int]:
         """Rows that started when this one ended and because of it, the earliest first.
@@ -269,13 +276,30 @@ class IntervalStore:
         They start at its end, so they end at or after it: only rows from there on are looked at,
         lane by lane.
         """
-        end = int(self.timeline.columns["end"][number])
-        cause_row = self.timeline.columns["cause_row"]
+        end = int(self.timeline.take(np.array([number])).end[0])
         found: list[int] = []
-        for lane in self.lanes:
+        for lane in (lane for lane in self.lanes if lane.lane.rank >= 0):
             first, stop = lane.span(end - 1, end + 1)
-            first, stop = max(0, first), min(len(lane), stop + 1)
-            for row in lane.numbers[first:stop].tolist():
-                if int(cause_row[row]) == number and row != number:
-                    found.append(int(row))
+            near = lane.index.numbers(first, min(len(lane), stop + 1))
+            caused = self.timeline.take(near).cause_row == number
+            found += near[caused & (near != number)].tolist()
         return sorted(found)[:most]
+
+
+def dram_rows(timeline: Timeline, channels: list[LaneStore]) -> NDArray[np.int64]:
+    """Stored rows in which the DRAM serves a transfer: the first of each descriptor.
+
+    The DRAM serves one transfer at a time, so that these rows of all channels do not overlap.
+    """
+    moves = np.array(
+        [bool(t["dram_read_bytes"] or t["dram_write_bytes"]) for t in timeline.outline.tasks]
+        + [False]
+    )
+    found, stored = [], timeline.stored
+    for channel in channels:
+        positions = channel.index.positions
+        task = np.asarray(stored["task"][positions])
+        first = np.ones(len(task), bool)
+        first[1:] = task[1:] != task[:-1]
+        found.append(positions[first & moves[stored["template"][positions]]].astype(np.int64))
+    return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)

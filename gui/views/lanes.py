@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cosim.timeline.causes import Cause
 from cosim.timeline.outline import Outline
 
-GROUPS = ("engines", "DMA", "DRAM", "host", "power", "other")
-"""Groups of lanes from top to bottom."""
+GROUPS = ("engines", "buffers", "DMA", "DRAM", "host", "power", "other")
+"""Groups of lanes and counters from top to bottom."""
 
 _GROUP_OF_KIND = {
     "engine": "engines",
@@ -72,7 +72,8 @@ WAIT_WORDS = {
     Cause.RESULT: "waits for the engine's result",
 }
 
-_NO_WAIT = 255
+NO_WAIT = 255
+"""Category of waiting where nothing was waited for."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,9 @@ def lanes_of(outline: Outline) -> tuple[Lane, ...]:
         Lane(rank, name, kind, _GROUP_OF_KIND.get(kind, "other"))
         for rank, (name, kind) in enumerate(zip(outline.components, outline.kinds, strict=True))
     ]
+    if any(lane.kind == "dma" for lane in lanes) and "dram" not in outline.kinds:
+        # the DRAM is a pool, not a component: its lane is made of the transfers it serves
+        lanes.append(Lane(-1, "DRAM", "dram", "DRAM"))
     return tuple(sorted(lanes, key=lambda lane: (GROUPS.index(lane.group), lane.rank)))
 
 
@@ -101,8 +105,8 @@ def category_of_template(outline: Outline) -> NDArray[np.uint8]:
 
 
 def category_of_cause() -> NDArray[np.uint8]:
-    """Category of waiting for every cause; `_NO_WAIT` for those that nothing waits for."""
-    table = np.full(max(Cause) + 1, _NO_WAIT, np.uint8)
+    """Category of waiting for every cause; `NO_WAIT` for those that nothing waits for."""
+    table = np.full(max(Cause) + 1, NO_WAIT, np.uint8)
     for position, cause in enumerate(WAITS):
         table[cause] = N_ACTIVITIES + position
     return table

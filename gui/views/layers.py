@@ -26,23 +26,38 @@ class LayerSpan:
 
 
 def layer_spans(outline: Outline, timeline: Timeline) -> tuple[LayerSpan, ...]:
-    """Spans of all layers that did something, in order of their beginning."""
+    """Spans of all layers that did something, in order of their beginning.
+
+    Where periods repeat, the end of a layer is where the next one begins: its last repetition is
+    not looked for.
+    """
     works = np.array([t["activity"] not in NOT_WORK for t in outline.tasks] + [False])
     layer = np.append(outline.template_layer, -1)
     never = np.iinfo(np.int64).max
     first = np.full(len(outline.layers) + 1, never, np.int64)
     last = np.full(len(outline.layers) + 1, -1, np.int64)
-    columns = timeline.columns
-    for begin in range(0, len(timeline), CHUNK_ROWS):
-        part = slice(begin, begin + CHUNK_ROWS)
-        template = np.asarray(columns["template"][part])
+    if timeline.blocks:
+        rows, _ = timeline.distinct()
+        parts = [(rows.template, rows.start, rows.end)]
+    else:
+        columns = (timeline.stored[name] for name in ("template", "start", "end"))
+        parts = list(zip(*(_chunks(column) for column in columns), strict=True))
+    for template, start, end in parts:
         kept = np.flatnonzero(works[template])
         of = layer[template[kept]]
-        np.minimum.at(first, of, columns["start"][part][kept])
-        np.maximum.at(last, of, columns["end"][part][kept])
-    spans = [
-        LayerSpan(index, name, int(first[index]), int(last[index]))
-        for index, name in enumerate(outline.layers)
-        if last[index] >= 0
-    ]
-    return tuple(sorted(spans, key=lambda span: (span.start_ps, span.index)))
+        np.minimum.at(first, of, start[kept])
+        np.maximum.at(last, of, end[kept])
+    found = [index for index in range(len(outline.layers)) if last[index] >= 0]
+    found.sort(key=lambda index: (int(first[index]), index))
+    if timeline.blocks:
+        for index, following in zip(found, [*found[1:], -1], strict=True):
+            until = timeline.end_ps if following < 0 else int(first[following])
+            last[index] = max(int(last[index]), until)
+    return tuple(
+        LayerSpan(index, outline.layers[index], int(first[index]), int(last[index]))
+        for index in found
+    )
+
+
+def _chunks(column: np.ndarray) -> list[np.ndarray]:
+    return [column[begin : begin + CHUNK_ROWS] for begin in range(0, len(column), CHUNK_ROWS)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cosim.timeline.causes import Cause
 from gui.views.interval_store import LaneStore
-from gui.views.lanes import ACTIVITIES, N_ACTIVITIES, WAITS
+from gui.views.lanes import ACTIVITIES, N_ACTIVITIES, NO_WAIT, WAITS
 from gui.views.run_data import Run
 
 
@@ -108,7 +110,7 @@ def _part(run: Run, lane: LaneStore, time_ps: int, window_ps: tuple[int, int]) -
     row = lane.rows(position, position + 1)
     outline, template = run.outline, int(row.template[0])
     wait = None
-    if state != "busy" and int(row.wait[0]) != 255:
+    if state != "busy" and int(row.wait[0]) != NO_WAIT:
         wait, state = WAITS[int(row.wait[0]) - N_ACTIVITIES], "waiting"
     elif state == "waiting":
         state = "idle"
@@ -123,9 +125,11 @@ def _part(run: Run, lane: LaneStore, time_ps: int, window_ps: tuple[int, int]) -
 
 def _holder(run: Run, number: int) -> str:
     """Component whose interval's end lets row `number` start."""
-    columns = run.timeline.columns
-    cause_row = int(columns["cause_row"][number])
-    return run.outline.components[int(columns["component"][cause_row])] if cause_row >= 0 else ""
+    cause_row = int(run.timeline.take(np.array([number])).cause_row[0])
+    if cause_row < 0:
+        return ""
+    holder = int(run.timeline.take(np.array([cause_row])).component[0])
+    return run.outline.components[holder]
 
 
 def next_event(run: Run, time_ps: int, backwards: bool = False) -> int:

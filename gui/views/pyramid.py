@@ -16,8 +16,41 @@ from numpy.typing import NDArray
 FULL = 255
 SMALLEST_LEVEL = 64
 
-Chunk = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
-"""Starts, ends (picoseconds) and categories of some intervals."""
+
+@dataclass(frozen=True)
+class Spread:
+    """Many repetitions, each too short to be seen: their time is spread evenly.
+
+    Attributes
+    ----------
+    start_ps, end_ps : int
+        The time of all repetitions together.
+    weight : float
+        Share of it that each picosecond of the intervals stands for.
+    """
+
+    start_ps: int
+    end_ps: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some intervals that go into a pyramid.
+
+    Attributes
+    ----------
+    start, end : int64 array, shape (n,)
+        Picoseconds.
+    category : uint8 array, shape (n,)
+    spread : Spread, optional
+        What they stand for, if not only for themselves.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    category: NDArray[np.uint8]
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +118,7 @@ def bins_for(span_ps: int, intervals: int, most: int = 1 << 20) -> tuple[int, in
 
 
 def build(
-    chunks: Iterable[Chunk], span_ps: int, intervals: int, categories: int, most: int = 1 << 20
+    parts: Iterable[Part], span_ps: int, intervals: int, categories: int, most: int = 1 << 20
 ) -> Pyramid:
     """The pyramid of intervals that do not overlap within a category.
 
@@ -100,11 +133,16 @@ def build(
     """
     bin_ps, bins = bins_for(max(1, span_ps), intervals, most)
     sums: dict[int, _Coverage] = {}
-    for start, end, category in chunks:
-        for code in np.unique(category).tolist():
-            mine = np.flatnonzero(category == code)
+    for part in parts:
+        for code in np.unique(part.category).tolist():
+            mine = np.flatnonzero(part.category == code)
             total = sums.setdefault(code, _Coverage(bin_ps, bins))
-            total.add(start[mine], end[mine])
+            if part.spread is not None:
+                share = float((part.end[mine] - part.start[mine]).sum()) * part.spread.weight
+                over = (np.array([part.spread.start_ps]), np.array([part.spread.end_ps]))
+                total.add(*over, share)
+            else:
+                total.add(part.start[mine], part.end[mine])
     present = tuple(sorted(code for code in sums if code < categories))
     filled = np.zeros((len(present), bins), np.float32)
     for line, code in enumerate(present):
@@ -125,21 +163,21 @@ class _Coverage:
 
     def __init__(self, bin_ps: int, bins: int) -> None:
         self.bin_ps, self.bins = bin_ps, bins
-        self.open = np.zeros(bins + 1, np.int32)
+        self.open = np.zeros(bins + 1)
         self.part = np.zeros(bins + 1)
 
-    def add(self, start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+    def add(self, start: NDArray[np.int64], end: NDArray[np.int64], share: float = 1.0) -> None:
         limit = self.bins * self.bin_ps
-        for edge, sign in ((start, 1), (end, -1)):
+        for edge, sign in ((start, share), (end, -share)):
             edge = np.minimum(edge, limit)
             place = edge // self.bin_ps
             rest = ((place + 1) * self.bin_ps - edge).astype(np.float64)
             counted = np.bincount(place, minlength=self.bins + 1)[: self.bins + 1]
             weighed = np.bincount(place, rest, minlength=self.bins + 1)[: self.bins + 1]
-            self.open += sign * counted.astype(np.int32)
+            self.open += sign * counted
             self.part += sign * weighed
 
     def time(self) -> NDArray[np.float64]:
-        before = np.concatenate([[0], np.cumsum(self.open[:-1], dtype=np.int64)])
+        before = np.concatenate([[0], np.cumsum(self.open[:-1])])
         covered: NDArray[np.float64] = (before * self.bin_ps + self.part)[: self.bins]
         return covered

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gui.views.lanes import CATEGORIES
+from gui.views.lanes import CATEGORIES, NO_WAIT
 
 if TYPE_CHECKING:
     from gui.views.interval_store import LaneRows
 
 _NEVER = np.iinfo(np.int64).max
-_NO_WAIT = 255
 
 
 class BlockSums:
@@ -54,7 +53,7 @@ def _block_table(rows: LaneRows, size: int) -> NDArray[np.int64]:
     table = np.zeros((blocks, 4, kinds), np.int64)
     table[:, 2] = _NEVER
     block = np.arange(len(rows)) // size
-    waits = np.flatnonzero((rows.wait != _NO_WAIT) & (rows.start > rows.wait_start))
+    waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
     for where, category, length in (
         (block, rows.category, rows.end - rows.start),
         (block[waits], rows.wait[waits], (rows.start - rows.wait_start)[waits]),
@@ -97,9 +96,9 @@ class Totals:
         zeros[2][:] = _NEVER
         return Totals(*zeros)
 
-    def add_rows(self, rows: LaneRows, start_ps: int, end_ps: int) -> None:
+    def add_rows(self, rows: LaneRows, start_ps: int = 0, end_ps: int = _NEVER) -> None:
         """Add rows one by one, cut to a window."""
-        waits = rows.wait != _NO_WAIT
+        waits = rows.wait != NO_WAIT
         self._add(rows.category, rows.start, rows.end, start_ps, end_ps)
         self._add(rows.wait[waits], rows.wait_start[waits], rows.start[waits], start_ps, end_ps)
 
@@ -126,6 +125,13 @@ class Totals:
         self.sum_ps += inside[1]
         self.least_ps = np.minimum(self.least_ps, sums.least[first:stop].min(axis=0))
         self.most_ps = np.maximum(self.most_ps, sums.most[first:stop].max(axis=0))
+
+    def add_totals(self, other: Totals, times: int) -> None:
+        """Add what occurs several times over."""
+        self.count += times * other.count
+        self.sum_ps += times * other.sum_ps
+        self.least_ps = np.minimum(self.least_ps, other.least_ps)
+        self.most_ps = np.maximum(self.most_ps, other.most_ps)
 
     def mean_ps(self, category: int) -> float:
         """Mean time inside the window of an interval of one category."""

@@ -8,6 +8,7 @@ needs it, from a worker if there is one.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.analysis.breakdown import path_mask
-from cosim.analysis.critical_path import critical_path
 from cosim.analysis.memory import group_starts, memory_over_time
 from cosim.analysis.summary import Analysis, analyse
 from cosim.design.design import Design
@@ -32,7 +31,11 @@ from gui.views.design_values import design_from_values
 from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
 from gui.views.layers import LayerSpan, layer_spans
+from gui.views.path import CriticalPath, path_of
 from gui.views.tensor_map import TensorMap, tensor_map
+
+MOST_ROWS = 30_000_000
+"""Runs with more rows, compressed ones, have no counters and no critical path over all of it."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being prepared and how much of the whole is done, 0 to 1."""
@@ -105,16 +108,32 @@ class Run:
         with self._lock:
             return layer_spans(self.outline, self.timeline)
 
-    @cached_property
-    def path_rows(self) -> NDArray[np.int64]:
-        """Row numbers of the critical path, in order of time."""
-        with self._lock:
-            return critical_path(self.program, self.timeline.rows())
+    @property
+    def walkable(self) -> bool:
+        """Whether there are few enough rows to look at each of them."""
+        return len(self.timeline) <= MOST_ROWS
 
     @cached_property
-    def on_path(self) -> NDArray[np.bool_]:
-        """True for every row of the timeline that is on the critical path."""
-        return path_mask(self.path_rows, len(self.timeline))
+    def critical(self) -> CriticalPath:
+        """The critical path."""
+        with self._lock:
+            return path_of(self.program, self.timeline.rows())
+
+    def matching(self, pattern: str, layer: str = "") -> NDArray[np.bool_]:
+        """Templates whose "layer activity" a regular expression is found in, one more at the end.
+
+        A pattern that is no regular expression is looked for as it is written.
+        """
+        try:
+            wanted = re.compile(pattern, re.IGNORECASE)
+        except re.error:
+            wanted = re.compile(re.escape(pattern), re.IGNORECASE)
+        outline = self.outline
+        names = [(outline.layer_name(t), outline.activity(t)) for t in range(len(outline.tasks))]
+        found = [
+            bool(wanted.search(f"{of} {what}")) and (not layer or of == layer) for of, what in names
+        ]
+        return np.array([*found, bool(wanted.search("external")) and not layer])
 
     @cached_property
     def counters(self) -> dict[str, CounterStore]:
@@ -169,21 +188,22 @@ class Run:
         lanes = self.intervals.lanes
         steps: list[tuple[str, Callable[[], object]]] = [
             ("layers", lambda: self.layers),
-            *((f"lane {s.lane.name}", lambda s=s: self._build(s, stop)) for s in lanes),
-            ("critical path", lambda: self.on_path),
+            *(
+                (f"lane {s.lane.name}", lambda s=s: self.intervals.build_lane(s, stop))
+                for s in lanes
+            ),
+            ("critical path", lambda: self.critical),
             ("counters", lambda: self.counters),
             ("memory", lambda: (self.memory, self.tensors)),
         ]
+        if not self.walkable:
+            steps = [step for step in steps if step[0] not in ("critical path", "counters")]
         for position, (what, make) in enumerate(steps):
             if stop is not None and stop.is_set():
                 return
             tell(what, position / len(steps))
             make()
         tell("", 1.0)
-
-    def _build(self, lane: Any, stop: threading.Event | None) -> None:
-        if lane.pyramid is None:
-            lane.build(self.intervals.end_ps, stop)
 
     def has(self, part: str) -> bool:
         """Whether a part (``layers``, ``counters``, ``on_path``...) has been made already."""

@@ -1,0 +1,75 @@
+"""A counter over time: a filled step line, its limit, and its peak."""
+
+from __future__ import annotations
+
+import numpy as np
+from PyQt6.QtCore import QLineF, QRectF, Qt
+from PyQt6.QtGui import QColor, QPainter, QPen
+
+from cosim.units import format_bandwidth, format_bytes, format_power
+from gui.painting.batch import polygon
+from gui.painting.lane_picture import Window
+from gui.painting.palette import Palette, with_alpha
+from gui.painting.text import RIGHT, write
+from gui.views.counter_store import CounterStore, Envelope
+
+
+def counter_text(unit: str, value: float) -> str:
+    """A counter's value with its unit."""
+    if unit == "B":
+        return format_bytes(round(value), 3)
+    if unit == "B/s":
+        return format_bandwidth(value, 3)
+    if unit == "mW":
+        return format_power(value, 3)
+    return f"{value:.3g} {unit}".strip()
+
+
+def draw_counter(
+    painter: QPainter, counter: CounterStore, rect: QRectF, window: Window, colour: QColor,
+    colours: Palette, ceiling: float | None = None, numbers: bool = True,
+) -> None:  # fmt: skip
+    """Draw a counter into `rect`, 0 at the bottom and `ceiling` (its own by default) at the top."""
+    top = ceiling or counter.ceiling or 1.0
+    envelope = counter.window(window.start_ps, window.end_ps, max(1, int(window.width)))
+    room = rect.adjusted(0, 4, 0, -1)
+    _area(painter, envelope, room, window, colour, top, counter.end_ps)
+    if counter.limit is not None and counter.limit <= top:
+        y = room.bottom() - counter.limit / top * room.height()
+        painter.setPen(QPen(colours.bad, 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QLineF(rect.left(), y, rect.right(), y))
+    if numbers:
+        text = counter_text(counter.unit, top)
+        corner = QRectF(rect.right() - 84, rect.top() + 1, 80, 12)
+        painter.fillRect(corner.adjusted(20, 0, 3, 1), with_alpha(colours.background, 0.6))
+        write(painter, corner, text, colours.faint, pixels=9, align=RIGHT)
+
+
+def _area(
+    painter: QPainter, envelope: Envelope, room: QRectF, window: Window, colour: QColor,
+    top: float, end_ps: int,
+) -> None:  # fmt: skip
+    if not len(envelope.times):
+        return
+    right = window.left + window.width
+    edges = window.x(np.append(envelope.times, min(end_ps, window.end_ps)))
+    edges = np.clip(edges, window.left, right)
+    scale = room.height() / top
+    high = room.bottom() - envelope.high * scale
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(with_alpha(colour, 0.30))
+    painter.drawPolygon(_outline(edges, high, room.bottom()))
+    if envelope.merged:
+        # the band between smallest and largest value is where the counter was
+        low = room.bottom() - envelope.low * scale
+        painter.setBrush(with_alpha(colour, 0.45))
+        painter.drawPolygon(_outline(edges, low, room.bottom()))
+    painter.setPen(QPen(colour, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPolyline(polygon(np.repeat(edges, 2)[1:-1], np.repeat(high, 2)))
+
+
+def _outline(edges: np.ndarray, level: np.ndarray, base: float) -> object:
+    x = np.concatenate([edges[:1], np.repeat(edges, 2)[1:-1], edges[-1:]])
+    y = np.concatenate([[base], np.repeat(level, 2), [base]])
+    return polygon(x, y)

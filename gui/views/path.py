@@ -1,0 +1,49 @@
+"""The critical path as columns of its own: what overlays and jumps along it need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.analysis.critical_path import critical_path
+from cosim.mapping.program import Program
+from cosim.timeline.rows import Rows
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """Rows that hold the latency, in order of time; they cover the run without a gap.
+
+    Attributes
+    ----------
+    numbers : int64 array, shape (n,)
+        Their row numbers.
+    ends : int64 array, shape (n,)
+        Picoseconds.
+    components : int16 array, shape (n,)
+    """
+
+    numbers: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    components: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def place(self, number: int) -> int:
+        """Place of a row on the path, -1 if it is not on it."""
+        found = np.flatnonzero(self.numbers == number)
+        return int(found[0]) if len(found) else -1
+
+    def at(self, time_ps: int) -> int:
+        """Row number on the path at an instant, -1 if there is none."""
+        place = int(np.searchsorted(self.ends, np.int64(time_ps), side="right"))
+        return int(self.numbers[place]) if place < len(self) else -1
+
+
+def path_of(program: Program, rows: Rows) -> CriticalPath:
+    """The critical path of a whole timeline."""
+    chosen = critical_path(program, rows)
+    return CriticalPath(rows.number[chosen], rows.end[chosen], rows.component[chosen])
