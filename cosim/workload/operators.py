@@ -69,7 +69,8 @@ _POINTWISE = frozenset(
         "add", "sub", "mul", "div", "relu", "relu6", "sigmoid", "tanh", "gelu", "exp",
         "log", "where",
         "fill", "arange", "linspace", "tril", "triu", "eye", "lerp", "addcmul", "addcdiv",
-        "dropout", "glu", "prelu", "_prelu_kernel",
+        "dropout", "glu", "prelu", "_prelu_kernel", "hardswish", "hardsigmoid", "silu", "mish",
+        "leaky_relu", "elu", "softplus", "hardshrink", "softshrink", "rrelu_with_noise",
     }
 )  # fmt: skip
 
@@ -94,7 +95,7 @@ _REDUCTIONS = frozenset(
         "cumsum", "cumprod",
         "aminmax", "nll_loss_forward", "nll_loss2d_forward", "nll_loss2d", "mse_loss",
         "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "nansum", "count_nonzero", "equal",
-        "topk", "sort", "median", "mode",
+        "topk", "median", "mode",
     }
 )  # fmt: skip
 
@@ -113,6 +114,7 @@ _NORMALIZATIONS = {
     "native_group_norm_backward": "group",
     "_fused_rms_norm": "rms",
     "_fused_rms_norm_backward": "rms",
+    "_weight_norm_interface": "weight",
     "_softmax": "softmax",
     "_safe_softmax": "softmax",
     "_softmax_backward_data": "softmax",
@@ -132,13 +134,16 @@ _POOLINGS = {
 _GATHERS = {
     "embedding": "gather", "index": "gather", "gather": "gather", "index_select": "gather",
     "take": "gather", "masked_select": "gather", "take_along_dim": "gather",
-    "_unsafe_index": "gather", "embedding_bag": "gather", "_embedding_bag": "gather",
+    "_unsafe_index": "gather", "embedding_bag": "gather_sum", "_embedding_bag": "gather_sum",
     "upsample_nearest1d": "gather", "upsample_nearest2d": "gather",
+    "upsample_nearest3d": "gather", "upsample_linear1d": "interpolate",
+    "upsample_bilinear2d": "interpolate", "upsample_bicubic2d": "interpolate",
+    "_upsample_nearest_exact2d": "gather", "grid_sampler_2d": "interpolate",
     "embedding_dense_backward": "scatter_add", "index_put": "scatter",
     "_unsafe_index_put": "scatter",
     "_index_put_impl": "scatter", "index_add": "scatter_add", "scatter": "scatter",
     "scatter_add": "scatter_add", "scatter_reduce": "scatter_add", "index_copy": "scatter",
-    "index_fill": "scatter", "upsample_nearest2d_backward": "scatter_add",
+    "index_fill": "scatter",
 }  # fmt: skip
 
 _COPIES = {
@@ -252,11 +257,13 @@ def _reduction(call: Call, name: str) -> Attributes:
 
 
 def _normalization(call: Call, name: str) -> Attributes:
-    kind = _NORMALIZATIONS[name]
+    kind = _NORMALIZATIONS.get(name) or _NORMALIZATIONS[_of_gradient(name)]
     (_, operand), *_ = call.inputs
     rank = len(operand.shape)
     if kind == "batch":
         dims = [d for d in range(rank) if d != 1]
+    elif kind == "weight":
+        dims = [d for d in range(rank) if d != cast(int, call.arguments["dim"])]
     elif "softmax" in kind:
         dims = [cast(int, call.arguments["dim"]) % rank if rank else 0]
     elif kind == "group":
@@ -301,7 +308,7 @@ def _pooling(call: Call, name: str) -> Attributes:
 
 
 def _gather(call: Call, name: str) -> Attributes:
-    return {"function": _GATHERS[name]}
+    return {"function": _GATHERS.get(name) or "scatter_add"}  # the gradient of any gather
 
 
 def _copy(call: Call, name: str) -> Attributes:
