@@ -134,10 +134,11 @@ def _print(outcome: ScenarioResult, report: Path) -> None:
 
     results = [as_result(result) for result in outcome.results]
     console = terminal.console()
-    terminal.heading(console, f"{outcome.scenario.name}: {outcome.scenario.description}")
+    about = (outcome.scenario.name, outcome.scenario.description)
+    terminal.heading(console, ": ".join(filter(None, about)))
     console.print(terminal.design_points(results, console.width))
     terminal.heading(console, "Where the latency goes (critical path by cause)")
-    console.print(terminal.breakdowns(results))
+    console.print(terminal.breakdowns(results, console.width))
     terminal.heading(console, "What fills the memory at its peak")
     console.print(terminal.memory_peaks(results))
     terminal.heading(console, "What stands out")

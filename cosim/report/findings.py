@@ -123,10 +123,10 @@ def _fastest(group: Sequence[Result]) -> str:
     plain = [r for r in group if not r.varied] or list(group)
     ordered = sorted(plain, key=lambda r: r.latency)
     best, worst = ordered[0], ordered[-1]
-    energy = joules(best.summary["energy_j"])
-    text = f"fastest on {best.design}, {seconds(best.latency)} and {energy}"
+    takes = f"{seconds(best.latency)} and {joules(best.summary['energy_j'])}"
     if worst is best:
-        return f"{text}, {mostly(best.summary)} of the time."
+        return f"{takes} on {best.design}, {mostly(best.summary)} of the time."
+    text = f"fastest on {best.design}, {takes}"
     said = compare([best.design, worst.design], [best.summary, worst.summary]).in_words(1)
     return f"{text}. {said}."
 

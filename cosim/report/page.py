@@ -101,9 +101,13 @@ def _table(results: Sequence[Result]) -> str:
                 f"<tr><td>{escape(name)}</td><td{kind}>{q.seconds(result.latency)}</td>{cells}"
                 f'<td class="left">{escape(mostly(result.summary))}</td></tr>'
             )
+    alike = any(len(distinct(group)) < len(group) for group in grouped(results).values())
+    note = (
+        "<p class='soft'>In brackets: variations with which the point takes the same time, for the "
+        "same causes.</p>"
+    )
     return (
-        "<h2>Design points</h2>\n<p class='soft'>“= budget 1 W” and the like: varied so, "
-        "the point takes the same time for the same causes.</p>"
+        f"<h2>Design points</h2>\n{note if alike else ''}"
         f'<div class="wide"><table><thead><tr><th>design</th><th>latency</th>{heads}'
         f'<th class="left">mostly</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )

@@ -73,12 +73,17 @@ class Svg:
             self._parts.append(f"{start}/>")
 
 
-def shortened(text: str, width: float, size: float = 11.0) -> str:
-    """`text` cut to what fits `width` units at a font size, with an ellipsis; may be empty."""
+def shortened(text: str, width: float, size: float = 11.0, *, keep_end: bool = False) -> str:
+    """`text` cut to what fits `width` units at a font size, with an ellipsis; may be empty.
+
+    With `keep_end` the beginning goes: layers of a network differ in their last words.
+    """
     fits = int(width / (0.56 * size))
     if len(text) <= fits:
         return text
-    return text[: fits - 1] + "…" if fits >= 4 else ""
+    if fits < 4:
+        return ""
+    return "…" + text[1 - fits :] if keep_end else text[: fits - 1] + "…"
 
 
 def nice_step(largest: float, steps: int = 4) -> float:

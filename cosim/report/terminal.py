@@ -22,7 +22,7 @@ from cosim.report.palette import CAUSE_COLOURS, ROLE_COLOURS
 
 Summary = Mapping[str, Any]
 
-BAR = 32
+BAR = 28
 PLAIN_WIDTH = 120
 """Columns when the output is no terminal."""
 
@@ -75,22 +75,26 @@ def array_use(summary: Summary) -> float:
     return max((float(summary["utilisation"][name]) for name in engines), default=0.0)
 
 
-def breakdowns(results: Sequence[Result]) -> Table:
-    """Latency breakdowns as bars to one scale per workload."""
+def breakdowns(results: Sequence[Result], width: int = PLAIN_WIDTH) -> Table:
+    """Latency breakdowns as bars to one scale per workload, with as many shares as fit."""
+    names = [name for group in grouped(results).values() for name, _ in distinct(group)]
+    left = width - max(map(len, names), default=0) - 14
+    longest_bar = max(8, min(BAR, left - 20))
+    most = max(1, min(4, (left - longest_bar) // 18))
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, min_width=BAR)
+    table.add_column(no_wrap=True, min_width=longest_bar)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(no_wrap=True)
     for workload, group in grouped(results).items():
         longest = max(result.latency for result in group) or 1.0
         table.add_row(Text(workload, style="bold"), "", "", "")
         for name, result in distinct(group):
             parts = result.summary["breakdown_ps"]
-            width = max(1, round(BAR * result.latency / longest))
+            length = max(1, round(longest_bar * result.latency / longest))
             table.add_row(
-                f"  {name}", bar(parts, LABELS, CAUSE_COLOURS, width), q.seconds(result.latency),
-                shares(parts, 3),
+                f"  {name}", bar(parts, LABELS, CAUSE_COLOURS, length), q.seconds(result.latency),
+                shares(parts, most),
             )  # fmt: skip
     return table
 
@@ -102,7 +106,7 @@ def layer_table(summary: Mapping[str, Any], most: int = 12) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("of which", overflow="fold")
+    table.add_column("of which", no_wrap=True, overflow="ellipsis")
     layers = sorted(summary["layers"].items(), key=lambda item: -item[1]["seconds"])
     total = summary["latency_s"] or 1.0
     longest = layers[0][1]["seconds"] if layers and layers[0][1]["seconds"] else 1.0

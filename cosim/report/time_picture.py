@@ -107,7 +107,7 @@ class _TimePicture:
         name, x = self.analysis.program.layers[index], self._x(begin)
         tip = f"{name} holds the latency from {picoseconds(begin)} to {picoseconds(stop)}"
         self.svg.rectangle(x, self.y, width, BAND, title=tip, kind=kind)
-        text = shortened(name, width - 6, 11)
+        text = shortened(name, width - 6, 11, keep_end=True)
         if text:
             self.svg.text(x + 3, self.y + 12, text, kind="small ink", title=tip)
 

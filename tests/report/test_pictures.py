@@ -125,3 +125,7 @@ def test_quantities_carry_their_units() -> None:
     assert size(2048) == "2 KiB"
     assert percent(0.001) == "< 1\u00a0%"
     assert percent(0) == "0\u00a0%"
+
+
+def test_layers_keep_the_end_of_their_names() -> None:
+    assert shortened("stage4_block1.conv2", 60, keep_end=True) == "…k1.conv2"
