@@ -90,20 +90,20 @@ def _lines(workload: Workload, file: str) -> Sequence[str]:
         f"{workload.name}: {workload.mode}, batch {workload.batch}, "
         f"{_parameters(workload):,} parameters",
         "",
-        f"{'operations':<16}" + "".join(f"{phase.value:>12}" for phase in phases),
+        f"{'operations':<16}" + "".join(f"{phase.value:>17}" for phase in phases),
     ]
     for kind, counts in _by_kind(workload).items():
-        lines.append(f"  {kind.value:<14}" + "".join(f"{counts[p] or '-':>12}" for p in phases))
+        lines.append(f"  {kind.value:<14}" + "".join(f"{counts[p] or '-':>17}" for p in phases))
     macs = _macs(workload)
-    lines.append(f"{'MACs':<16}" + "".join(f"{macs[p]:>12,}" for p in phases))
+    lines.append(f"{'MACs':<16}" + "".join(f"{macs[p]:>17,}" for p in phases))
     used = memory(workload)
     lines += [
         "",
-        f"peak memory     {format_bytes(used.peak):>12}   {_when(workload, used.peak_op)}",
+        f"peak memory     {format_bytes(used.peak):>17}   {_when(workload, used.peak_op)}",
     ]
     for role, count in used.peak_by_role.items():
         if count:
-            lines.append(f"  {role.value:<14}{format_bytes(count):>12}")
+            lines.append(f"  {role.value:<14}{format_bytes(count):>17}")
     if _unknown(workload):
         lines += ["", "not understood: " + ", ".join(_unknown(workload))]
     return [*lines, "", f"written: {file}"]

@@ -136,9 +136,19 @@ class Op:
 
     For ``contraction`` and ``convolution``: `loops`, two operand `accesses` (first the streaming
     operand: activations; then the weight-like operand) and a `result` access; a bias, if any, is
-    a further input without access. Other kinds carry only `inputs`, `outputs` and `attributes`
-    (``pooling``: kernel, stride, padding, mode; ``quantize``: bits, scheme, signed;
-    ``elementwise``: function, e.g. "add", "relu"; ``reduction``: dims; ``normalization``: kind).
+    a further input without access. Loops of a product are ``b m n k``, of a convolution
+    ``g n k c p q r s`` (see `cosim.workload.contractions`, `cosim.workload.convolutions`).
+
+    Other kinds carry only `inputs`, `outputs` and `attributes` (``pooling``: kernel, stride,
+    padding, mode; ``quantize``: bits, scheme, signed; ``elementwise`` and ``copy``: function, e.g.
+    "add", "relu", "concatenate"; ``reduction``: function, dims; ``normalization``: kind, dims).
+    In any operation,
+
+    * ``views`` and ``output_views`` list, for each input and output that is not taken as it is,
+      the numpy steps ``reshape``, ``transpose``, ``broadcast_to`` from tensor to operand;
+    * ``gradient`` marks a derivative, under the name of its function;
+    * ``constant`` marks what an inference computes from weights alone: it can be prepared;
+    * ``operands`` names the inputs, and scalar arguments keep the source's name.
     """
 
     id: int
