@@ -78,7 +78,23 @@ class Comparison:
             f"{_percent(amount, was)} {IN_WORDS[label]}{self._where(run, label, was)}"
             for label, amount in _largest(change, most)
         ]
-        return f"{name} {_relation(was, now)} {base}: {', '.join(parts)}"
+        return f"{name} {_relation(was, now)} {base}: {', '.join(parts)}{self._power(run)}"
+
+    def _power(self, run: int) -> str:
+        """What a power budget does even where nothing on the path is labelled with it.
+
+        A transfer that has to wait until the array gives its power back no longer overlaps with
+        it: its time then shows as bandwidth.
+        """
+        before, after = (sum(s["waited_for_power_s"].values()) for s in self._pair(run))
+        latency = self.summaries[run]["latency_s"]
+        if after - before < 0.02 * latency:
+            return ""
+        share = 100 * after / latency
+        return f"; during {share:.0f} % of its time the next task waited for the power budget"
+
+    def _pair(self, run: int) -> tuple[Summary, Summary]:
+        return self.summaries[0], self.summaries[run]
 
     def _where(self, run: int, label: str, was: int) -> str:
         """The layer that makes up most of a change, if one does."""

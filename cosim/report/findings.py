@@ -116,6 +116,7 @@ def sentences(results: Sequence[Result]) -> list[str]:
         lines.append(f"{workload}: {_fastest(group)}")
     lines += _variations(results)
     lines += _memories(results)
+    lines += _fallbacks(results)
     return lines
 
 
@@ -168,6 +169,18 @@ def _memories(results: Sequence[Result]) -> list[str]:
         ratio = int(most.summary["peak_memory_bytes"]) / max(1, peak)
         text += f", {other.workload} {size(peak)}, {ratio:.1f}x less"
     return [f"{text}."]
+
+
+def _fallbacks(results: Sequence[Result]) -> list[str]:
+    """What no engine of a design could run, once for each workload."""
+    lines = []
+    for workload, group in grouped(results).items():
+        reasons = {name: why for r in group for name, why in r.summary["fallbacks"].items()}
+        if reasons:
+            name, why = next(iter(reasons.items()))
+            more = f" and {len(reasons) - 1} more operations" if len(reasons) > 1 else ""
+            lines.append(f"{workload}: the host runs {name}{more} ({why}).")
+    return lines
 
 
 def _origin(result: Result, results: Sequence[Result]) -> Result | None:

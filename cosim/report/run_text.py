@@ -24,8 +24,14 @@ def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, l
     console.print(_facts(summary))
     heading(console, "Where the latency goes (critical path by cause)")
     console.print(_causes(summary))
+    for name, waited in summary["waited_for_power_s"].items():
+        console.print(
+            f"During {q.seconds(waited)} of this, {name} held the power that the next task waited "
+            "for.",
+            style="dim",
+        )
     heading(console, "By layer")
-    console.print(layer_table(summary, layers))
+    console.print(layer_table(summary, layers, console.width))
     heading(console, "What each part did")
     console.print(_components(summary))
     heading(console, "Energy")

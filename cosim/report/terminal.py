@@ -99,23 +99,26 @@ def breakdowns(results: Sequence[Result], width: int = PLAIN_WIDTH) -> Table:
     return table
 
 
-def layer_table(summary: Mapping[str, Any], most: int = 12) -> Table:
-    """The layers that hold most of the latency, with their causes."""
+def layer_table(summary: Summary, most: int = 12, width: int = PLAIN_WIDTH) -> Table:
+    """The layers that hold most of the latency, with as many of their causes as fit."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("of which", no_wrap=True, overflow="ellipsis")
+    table.add_column("of which", no_wrap=True)
     layers = sorted(summary["layers"].items(), key=lambda item: -item[1]["seconds"])
     total = summary["latency_s"] or 1.0
+    left = width - max((len(name) for name, _ in layers[:most]), default=0) - 22
+    longest_bar = max(6, min(16, left - 20))
+    causes = max(1, min(3, (left - longest_bar) // 18))
     longest = layers[0][1]["seconds"] if layers and layers[0][1]["seconds"] else 1.0
     for name, layer in layers[:most]:
         parts = layer["breakdown_ps"]
-        width = max(1, round(24 * layer["seconds"] / longest))
-        drawn = bar(parts, LABELS, CAUSE_COLOURS, width)
+        length = max(1, round(longest_bar * layer["seconds"] / longest))
+        drawn = bar(parts, LABELS, CAUSE_COLOURS, length)
         share = q.percent(layer["seconds"] / total)
-        table.add_row(name, q.seconds(layer["seconds"]), share, drawn, shares(parts, 3))
+        table.add_row(name, q.seconds(layer["seconds"]), share, drawn, shares(parts, causes))
     rest = layers[most:]
     if rest:
         left = sum(layer["seconds"] for _, layer in rest)

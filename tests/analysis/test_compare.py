@@ -55,3 +55,10 @@ def test_the_summary_is_the_same_every_time_and_its_parts_agree() -> None:
     )
     assert once["dram_bytes"] == 8 * 164
     assert once["macs"] == 4 * 16 * 50 + 4 * 16 * 100
+
+
+def test_a_power_budget_is_named_even_where_its_cost_shows_as_bandwidth() -> None:
+    was, now = summary(program()), summary(program(compute_cycles=500))
+    now["waited_for_power_s"] = {"array": 0.3 * now["latency_s"]}
+    words = compare(["A", "B"], [was, now]).in_words(1)
+    assert words.endswith("during 30 % of its time the next task waited for the power budget")

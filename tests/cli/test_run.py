@@ -128,14 +128,21 @@ def test_a_point_that_cannot_run_is_named_and_the_others_are_kept(
     assert data["failed"][0]["design"] == "ultra96, budget 345 mW"
 
 
-def test_an_operator_that_nothing_can_map_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('"buffer.output.size" = "1 B"', "output"),
+        ('"dram.capacity" = "1 KiB"', "bytes of DRAM"),
+    ],
+)
+def test_what_fits_nowhere_is_one_line_with_demand_and_bound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, said: str
 ) -> None:
-    """Host and vector unit take almost everything; a tile of one row that fits no buffer not."""
-    text = SCENARIO.replace('"engine.array.rows" = 8', '"buffer.output.size" = "1 B"')
-    file = write(tmp_path, text)
+    file = write(tmp_path, SCENARIO.replace('"engine.array.rows" = 8', change))
     message = failed(capsys, file, "--out", tmp_path / "out", "--only", "pynq-z1")
+    assert message.count("\n") == 1
     assert "small / pynq-z1: " in message
+    assert said in message
     assert not (tmp_path / "out").exists()
 
 
