@@ -72,6 +72,8 @@ class Grouping:
     """Tensors that exist before the run because of that."""
     prepared: tuple[Tensor, ...] = ()
     """Constants made before deployment that the workload does not name."""
+    bookkeeping: tuple[int, ...] = ()
+    """Operations on scalars that the host does within its commands."""
 
 
 def element_type(tensor: Tensor) -> str:
@@ -123,6 +125,8 @@ class _Grouper:
         self.producer: dict[int, int] = {}
         self.offline: list[int] = []
         self.constants: set[int] = set()
+        self.bookkeeping: list[int] = []
+        self.scalars: set[int] = set()
         self.names: dict[str, int] = {}
 
     def run(self) -> Grouping:
@@ -130,6 +134,9 @@ class _Grouper:
             if self._is_constant(op):
                 self.offline.append(op.id)
                 self.constants.update(op.outputs)
+            elif self._is_bookkeeping(op):
+                self.bookkeeping.append(op.id)
+                self.scalars.update(op.outputs)
             elif not self._fuse(op):
                 self._start(op)
         live = [group for group in self.groups if group.ops]
@@ -137,7 +144,11 @@ class _Grouper:
         for group in live:
             self._memory(group)
         return Grouping(
-            tuple(live), tuple(self.offline), frozenset(self.constants), tuple(prepared)
+            tuple(live),
+            tuple(self.offline),
+            frozenset(self.constants),
+            tuple(prepared),
+            tuple(self.bookkeeping),
         )
 
     def _prepare(self, groups: list[Group]) -> list[Tensor]:
@@ -176,7 +187,17 @@ class _Grouper:
     def _immediate(self, tensor: int) -> bool:
         """A scalar parameter (a quantizer's scale) travels in the command, not through memory."""
         t = self.tensors[tensor]
-        return t.elements == 1 and t.role is Role.WEIGHT and t.birth < 0
+        return tensor in self.scalars or (t.elements == 1 and t.role is Role.WEIGHT and t.birth < 0)
+
+    def _is_bookkeeping(self, op: Op) -> bool:
+        """Scalars of scalars, like an optimizer's step count: the host's, within its command.
+
+        Nothing that an engine has computed goes in.
+        """
+        scalar = op.kind in (Kind.ELEMENTWISE, Kind.COPY) and all(
+            self.tensors[t].elements == 1 for t in (*op.inputs, *op.outputs)
+        )
+        return scalar and bool(op.outputs) and not any(t in self.producer for t in op.inputs)
 
     def _depends(self, op: Op) -> set[int]:
         return {self.group_of[d] for d in op.depends if d in self.group_of}

@@ -10,6 +10,7 @@ from cosim.errors import CosimError
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.program import count_tasks, template_counts
 from cosim.simulate import simulate
+from cosim.workload.workload import Kind, Role
 
 from .examples import Builder, design
 
@@ -145,3 +146,15 @@ def test_packed_operands_move_fewer_bytes():
         sizes[bits] = dram_bytes(map_workload(build.build(), machine).program)
     assert sizes[4] <= 0.51 * sizes[8]
     assert sizes[2] <= 0.3 * sizes[8]
+
+
+def test_an_optimizers_step_count_is_bookkeeping_and_no_command():
+    build = Builder(bits=32)
+    count = build.tensor((), Role.OPTIMIZER)
+    step = build._add(Kind.ELEMENTWISE, (count,), (), attributes={"function": "add"})
+    gradient = build.input(64, 64)
+    build._add(Kind.ELEMENTWISE, (gradient, step), (64, 64), attributes={"function": "mul"})
+    mapping = map_workload(build.build(), design())
+    assert mapping.grouping.bookkeeping == (0,)
+    assert len(mapping.grouping.groups) == 1
+    assert mapping.grouping.groups[0].reads == [gradient]
