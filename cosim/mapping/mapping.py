@@ -31,7 +31,6 @@ from cosim.mapping.streams import (
     acquire,
     load_lane,
     release,
-    static_mw,
     store_lane,
 )  # fmt: skip
 from cosim.mapping.tiling import TilePlan, TileRequest, search
@@ -105,12 +104,12 @@ class _Mapper:
     def __init__(self, workload: Workload, design: Design) -> None:
         self.workload, self.design = workload, design
         budget = design.power.budget_mw
-        if budget is not None and budget <= static_mw(design):
+        if budget is not None and budget <= design.static_mw:
             raise CosimError(
                 f"the power budget of {budget:g} mW does not exceed static power, "
-                f"{static_mw(design):g} mW",
+                f"{design.static_mw:g} mW",
                 where=f"design '{design.name}', power.budget",
-                expected=f"a budget above {static_mw(design):g} mW",
+                expected=f"a budget above {design.static_mw:g} mW",
             )
         self.tensors = {t.id: t for t in workload.tensors}
         known = _known(workload)

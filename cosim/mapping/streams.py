@@ -89,7 +89,7 @@ class Streams:
         for name in {c.name for c in design.dma if _both_ways(c)}:
             self.pool(f"port {name}", 1, PoolPhase.BUFFER, Cause.BANDWIDTH, "channel", 1)
         if design.power.budget_mw is not None:
-            headroom = int(design.power.budget_mw - static_mw(design))
+            headroom = int(design.power.budget_mw - design.static_mw)
             self.pool("power", headroom, PoolPhase.POWER, Cause.POWER, "power", headroom)
 
     def pool(
@@ -144,7 +144,7 @@ class Streams:
                 f"a task of '{name}' draws {need} mW, and of the power budget of {budget:g} mW "
                 f"{headroom} mW remain above static power: it could never run",
                 where=f"design '{self.design.name}', power.budget",
-                expected=f"a budget of at least {static_mw(self.design) + need:g} mW, "
+                expected=f"a budget of at least {self.design.static_mw + need:g} mW, "
                 "a slower clock or a smaller array",
             )
         return need
@@ -216,7 +216,7 @@ class Streams:
             tuple(self.templates),
             tuple(self.names),
             tuple(layers),
-            static_mw(self.design),
+            self.design.static_mw,
             facts,
         )
 
@@ -251,12 +251,3 @@ def component_names(design: Design) -> dict[str, str]:
     names[design.vector.name] = "vector"
     names[store_lane(channel_for(design, "output"))] = "dma"
     return names
-
-
-def static_mw(design: Design) -> float:
-    """What the domain draws when nothing happens: logic, memories, DRAM background."""
-    return (
-        design.power.static_mw
-        + sum(buffer.static_mw for buffer in design.buffers)
-        + design.dram.background_mw
-    )
