@@ -13,6 +13,9 @@ from cosim.units import format_time
 from gui.painting.palette import Palette
 from gui.painting.text import CENTRE, RIGHT, write, write_rotated
 
+Steps = Callable[[float, float, int], list[float]]
+"""Chooses about as many round numbers as wanted between two."""
+
 
 def round_steps(low: float, high: float, wanted: int) -> list[float]:
     """About `wanted` round numbers from `low` to `high`."""
@@ -27,6 +30,14 @@ def round_steps(low: float, high: float, wanted: int) -> list[float]:
     return [k * step for k in range(first, last + 1)]
 
 
+def byte_steps(low: float, high: float, wanted: int) -> list[float]:
+    """About `wanted` numbers of bytes that are round in KiB, MiB or GiB."""
+    unit = 1.0
+    while (high - low) / wanted >= 256 * unit:
+        unit *= 1024
+    return [step * unit for step in round_steps(low / unit, high / unit, wanted)]
+
+
 def log_steps(low: float, high: float) -> list[float]:
     """Round numbers for a logarithmic axis: decades, with 2 and 5 between if there are few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -39,7 +50,7 @@ def time_steps(start_ps: int, end_ps: int, wanted: int) -> list[int]:
     """Round instants in a window."""
     span = max(1, end_ps - start_ps)
     raw = max(1.0, span / max(1, wanted))
-    magnitude = 10 ** int(math.floor(math.log10(raw)))
+    magnitude = 10 ** math.floor(math.log10(raw))
     step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= raw * 0.999)
     first = -(-start_ps // step)
     return [k * step for k in range(first, end_ps // step + 1)]
@@ -74,35 +85,53 @@ def time_ruler(
 
 
 def value_axis(
-    painter: QPainter, plot: QRectF, low: float, high: float, text: Callable[[float], str],
-    palette: Palette, *, wanted: int = 5, log: bool = False, title: str = "", left: bool = True,
-) -> Callable[[float], float]:  # fmt: skip
+    painter: QPainter,
+    plot: QRectF,
+    low: float,
+    high: float,
+    text: Callable[[float], str],
+    palette: Palette,
+    *,
+    wanted: int = 5,
+    log: bool = False,
+    title: str = "",
+    steps: Steps = round_steps,
+) -> Callable[[float], float]:
     """A vertical axis at the left of `plot` with grid lines; returns value -> y."""
     place = _scale(low, high, plot.bottom(), plot.top(), log)
-    for value in log_steps(low, high) if log else round_steps(low, high, wanted):
+    for value in log_steps(low, high) if log else steps(low, high, wanted):
         y = place(value)
         painter.setPen(QPen(palette.grid, 1))
         painter.drawLine(QLineF(plot.left(), y, plot.right(), y))
-        if left:
-            room = QRectF(plot.left() - 106, y - 8, 100, 16)
-            write(painter, room, text(value), palette.faint, align=RIGHT, pixels=10)
+        room = QRectF(plot.left() - 106, y - 8, 100, 16)
+        shown = text(value) if value else "0"
+        write(painter, room, shown, palette.faint, align=RIGHT, pixels=10)
     if title:
         write_rotated(painter, QPointF(plot.left() - 76, plot.center().y()), title, palette.text)
     return place
 
 
 def flat_axis(
-    painter: QPainter, plot: QRectF, low: float, high: float, text: Callable[[float], str],
-    palette: Palette, *, wanted: int = 6, log: bool = False, title: str = "",
-) -> Callable[[float], float]:  # fmt: skip
+    painter: QPainter,
+    plot: QRectF,
+    low: float,
+    high: float,
+    text: Callable[[float], str],
+    palette: Palette,
+    *,
+    wanted: int = 6,
+    log: bool = False,
+    title: str = "",
+    steps: Steps = round_steps,
+) -> Callable[[float], float]:
     """A horizontal axis below `plot` with grid lines; returns value -> x."""
     place = _scale(low, high, plot.left(), plot.right(), log)
-    for value in log_steps(low, high) if log else round_steps(low, high, wanted):
+    for value in log_steps(low, high) if log else steps(low, high, wanted):
         x = place(value)
         painter.setPen(QPen(palette.grid, 1))
         painter.drawLine(QLineF(x, plot.top(), x, plot.bottom()))
         room = QRectF(x - 50, plot.bottom() + 3, 100, 16)
-        write(painter, room, text(value), palette.faint, align=CENTRE, pixels=10)
+        write(painter, room, text(value) if value else "0", palette.faint, align=CENTRE, pixels=10)
     if title:
         room = QRectF(plot.left(), plot.bottom() + 20, plot.width(), 18)
         write(painter, room, title, palette.text, align=CENTRE)

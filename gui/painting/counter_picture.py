@@ -16,6 +16,8 @@ from gui.views.counter_store import CounterStore, Envelope
 
 def counter_text(unit: str, value: float) -> str:
     """A counter's value with its unit."""
+    if not value:
+        return f"0 {'W' if unit == 'mW' else unit}"
     if unit == "B":
         return format_bytes(round(value), 3)
     if unit == "B/s":

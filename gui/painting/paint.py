@@ -8,6 +8,13 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QPainter
 
 from cosim.errors import unknown
+from gui.painting.breakdown import paint_breakdown
+from gui.painting.compare import paint_compare
+from gui.painting.designs import paint_designs, paint_parallel
+from gui.painting.machine import paint_machine
+from gui.painting.memory import paint_memory
+from gui.painting.power import paint_power
+from gui.painting.roofline import paint_energy, paint_roofline
 from gui.painting.scene import Scene, Stores
 from gui.painting.timeline import paint_timeline
 from gui.views.view import View
@@ -16,6 +23,15 @@ Paint = Callable[[View, Stores, QPainter, QRectF], Scene]
 
 PICTURES: dict[str, Paint] = {
     "timeline": paint_timeline,
+    "breakdown": paint_breakdown,
+    "memory": paint_memory,
+    "power": paint_power,
+    "machine": paint_machine,
+    "designs": paint_designs,
+    "parallel": paint_parallel,
+    "roofline": paint_roofline,
+    "energy": paint_energy,
+    "compare": paint_compare,
 }
 
 

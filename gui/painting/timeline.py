@@ -250,7 +250,8 @@ def draw_layers(
             colour = colours.accent
         painter.fillRect(box.adjusted(0, 0, -0.8 if box.width() > 3 else 0, 0), colour)
         if box.width() > 22:
-            write(painter, box.adjusted(3, 0, -3, 0), span.name, on(colour), pixels=10, align=CENTRE)  # fmt: skip
+            room = box.adjusted(3, 0, -3, 0)
+            write(painter, room, span.name, on(colour), pixels=10, align=CENTRE)
         tip = (
             f"Layer {span.name}\nits work: {format_time(span.start_ps)} to "
             f"{format_time(span.end_ps)} ({format_time(span.end_ps - span.start_ps)})"

@@ -1,4 +1,4 @@
-"""The rows of one lane by place and by time, over a timeline whose repeated periods are stored once.
+"""The rows of one lane by place and by time, where repeated periods are stored once.
 
 A lane's rows are those of one component, in order; since a component does one thing at a time,
 neither their starts nor their ends ever decrease. A repetition of the timeline
@@ -47,7 +47,7 @@ class Item:
 class Period:
     """Items in order; `places` are those at which they begin, and the total."""
 
-    items: tuple[_Item, ...]
+    items: tuple[Item, ...]
     places: tuple[int, ...]
     rows: int
     """Rows of the whole timeline in one period."""
@@ -81,7 +81,7 @@ class LaneIndex:
         self._starts = _Column(starts, positions)
         self._ends = _Column(ends, positions)
         self.root = _period(positions, 0, len(starts), tuple(blocks))
-        self.plain = all(item.inner is None for item in self.root.items)
+        self.plain = not blocks
 
     def __len__(self) -> int:
         return self.root.size

@@ -12,19 +12,18 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.analysis.memory import group_starts, memory_over_time
 from cosim.analysis.summary import Analysis, analyse
 from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.machine.program_file import program_from_data
 from cosim.mapping.program import Program
+from cosim.timeline.rows import Rows
 from cosim.timeline.run_folder import RunFolder, load_run
 from gui.views.counter_store import CounterStore
 from gui.views.design_values import design_from_values
@@ -32,7 +31,6 @@ from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
-from gui.views.tensor_map import TensorMap, tensor_map
 
 MOST_ROWS = 30_000_000
 """Runs with more rows, compressed ones, have no counters and no critical path over all of it."""
@@ -171,27 +169,29 @@ class Run:
     def memory_facts(self) -> Any:
         """Phases, peak and what is alive then (`cosim.analysis.memory.MemoryOverTime`) or None."""
         with self._lock:
-            return memory_over_time(self.program, self.timeline.rows(), self.makespan_ps)
+            return memory_over_time(self.program, self.few_rows, self.makespan_ps)
 
     @cached_property
     def tensors(self) -> TensorMap:
         """Tensors as rectangles of address and time."""
         with self._lock:
-            starts = group_starts(self.program, self.timeline.rows())
+            starts = group_starts(self.program, self.few_rows)
             return tensor_map(self.program.facts.get("memory"), starts, self.makespan_ps)
+
+    @property
+    def few_rows(self) -> Rows:
+        """Rows among which each layer's first interval is: all, or one period of what repeats."""
+        return self.timeline.rows() if self.walkable else self.timeline.distinct()[0]
 
     def prepare(
         self, progress: Progress | None = None, stop: threading.Event | None = None
     ) -> None:
         """Make everything that walks over the timeline; returns early when `stop` is set."""
         tell = progress or (lambda what, part: None)
-        lanes = self.intervals.lanes
+        build = self.intervals.build_lane
         steps: list[tuple[str, Callable[[], object]]] = [
             ("layers", lambda: self.layers),
-            *(
-                (f"lane {s.lane.name}", lambda s=s: self.intervals.build_lane(s, stop))
-                for s in lanes
-            ),
+            *((f"lane {s.lane.name}", partial(build, s, stop)) for s in self.intervals.lanes),
             ("critical path", lambda: self.critical),
             ("counters", lambda: self.counters),
             ("memory", lambda: (self.memory, self.tensors)),
