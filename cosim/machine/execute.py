@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cosim.errors import CosimError, nearest
+from cosim.errors import CosimError, unknown
+from cosim.machine.fast_executor import FastExecutor
 from cosim.machine.program_file import program_to_data
 from cosim.machine.simpy_executor import SimPyExecutor, UserProcess
 from cosim.machine.validate import check_program
@@ -14,7 +15,9 @@ from cosim.timeline.outline import Outline
 from cosim.timeline.recorder import Progress
 from cosim.timeline.timeline import Timeline
 
-EXECUTORS = ("auto", "simpy")
+EXECUTORS = ("auto", "simpy", "fast", "python", "compiled")
+"""``auto`` is ``fast``, or ``simpy`` where a user's own process is attached. ``python`` and
+``compiled`` are the two ways in which the fast executor's kernel can run."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class RunResult:
     makespan_ps : int
         End of the last foreground interval.
     executor : str
-        Which executor ran.
+        Which executor ran: ``simpy``, or the ways in which the fast executor's kernel ran
+        (``python``, ``compiled``, or one after the other).
     tasks_simulated : int
         Tasks begun one by one, background components included.
     tasks_skipped : int
@@ -48,6 +52,7 @@ def run(
     program: Program,
     *,
     executor: str = "auto",
+    fast_forward: bool = True,
     progress: Progress | None = None,
     extra: Sequence[UserProcess] = (),
 ) -> RunResult:
@@ -58,6 +63,8 @@ def run(
     program : Program
     executor : str
         One of `EXECUTORS`; ``auto`` chooses.
+    fast_forward : bool
+        Whether the fast executor may jump over repetitions. The result is the same.
     progress : callable, optional
         Called now and then with the number of rows so far.
     extra : sequence of UserProcess
@@ -69,22 +76,42 @@ def run(
         A program that breaks the rules, a deadlock, an overfull pool.
     """
     if executor not in EXECUTORS:
+        raise unknown("executor", executor, EXECUTORS)
+    if extra and executor not in ("auto", "simpy"):
         raise CosimError(
-            f"unknown executor '{executor}'",
-            expected=f"one of {', '.join(EXECUTORS)}",
-            nearest=nearest(executor, EXECUTORS),
+            f"executor '{executor}' cannot run a user's own process", expected="auto or simpy"
         )
     check_program(program)
+    if extra or executor == "simpy":
+        return _run_simpy(program, extra, progress)
+    machine = FastExecutor(
+        program,
+        compiled={"python": False, "compiled": True}.get(executor),
+        fast_forward=fast_forward,
+        progress=progress,
+    )
+    table = machine.run()
+    return RunResult(
+        timeline=Timeline.from_table(lambda: outline_of(program), table, machine.blocks),
+        makespan_ps=machine.now_ps,
+        executor=", then ".join(machine.modes),
+        tasks_simulated=machine.tasks_simulated,
+        tasks_skipped=machine.tasks_skipped,
+        why_not_skipped=machine.why_not_skipped,
+    )
+
+
+def _run_simpy(
+    program: Program, extra: Sequence[UserProcess], progress: Progress | None
+) -> RunResult:
     machine = SimPyExecutor(program, extra=extra, progress=progress)
     table = machine.run()
-    outline = outline_of(program)
-    if extra and machine.attached is not None:
-        outline = _with_attached(outline, machine.attached.names)
+    names = machine.attached.names if machine.attached else []
     return RunResult(
-        timeline=Timeline.from_table(outline, table),
+        timeline=Timeline.from_table(lambda: _with_attached(outline_of(program), names), table),
         makespan_ps=machine.environment.now_ps,
         executor="simpy",
-        tasks_simulated=sum(machine.tasks_done),
+        tasks_simulated=sum(machine.tasks_begun),
         tasks_skipped=0,
         why_not_skipped="a user's own process is attached" if extra else "the SimPy executor ran",
     )

@@ -59,7 +59,7 @@ class SimPyExecutor:
         self.program = program
         self.environment = MachineEnvironment(program)
         self.recorder = Recorder(progress)
-        self.tasks_done = [0] * len(program.components)
+        self.tasks_begun = [0] * len(program.components)
         self._extra = extra
         pools = [*self.environment.pools, TokenPool(self.environment, -1, NO_POOL)]
         self._steps = [
@@ -86,7 +86,7 @@ class SimPyExecutor:
         Returns
         -------
         table : int64 array, shape (n_rows, 8)
-            Columns as in `cosim.timeline.rows.COLUMN_TYPES`.
+            Columns as in `cosim.timeline.timeline.STORED_TYPES`.
 
         Raises
         ------
@@ -104,15 +104,15 @@ class SimPyExecutor:
     def _component(self, rank: int) -> Generator[None, None, None]:
         """Walk through the stream of one component and obey its steps."""
         environment = self.environment
-        steps, done = self._steps, self.tasks_done
+        steps, begun = self._steps, self.tasks_begun
         queue, armed = environment._queue, environment.armed
         append = self.recorder.append
         component = self.program.components[rank]
         background, held = component.background, self._held[rank]
-        task, start, cause, cause_row, last_row = -1, -1, -1, -1, -1
+        start, cause, cause_row, last_row = -1, -1, -1, -1
         now = 0
         for task, template in enumerate(expand(component.stream)):
-            done[rank] = task
+            begun[rank] = task + 1
             if background:
                 held[:] = [0] * len(held)
             for kind, pool, amount, detail in steps[template]:
@@ -152,7 +152,6 @@ class SimPyExecutor:
                     if background:
                         held[pool.index] -= amount
                     pool.release(amount, rank, last_row)
-        done[rank] = task + 1
         if not background:
             environment.unfinished -= 1
         yield

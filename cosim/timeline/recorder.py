@@ -46,8 +46,11 @@ class Recorder:
                 self._progress(self.count)
 
     def table(self) -> NDArray[np.int64]:
-        """All rows, shape (n_rows, 8)."""
+        """All rows, shape (n_rows, 8), the last column the number of rows back to the cause."""
         self.flush()
         if not self._chunks:
             return np.empty((0, 8), np.int64)
-        return np.concatenate(self._chunks)
+        table = np.concatenate(self._chunks)
+        cause_row = table[:, 7]
+        table[:, 7] = np.where(cause_row >= 0, np.arange(len(table)) - cause_row, 0)
+        return table

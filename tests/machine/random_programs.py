@@ -48,12 +48,19 @@ class _Builder:
 
 @st.composite
 def programs(
-    draw: st.DrawFn, *, max_iterations: int = 12, background: bool = True, bounded: bool = True
+    draw: st.DrawFn,
+    *,
+    max_tasks: int = 150,
+    max_iterations: int = 12,
+    background: bool = True,
+    bounded: bool = True,
 ) -> Program:
     """A program that runs to its end.
 
     Parameters
     ----------
+    max_tasks : int
+        Largest number of tasks of a component.
     max_iterations : int
         Largest count of a loop.
     background : bool
@@ -68,7 +75,7 @@ def programs(
         cause = draw(st.sampled_from([Cause.DRAM_BUSY, Cause.POWER, Cause.BANDWIDTH]))
         build.shared.append(build.pool(level, phase, cause, "channel", level if bounded else None))
     for _ in range(draw(st.integers(1, 2))):
-        _pipeline(draw, build, max_iterations, bounded)
+        _pipeline(draw, build, max_tasks, max_iterations, bounded)
     if background:
         for _ in range(draw(st.integers(0, 2))):
             _background(draw, build)
@@ -89,10 +96,13 @@ Shape = tuple["int | tuple[int, Shape]", ...]
 """A loop tree over kinds of iterations, which all components of a pipeline share."""
 
 
-def _pipeline(draw: st.DrawFn, build: _Builder, max_iterations: int, bounded: bool) -> None:
+def _pipeline(
+    draw: st.DrawFn, build: _Builder, max_tasks: int, max_iterations: int, bounded: bool
+) -> None:
     length = draw(st.integers(1, 4))
     kinds = draw(st.integers(1, 3))
-    shape = _shape(draw, kinds, max_iterations, draw(st.integers(0, 2)))
+    layers = draw(st.sampled_from([1, 1, 2, 5]))
+    shape = _shape(draw, kinds, max_tasks // layers, max_iterations, draw(st.integers(0, 2)))
     handed = [draw(st.integers(1, 3)) for _ in range(kinds)]
     links = []
     for _ in range(length - 1):
@@ -104,25 +114,26 @@ def _pipeline(draw: st.DrawFn, build: _Builder, max_iterations: int, bounded: bo
     for place in range(length):
         before = links[place - 1] if place else None
         after = links[place] if place < length - 1 else None
-        ids = [
-            build.template(_steps(draw, build, before, after, amount), f"work {place}")
-            for amount in handed
-        ]
-        build.components.append(Component(f"c{len(build.components)}", "engine", _tree(shape, ids)))
+        steps = [_steps(draw, build, before, after, amount) for amount in handed]
+        stream: tuple[int | Loop, ...] = ()
+        for _ in range(layers):  # the same steps under other names
+            ids = [build.template(list(kind), f"work {place}") for kind in steps]
+            stream += _tree(shape, ids)
+        build.components.append(Component(f"c{len(build.components)}", "engine", stream))
 
 
-def _shape(draw: st.DrawFn, kinds: int, max_iterations: int, depth: int) -> Shape:
+def _shape(draw: st.DrawFn, kinds: int, max_tasks: int, max_iterations: int, depth: int) -> Shape:
     nodes: list[int | tuple[int, Shape]] = []
-    for _ in range(draw(st.integers(1, 3))):
+    copies = draw(st.integers(1, 3)) if draw(st.booleans()) else 1
+    length = draw(st.integers(1, 3))
+    room = max(1, max_tasks // (length * copies))
+    for _ in range(length):
+        count = draw(st.integers(1, min(max_iterations, room)))
         if depth and draw(st.booleans()):
-            count = draw(st.integers(1, max_iterations))
-            nodes.append((count, _shape(draw, kinds, max_iterations, depth - 1)))
+            nodes.append((count, _shape(draw, kinds, room // count, max_iterations, depth - 1)))
         else:
-            count = draw(st.integers(1, max_iterations))
             nodes.append((count, (draw(st.integers(0, kinds - 1)),)))
-    if draw(st.booleans()):
-        nodes = nodes * draw(st.integers(1, 3))
-    return tuple(nodes)
+    return tuple(nodes) * copies
 
 
 def _tree(shape: Shape, ids: list[int]) -> tuple[int | Loop, ...]:

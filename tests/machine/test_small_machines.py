@@ -10,7 +10,7 @@ from cosim.mapping.program import Component, Loop, Pool, PoolPhase, Program, Tas
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK = range(4)
-BOTH = ("simpy",)
+BOTH = ("simpy", "python", "compiled")
 
 
 def machine(pools, components, templates) -> Program:

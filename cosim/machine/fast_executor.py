@@ -1,0 +1,185 @@
+"""The fast executor: the kernel, uncompiled or compiled, with fast-forward at loop boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError
+from cosim.machine import kernel as k
+from cosim.machine.compiled import compiled_kernel, is_loaded
+from cosim.machine.deadlock import Request, deadlock_error, overflow_error
+from cosim.machine.fast_forward import FastForward
+from cosim.machine.flatten import flatten
+from cosim.mapping.program import Program, count_tasks
+from cosim.timeline.blocks import Block
+from cosim.timeline.recorder import Progress
+
+THINK_OVER = 8_000
+"""Tasks run uncompiled before compiling is thought over."""
+
+WORTH_LOADING = 150_000
+"""Tasks still to be simulated that make loading the compiled kernel worth its second or two."""
+
+WORTH_CONVERTING = 100
+"""Tasks that make it worth to hand the memory to a compiled kernel that is loaded already."""
+
+
+class FastExecutor:
+    """Runs one program, once.
+
+    Parameters
+    ----------
+    program : Program
+        Checked (`cosim.machine.validate.check_program`).
+    compiled : bool, optional
+        Whether to compile. By default that is decided by the work there is: a compiled kernel that
+        this process has loaded is used, and it is loaded where much remains to be simulated.
+    fast_forward : bool
+        Whether to jump over repetitions.
+    progress : Progress, optional
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        compiled: bool | None = None,
+        fast_forward: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        self.program = program
+        flat = flatten(program)
+        self.memory: k.Memory = flat.memory
+        self.modes: list[str] = []
+        self._advance: Callable[[k.Memory], int] = k.advance
+        self._signature: Callable[..., int] = k.signature
+        self._forward = FastForward(program, flat) if fast_forward else None
+        self._total = sum(
+            count_tasks(part.stream) for part in program.components if not part.background
+        )
+        self._undecided = compiled is None
+        self._progress = progress
+        self._chunks: list[NDArray[np.int64]] = []
+        self._stored = 0
+        if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
+            self._compile()
+        else:
+            self.modes.append("python")
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Which of the rows repeat."""
+        return self._forward.blocks if self._forward else []
+
+    @property
+    def tasks_simulated(self) -> int:
+        """Tasks begun one by one."""
+        return int(self.memory[k.TASKS])
+
+    @property
+    def tasks_skipped(self) -> int:
+        """Tasks jumped over."""
+        return self._forward.skipped if self._forward else 0
+
+    @property
+    def why_not_skipped(self) -> str:
+        """Why nothing was skipped, empty if something was."""
+        return self._forward.why_not() if self._forward else "fast-forward was turned off"
+
+    @property
+    def now_ps(self) -> int:
+        """Present time in picoseconds."""
+        return int(self.memory[k.NOW])
+
+    def run(self) -> NDArray[np.int64]:
+        """Run to the end of the last foreground component.
+
+        Returns
+        -------
+        table : int64 array, shape (n_stored, 8)
+            Columns as in `cosim.timeline.timeline.STORED_TYPES`; `blocks` says what repeats.
+
+        Raises
+        ------
+        CosimError
+            Deadlock, or a pool filled above its capacity.
+        """
+        if self.memory[k.UNFINISHED] == 0:
+            return np.empty((0, k.ROW_FIELDS), np.int64)
+        if self._forward:
+            self._forward.begin(self.memory)
+        elif self._undecided:
+            self.memory[k.TASK_LIMIT] = THINK_OVER
+        while True:
+            status = self._advance(self.memory)
+            if status == k.ENDED:
+                break
+            if status == k.BUFFER_FULL:
+                self._flush()
+            elif status == k.SAMPLED and self._forward:
+                position = self._stored + int(self.memory[k.BUFFERED])
+                self._forward.sample(self.memory, self._signature, position)
+                self._think_over()
+            elif status == k.LIMIT_REACHED:
+                if self._forward:
+                    self._forward.reconsider(self.memory)
+                else:
+                    self.memory[k.TASK_LIMIT] = k.NEVER
+                self._think_over()
+            else:
+                raise self._failure(status)
+        self._flush()
+        return np.concatenate(self._chunks) if self._chunks else np.empty((0, 8), np.int64)
+
+    def _think_over(self) -> None:
+        """Load the compiled kernel if what is left to simulate seems worth it."""
+        if not self._undecided or self.tasks_simulated < THINK_OVER:
+            return
+        done = self.tasks_simulated + self.tasks_skipped
+        left = (self._total - done) * self.tasks_simulated / done
+        if left > WORTH_LOADING:
+            self._compile()
+
+    def _compile(self) -> None:
+        self._undecided = False
+        functions = compiled_kernel()
+        if functions is None:
+            if not self.modes:
+                self.modes.append("python")
+            return
+        self.memory = np.array(self.memory, np.int64)
+        self._advance, self._signature = functions["advance"], functions["signature"]
+        self.modes.append("compiled")
+
+    def _flush(self) -> None:
+        """Take the finished intervals out of the machine's buffer."""
+        count, first = int(self.memory[k.BUFFERED]), int(self.memory[k.ROWS])
+        if count:
+            rows = self.memory[first : first + count * k.ROW_FIELDS]
+            self._chunks.append(np.array(rows, np.int64).reshape(count, k.ROW_FIELDS))
+            self.memory[k.BUFFERED] = 0
+            self._stored += count
+            if self._progress is not None:
+                self._progress(int(self.memory[k.ROW]))
+
+    def _failure(self, status: int) -> CosimError:
+        m = [int(value) for value in self.memory[: int(self.memory[k.ROWS])]]
+        pools = range(m[k.POOLS], m[k.POOLS_END], m[k.POOL_SIZE])
+        if status == k.OVERFLOW:
+            pool = m[k.FAILED_POOL]
+            return overflow_error(
+                self.program,
+                m[m[k.RUNNING] + k.RANK],
+                m[pool + k.INDEX],
+                m[pool + k.LEVEL],
+                m[k.NOW],
+            )
+        waiting = [
+            Request(m[part + k.RANK], m[pool + k.INDEX], m[part + k.WAIT_AMOUNT])
+            for pool in pools
+            for part in m[pool + k.POOL_FIELDS : pool + k.POOL_FIELDS + m[pool + k.WAITING]]
+        ]
+        return deadlock_error(self.program, m[k.NOW], [m[pool] for pool in pools], waiting)

@@ -1,0 +1,438 @@
+"""Exact fast-forward: what the machine has done before, it will do again, so it need not be run.
+
+At the start of loop iterations of one component, the *lead*, the machine's state relative to now
+is compared with states seen before. If one recurs, the machine will do from here what it did from
+there, for as long as the tasks to come repeat those that followed then. So it jumps over whole
+periods: all times move on by a multiple of the period, all streams by a multiple of the tasks that
+a period holds, and the rows of a period are kept once with a repeat count. Nothing is estimated.
+
+The rules that make it exact:
+
+1. States are compared at clean points only (the end of an instant).
+2. A state is all that decides the future, relative to now (`kernel.signature`), without the loop
+   counters, which drift against each other by design.
+3. The tasks to come must repeat for every component separately, the one that it is in the middle
+   of included (`cosim.machine.repetition`).
+4. Whoever sleeps throughout a period (refresh, a sensor, a long transfer) is an alarm: known by the
+   task it is in, not by the time it has left, and the jump stops before it wakes.
+5. The newest occurrence of a state counts: an older one may belong to the filling of the pipeline.
+
+Loops are tried from the outermost in, so a jump covers whole rows or layers where these repeat;
+what repeats within was jumped over before, and blocks of rows nest. Where nothing repeats, one
+looks less and less often: the number of fruitless comparisons is bounded by the tasks simulated.
+
+Whatever is decided here depends on the program alone, not on how the kernel is run, so the blocks
+of a timeline are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cosim.machine import kernel as k
+from cosim.machine.flatten import Flat
+from cosim.machine.repetition import repeats
+from cosim.mapping.program import Loop, Node, Program
+from cosim.timeline.blocks import Block
+from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, Stream, locate
+
+MIN_LOOP_TASKS = 24
+"""Loops of fewer tasks are not worth a comparison."""
+
+PATIENCE = 6
+"""Fruitless comparisons on a loop level after which it is looked at half as often."""
+
+FREE_COMPARISONS = 60
+TASKS_PER_COMPARISON = 1200
+"""Fruitless comparisons that are made anyway, and the simulated tasks that earn a further one."""
+
+FIRST_STRETCH, LONGEST_STRETCH = 64, 16384
+"""Tasks simulated before the choice of the lead is thought over, at first and at most."""
+
+ALARM_AGE = 8
+"""Comparisons that a foreground component's hold outlasts before it counts as an alarm."""
+
+MAX_STATES = 4096
+"""States remembered for one loop level."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A moment at which the machine was looked at."""
+
+    time: int
+    tasks: tuple[int, ...]
+    position: int
+    row: int
+
+
+@dataclass
+class Level:
+    """A loop level of one component's stream."""
+
+    stride: int = 1
+    misses: int = 0
+    seen: dict[Any, Sample] = field(default_factory=dict)
+
+
+class FastForward:
+    """Watches one machine and jumps.
+
+    Parameters
+    ----------
+    program : Program
+    flat : Flat
+        Its machine.
+    """
+
+    def __init__(self, program: Program, flat: Flat) -> None:
+        streams = [to_stream(component.stream) for component in program.components]
+        alike, same = LoopTrees(flat.template_kinds), LoopTrees()
+        self._alike = [alike.sequence(stream) for stream in streams]
+        self._same = [same.sequence(stream) for stream in streams]
+        self._kinds_are_unique = len(set(flat.template_kinds)) == len(flat.template_kinds)
+        self._foreground = [
+            rank for rank, part in enumerate(program.components) if not part.background
+        ]
+        self._first_part = flat.memory[k.PARTS]
+        self._part_size = flat.memory[k.PART_SIZE]
+        self._first_instruction = [
+            flat.memory[self._first_part + rank * self._part_size + k.CODE]
+            for rank in range(len(streams))
+        ]
+        self._offsets: dict[int, list[int]] = {}
+        self._repeated_kinds = [_repeated(sequence) for sequence in self._alike]
+        self._levels: dict[tuple[int, int], Level] = {}
+        self._due: list[int] = []
+        self._times: deque[int] = deque([-1] * ALARM_AGE, maxlen=ALARM_AGE)
+        self._lead = -1
+        self._stretch = FIRST_STRETCH
+        self._tasks_then = [-2] * len(streams)
+        self._misses = 0
+        self._earned = 0
+        self.blocks: list[Block] = []
+        self.skipped = 0
+        self.compared = 0
+        self.recurred = 0
+
+    def begin(self, m: k.Memory) -> None:
+        """Prepare the machine for its first run."""
+        self.reconsider(m)
+
+    def sample(self, m: k.Memory, signature: Callable[..., int], position: int) -> None:
+        """Look at the machine at a clean point, jump if it may, and plan the next look.
+
+        Parameters
+        ----------
+        m : Memory
+            Paused with ``SAMPLED``.
+        signature : callable
+            `kernel.signature` or its compiled version.
+        position : int
+            Rows stored so far.
+        """
+        parts = self._parts(m)
+        tasks = tuple(part[k.TASK_NUMBER] for part in parts)
+        now = int(m[k.NOW])
+        jumped = False
+        if self._due:
+            self.compared += 1
+            key, alarms = self._signature(m, signature, parts)
+            here = Sample(now, tasks, position, int(m[k.ROW]))
+            for depth in self._due:
+                level = self._levels[self._lead, depth]
+                before = level.seen.get(key)
+                if before is not None and self._jump(m, parts, alarms, before, here, depth, key):
+                    jumped = True
+                    break
+                self._remember(level, key, here)
+                self._forget_within(depth)
+            self._times.append(now)
+        if not jumped:
+            self._misses += bool(self._due)
+        if parts[self._lead][k.FINISHED]:
+            self.reconsider(m)
+        else:
+            self._plan(m, int(m[self._part(self._lead) + k.TASK_NUMBER]))
+
+    def reconsider(self, m: k.Memory) -> None:
+        """Choose the component whose loops are watched: the one with most left to repeat."""
+        parts = self._parts(m)
+        tasks = [part[k.TASK_NUMBER] for part in parts]
+        left = {
+            rank: self._left_to_repeat(rank, max(0, tasks[rank]))
+            for rank in self._foreground
+            if not parts[rank][k.FINISHED] and tasks[rank] != self._tasks_then[rank]
+        }
+        self._tasks_then = tasks
+        if left.get(self._lead, 0) == 0:
+            self._lead = max(left, key=lambda rank: (left[rank], -rank), default=-1)
+            self._stretch = FIRST_STRETCH
+        else:
+            self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
+        m[k.TASK_LIMIT] = int(m[k.TASKS]) + self._stretch
+        if self._lead >= 0:
+            m[k.LEAD] = self._part(self._lead)
+            self._plan(m, tasks[self._lead])
+        else:
+            m[k.LEAD] = 0
+
+    def why_not(self) -> str:
+        """Why nothing was skipped, in words; empty if something was."""
+        if self.skipped:
+            return ""
+        if not self.compared:
+            return "no loop is long enough to repeat"
+        if not self.recurred:
+            return f"no state of the machine recurred ({self.compared} compared)"
+        return f"states recurred, but not the tasks to come ({self.compared} compared)"
+
+    def _parts(self, m: k.Memory) -> list[list[int]]:
+        size = self._part_size
+        first = self._first_part
+        flat = m[first : first + size * len(self._alike)]
+        numbers: list[int] = flat if isinstance(flat, list) else flat.tolist()
+        return [numbers[at : at + size] for at in range(0, len(numbers), size)]
+
+    def _part(self, rank: int) -> int:
+        return self._first_part + rank * self._part_size
+
+    def _signature(
+        self, m: k.Memory, signature: Callable[..., int], parts: list[list[int]]
+    ) -> tuple[Any, list[int]]:
+        count, pools = len(parts), self._part_size - k.PART_FIELDS
+        room = 6 * count + pools * (2 + count)
+        recently, long_ago = self._times[-1], self._times[0]
+        if isinstance(m, list):
+            out = [0] * room
+            size = signature(m, recently, long_ago, out)
+            return tuple(out[:size]), out[:count]
+        array = np.empty(room, np.int64)
+        size = signature(m, recently, long_ago, array)
+        return array[:size].tobytes(), array[:count].tolist()
+
+    def _jump(
+        self,
+        m: k.Memory,
+        parts: list[list[int]],
+        alarms: list[int],
+        before: Sample,
+        here: Sample,
+        depth: int,
+        key: Any,
+    ) -> bool:
+        """Jump over the periods between `before` and `here` that are sure to follow."""
+        self.recurred += 1
+        period = here.time - before.time
+        if period <= 0:
+            return False
+        lags = [now - then for now, then in zip(here.tasks, before.tasks, strict=True)]
+        most = min(
+            (
+                (part[k.HOLD_END] - here.time - 1) // period
+                for part, alarm in zip(parts, alarms, strict=True)
+                if alarm
+            ),
+            default=k.NEVER,
+        )
+        times = min(most, self._times_repeated(self._same, here.tasks, lags))
+        other = False
+        if times < 1 and not self._kinds_are_unique:
+            times = min(most, self._times_repeated(self._alike, here.tasks, lags))
+            other = True
+        if times < 1 or times == k.NEVER:
+            return False
+        after = self._move(m, parts, alarms, lags, before, here, times)
+        self._add_block(before, here, times, period, tuple(lags), other)
+        self._misses = max(0, self._misses - 1)
+        for (lead, level_depth), level in self._levels.items():
+            if level_depth > depth or lead != self._lead:
+                level.seen.clear()
+            else:
+                kept = {s: v for s, v in level.seen.items() if v.position <= before.position}
+                level.seen = kept
+        level = self._levels[self._lead, depth]
+        level.seen[key] = after
+        level.stride, level.misses = max(1, level.stride // 2), 0
+        skipped = times * sum(lags)
+        self.skipped += skipped
+        self._earned += min(skipped, 20 * TASKS_PER_COMPARISON)
+        return True
+
+    def _times_repeated(
+        self, sequences: list[Sequence], tasks: tuple[int, ...], lags: list[int]
+    ) -> int:
+        """How many periods all streams go on repeating."""
+        times = k.NEVER
+        for sequence, task, lag in zip(sequences, tasks, lags, strict=True):
+            if lag:
+                times = min(times, (repeats(sequence, task, lag) - 1) // lag)
+                if times < 1:
+                    break
+        return times
+
+    def _move(
+        self,
+        m: k.Memory,
+        parts: list[list[int]],
+        alarms: list[int],
+        lags: list[int],
+        before: Sample,
+        here: Sample,
+        times: int,
+    ) -> Sample:
+        """Move the machine on by `times` periods."""
+        shift = times * (here.time - before.time)
+        rows = times * (here.row - before.row)
+        for rank, (part, alarm, lag) in enumerate(zip(parts, alarms, lags, strict=True)):
+            address = self._part(rank)
+            if not alarm and part[k.HOLD_END] != k.NEVER:
+                m[address + k.HOLD_END] = part[k.HOLD_END] + shift
+                m[address + k.START] = part[k.START] + shift
+                if part[k.CAUSE_ROW] >= 0:
+                    m[address + k.CAUSE_ROW] = part[k.CAUSE_ROW] + rows
+            if lag:
+                self._go_to_task(m, rank, part[k.TASK_NUMBER] + times * lag)
+        m[k.NOW] = here.time + shift
+        m[k.ROW] = here.row + rows
+        tasks = tuple(task + times * lag for task, lag in zip(here.tasks, lags, strict=True))
+        return Sample(here.time + shift, tasks, here.position, here.row + rows)
+
+    def _go_to_task(self, m: k.Memory, rank: int, task: int) -> None:
+        """Set a component's loop counters as they are in the middle of a task."""
+        address = self._first_instruction[rank]
+        for place in locate(self._same[rank], task):
+            address += 4 * self._instructions_before(place.sequence)[place.node]
+            if place.sequence.bodies[place.node] is not None:
+                m[address + 3] = place.sequence.counts[place.node] - place.iteration
+            address += 4
+        part = self._part(rank)
+        m[part + k.CODE] = address
+        m[part + k.TEMPLATE] = m[address - 3]
+        m[part + k.TASK_NUMBER] = task
+
+    def _instructions_before(self, sequence: Sequence) -> list[int]:
+        """Instructions before every node of a sequence, and of all (see `kernel`)."""
+        known = self._offsets.get(id(sequence))
+        if known is None:
+            known = [0]
+            for body in sequence.bodies:
+                size = 1 if body is None else 2 + self._instructions_before(body)[-1]
+                known.append(known[-1] + size)
+            self._offsets[id(sequence)] = known
+        return known
+
+    def _add_block(
+        self,
+        before: Sample,
+        here: Sample,
+        times: int,
+        period: int,
+        lags: tuple[int, ...],
+        other: bool,
+    ) -> None:
+        if here.position == before.position:
+            return
+        inner = len(self.blocks)
+        while inner and self.blocks[inner - 1].first >= before.position:
+            inner -= 1
+        children = tuple(self.blocks[inner:])
+        self.blocks[inner:] = [
+            Block(before.position, here.position, times, period, lags, other, children)
+        ]
+
+    def _remember(self, level: Level, key: Any, here: Sample) -> None:
+        if len(level.seen) >= MAX_STATES:
+            level.seen.clear()
+        level.seen[key] = here
+        level.misses += 1
+        if level.misses >= PATIENCE:
+            level.stride *= 2
+            level.misses = 0
+
+    def _forget_within(self, depth: int) -> None:
+        """A new iteration of an outer loop: what was seen in the last one is of no use."""
+        for (lead, level_depth), level in self._levels.items():
+            if lead == self._lead and level_depth > depth:
+                level.seen.clear()
+
+    def _left_to_repeat(self, rank: int, task: int) -> int:
+        """Tasks left in the outermost loop around a task, and in equal nodes of the stream."""
+        sequence = self._alike[rank]
+        if task >= sequence.size:
+            return 0
+        outermost = locate(sequence, task)[0]
+        left = sequence.starts[outermost.node + 1] - task
+        if sequence.kinds[outermost.node] in self._repeated_kinds[rank]:
+            return left
+        return left if sequence.bodies[outermost.node] is not None else 0
+
+    def _plan(self, m: k.Memory, task: int) -> None:
+        """Choose the task of the lead at which to look next, and for which loop levels."""
+        self._due = []
+        m[k.LEAD_TASK] = k.NEVER
+        allowed = FREE_COMPARISONS + (int(m[k.TASKS]) + self._earned) // TASKS_PER_COMPARISON
+        sequence = self._alike[self._lead]
+        task = max(0, task)
+        if self._misses > allowed or task >= sequence.size:
+            return
+        start = 0
+        nearest = k.NEVER
+        for depth, place in enumerate(locate(sequence, task)):
+            start += place.sequence.starts[place.node]
+            candidates = [(depth, self._next_iteration(place, start, depth))]
+            if depth == 0:
+                candidates.append((-1, self._next_node(place)))
+            for level, boundary in candidates:
+                if boundary < nearest:
+                    nearest, self._due = boundary, [level]
+                elif boundary == nearest and boundary < k.NEVER:
+                    self._due.append(level)
+            body = place.sequence.bodies[place.node]
+            if body is not None:
+                start += place.iteration * body.size
+        self._due.sort()
+        m[k.LEAD_TASK] = nearest
+
+    def _next_iteration(self, place: Place, start: int, depth: int) -> int:
+        """First task of the next iteration of a loop that is worth a look."""
+        body = place.sequence.bodies[place.node]
+        count = place.sequence.counts[place.node]
+        if body is None or count * body.size < MIN_LOOP_TASKS:
+            return k.NEVER
+        stride = self._levels.setdefault((self._lead, depth), Level()).stride
+        iteration = (place.iteration // stride + 1) * stride
+        return start + iteration * body.size if iteration < count else k.NEVER
+
+    def _next_node(self, place: Place) -> int:
+        """First task of the next node of the stream that has an equal among the others."""
+        repeated = self._repeated_kinds[self._lead]
+        stride = self._levels.setdefault((self._lead, -1), Level()).stride
+        if not repeated:
+            return k.NEVER
+        kinds = place.sequence.kinds
+        for node in range(place.node + stride, min(place.node + stride + 64, len(kinds))):
+            if kinds[node] in repeated:
+                return place.sequence.starts[node]
+        return k.NEVER
+
+
+def to_stream(nodes: tuple[Node, ...]) -> Stream:
+    """A program's stream in the form that `LoopTrees` reads."""
+    return tuple(
+        (node.count, to_stream(node.body)) if isinstance(node, Loop) else node for node in nodes
+    )
+
+
+def _repeated(sequence: Sequence) -> set[int]:
+    """Kinds of nodes that occur more than once."""
+    seen: set[int] = set()
+    repeated: set[int] = set()
+    for kind in sequence.kinds:
+        (repeated if kind in seen else seen).add(kind)
+    return repeated

@@ -1,0 +1,135 @@
+"""A program as the memory of integers that `cosim.machine.kernel` runs in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cosim.machine import kernel as k
+from cosim.machine.deadlock import net_producers
+from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step
+
+BUFFER_ROWS = 4096
+
+
+@dataclass
+class Flat:
+    """A machine about to run a program.
+
+    Attributes
+    ----------
+    memory : list of int
+        See `cosim.machine.kernel`.
+    template_kinds : list of int
+        Number of every template's steps; templates of the same steps share one.
+    """
+
+    memory: list[int]
+    template_kinds: list[int]
+
+
+def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
+    """Lay out a machine that is about to run a program.
+
+    Parameters
+    ----------
+    program : Program
+        Checked.
+    buffer_rows : int
+        How many intervals the machine may record before it must be emptied.
+    """
+    part_size = k.PART_FIELDS + len(program.pools)
+    pool_size = k.POOL_FIELDS + len(program.components)
+    parts = k.SCALARS
+    pools = parts + part_size * len(program.components)
+    steps = pools + pool_size * len(program.pools)
+
+    memory = [0] * k.SCALARS
+    for rank, component in enumerate(program.components):
+        memory += _part(rank, component) + [0] * len(program.pools)
+    memory += _pools(program, pools, pool_size)
+    ranges, kinds = _add_steps(program, pools, pool_size, memory)
+    for rank, component in enumerate(program.components):
+        memory[parts + rank * part_size + k.CODE] = len(memory)
+        _add_nodes(component.stream, ranges, memory)
+        memory += (k.FINISH, 0, 0, 0)
+
+    memory[k.PARTS : k.PART_SIZE + 1] = (parts, pools, part_size)
+    memory[k.POOLS : k.POOL_SIZE + 1] = (pools, steps, pool_size)
+    memory[k.READY_COUNT] = len(program.components)
+    memory[k.UNFINISHED] = sum(not part.background for part in program.components)
+    memory[k.TASK_LIMIT] = k.NEVER
+    memory[k.BUFFER_ROWS] = buffer_rows
+    memory[k.ROWS] = len(memory)
+    memory += [0] * (buffer_rows * k.ROW_FIELDS)
+    return Flat(memory, kinds)
+
+
+def _part(rank: int, component: Component) -> list[int]:
+    part = [0] * k.PART_FIELDS
+    part[k.RANK] = rank
+    part[k.TASK_NUMBER] = part[k.TEMPLATE] = part[k.START] = part[k.CAUSE] = -1
+    part[k.CAUSE_ROW] = part[k.LAST_ROW] = -1
+    part[k.HOLD_END] = k.NEVER
+    part[k.READY] = 1
+    part[k.BACKGROUND] = int(component.background)
+    cause = component.release_cause
+    part[k.RELEASE_CAUSE] = -1 if cause is None else int(cause)
+    return part
+
+
+def _pools(program: Program, first: int, size: int) -> list[int]:
+    produced = net_producers(program)
+    order = sorted(range(len(program.pools)), key=lambda index: (program.pools[index].phase, index))
+    flat: list[int] = []
+    for index, pool in enumerate(program.pools):
+        fields = [0] * size
+        fields[k.LEVEL] = pool.initial
+        fields[k.CAPACITY] = k.NEVER if pool.capacity is None else pool.capacity
+        fields[k.IMMEDIATE] = int(pool.phase == PoolPhase.IMMEDIATE)
+        fields[k.POOL_CAUSE] = int(pool.cause)
+        fields[k.PRODUCED] = int(produced[index])
+        fields[k.IN_ORDER] = first + order[index] * size
+        fields[k.INDEX] = index
+        flat += fields
+    return flat
+
+
+def _add_steps(
+    program: Program, first_pool: int, pool_size: int, memory: list[int]
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """Add all steps; where every template's are, and its kind. Equal ones are shared."""
+    ranges: list[tuple[int, int]] = []
+    kinds: list[int] = []
+    known: dict[tuple[Step, ...], tuple[int, tuple[int, int]]] = {}
+    periods = program.clock_periods_ps
+    for template in program.templates:
+        entry = known.get(template.steps)
+        if entry is None:
+            first = len(memory)
+            for kind, a, b, c in template.steps:
+                if kind == k.HOLD:
+                    memory += (k.HOLD, a * periods[b], 0, 0)
+                elif kind == k.MARK:
+                    memory += (k.MARK, a, 0, 0)
+                else:
+                    memory += (int(kind), first_pool + a * pool_size, b, c)
+            entry = known[template.steps] = (len(known), (first, len(memory)))
+        kinds.append(entry[0])
+        ranges.append(entry[1])
+    return ranges, kinds
+
+
+def _add_nodes(nodes: tuple[Node, ...], ranges: list[tuple[int, int]], memory: list[int]) -> None:
+    for node in nodes:
+        if isinstance(node, Loop):
+            if node.count <= 0:
+                continue
+            begin = len(memory)
+            memory += (k.BEGIN, node.count, 0, 0)
+            _add_nodes(node.body, ranges, memory)
+            if len(memory) == begin + 4:  # nothing in it
+                del memory[begin:]
+            else:
+                memory += (k.END, begin + 4, begin, 0)
+        else:
+            memory += (k.TASK, node, *ranges[node])

@@ -1,0 +1,381 @@
+"""The fast executor's interpreter: the semantics of `cosim.machine.simpy_executor` over integers.
+
+One text, run in two ways: as it stands, on a list of integers, and compiled by numba, on an int64
+array (`cosim.machine.compiled`). It therefore uses nothing but integers, indexing and calls to its
+own functions. The whole machine is one memory `m`; components, pools, steps and instructions are
+addresses in it. So a run can pause, be shifted in time by the fast-forward
+(`cosim.machine.fast_forward`), and go on. `cosim.machine.flatten` lays the memory out:
+
+============  ==============================================================================
+scalars       all there is one of, from address 0
+parts         the components by rank, `PART_FIELDS` integers each, then one integer a pool: the
+              tokens of it that a background component took in its present task
+pools         `POOL_FIELDS` integers each, then the parts that wait for it, in order of service
+steps         four integers each, as in the program; a HOLD's is its duration in picoseconds
+instructions  four integers each: the loop trees of all streams
+rows          buffer of finished intervals, `ROW_FIELDS` integers each
+============  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+NEVER = 1 << 62
+
+# steps: ACQUIRE and RELEASE pool, amount, priority; HOLD picoseconds; MARK lane
+ACQUIRE, HOLD, RELEASE, MARK = 0, 1, 2, 3
+
+# instructions: a task (template, its first step, the end of its steps), the begin of a loop
+# (count, -, iterations left), its end (first instruction of its body, its begin), the end of all
+TASK, BEGIN, END, FINISH = 0, 1, 2, 3
+
+(NOW, READY_COUNT, ARMED_COUNT, RUNNING, UNFINISHED, TASKS, TASK_LIMIT, ROW, BUFFERED, BUFFER_ROWS,
+ LEAD, LEAD_TASK, SAMPLE, FAILED_POOL, PARTS, PARTS_END, PART_SIZE, POOLS, POOLS_END, POOL_SIZE,
+ ROWS, SCALARS) = range(22)  # fmt: skip
+
+(PLACE, STOP, CODE, TASK_NUMBER, TEMPLATE, START, CAUSE, CAUSE_ROW, LAST_ROW, HOLD_END, READY,
+ BACKGROUND, RELEASE_CAUSE, WAIT_POOL, WAIT_AMOUNT, WAIT_PRIORITY, WAIT_SINCE, FINISHED, RANK,
+ PART_FIELDS) = range(20)  # fmt: skip
+
+(LEVEL, CAPACITY, IMMEDIATE, POOL_CAUSE, WAITING, ARMED, RELEASER, RELEASING_ROW, PRODUCED,
+ IN_ORDER, INDEX, POOL_FIELDS) = range(12)  # fmt: skip
+
+ROW_FIELDS = 8
+
+# what `advance` returns: why it paused
+ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW = range(6)
+
+_START_CAUSE, _SEQUENCE_CAUSE, _NO_CAUSE = 0, 1, -1
+
+Memory = Any
+"""A list of int, or an int64 array."""
+
+
+def advance(m: Memory) -> int:
+    """Run until the end or until there is a reason to pause; say which.
+
+    ``SAMPLED`` and ``LIMIT_REACHED`` are given at clean points only: an instant is complete, nobody
+    can go on in it and no pool has anything to grant.
+    """
+    while True:
+        if m[RUNNING] == 0:
+            if m[READY_COUNT] > 0:
+                if not _resume_lowest(m):
+                    return DEADLOCK
+            elif m[ARMED_COUNT] > 0:
+                _arbitrate(m, _take_armed(m))
+                continue
+            else:
+                if m[SAMPLE]:
+                    m[SAMPLE] = 0
+                    return SAMPLED
+                if m[TASKS] >= m[TASK_LIMIT]:
+                    return LIMIT_REACHED
+                if not _next_instant(m):
+                    return DEADLOCK
+                continue
+        status = _run_component(m)
+        if status >= 0:
+            return status
+        m[RUNNING] = 0
+
+
+def _next_instant(m: Memory) -> bool:
+    """Go on to the time at which the next hold ends; False if nobody holds."""
+    time = NEVER
+    for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
+        end = m[part + HOLD_END]
+        if end < time:
+            time = end
+    if time == NEVER:
+        return False
+    count = 0
+    for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
+        if m[part + HOLD_END] == time:
+            m[part + READY] = 1
+            count += 1
+    m[READY_COUNT] = count
+    m[NOW] = time
+    return True
+
+
+def _resume_lowest(m: Memory) -> bool:
+    """Let the lowest rank that can go on do so; False if that would lead nowhere, for ever."""
+    part = m[PARTS]
+    while m[part + READY] == 0:
+        part += m[PART_SIZE]
+    m[part + READY] = 0
+    m[READY_COUNT] -= 1
+    m[RUNNING] = part
+    if m[part + HOLD_END] != NEVER:
+        m[part + HOLD_END] = NEVER
+        if m[part + BACKGROUND]:
+            return not _is_stuck(m)
+    elif m[part + WAIT_POOL] != 0:
+        if m[part + BACKGROUND]:
+            m[part + PART_FIELDS + m[m[part + WAIT_POOL] + INDEX]] += m[part + WAIT_AMOUNT]
+        m[part + WAIT_POOL] = 0
+    return True
+
+
+def _take_armed(m: Memory) -> int:
+    """The first armed pool by (phase, index)."""
+    place = m[POOLS]
+    pool: int = m[place + IN_ORDER]
+    while m[pool + ARMED] == 0:
+        place += m[POOL_SIZE]
+        pool = m[place + IN_ORDER]
+    m[pool + ARMED] = 0
+    m[ARMED_COUNT] -= 1
+    return pool
+
+
+def _run_component(m: Memory) -> int:
+    """Obey the steps of the running component until it must wait; -1, or why the run pauses."""
+    part = m[RUNNING]
+    now = m[NOW]
+    step = m[part + PLACE]
+    stop = m[part + STOP]
+    while True:
+        if step == stop:
+            if not _next_task(m, part):
+                return ENDED if m[UNFINISHED] == 0 else -1
+            step = m[part + PLACE]
+            stop = m[part + STOP]
+        kind = m[step]
+        if kind == ACQUIRE:
+            pool = m[step + 1]
+            amount = m[step + 2]
+            if m[pool + LEVEL] >= amount and (
+                m[pool + IMMEDIATE]
+                # nobody else can ask for anything in this instant: the pool would grant
+                or m[pool + WAITING] + m[READY_COUNT] + m[ARMED_COUNT] == 0
+            ):
+                m[pool + LEVEL] -= amount
+                if m[part + BACKGROUND]:
+                    m[part + PART_FIELDS + m[pool + INDEX]] += amount
+            else:
+                m[part + PLACE] = step + 4
+                _request(m, part, pool, amount, m[step + 3])
+                return -1
+        elif kind == RELEASE:
+            if not _release(m, part, m[step + 1], m[step + 2]):
+                return OVERFLOW
+        elif kind == HOLD:
+            if m[part + START] < 0:
+                _begin_interval(m, part)
+            if m[step + 1] > 0:
+                m[part + PLACE] = step + 4
+                m[part + HOLD_END] = now + m[step + 1]
+                return -1
+        else:
+            if m[BUFFERED] == m[BUFFER_ROWS]:
+                m[part + PLACE] = step
+                return BUFFER_FULL
+            _mark(m, part, m[step + 1])
+        step += 4
+
+
+def _next_task(m: Memory, part: int) -> bool:
+    """Walk on in the stream's loops to the next task; False at its end."""
+    place = m[part + CODE]
+    while m[place] != TASK:
+        if m[place] == BEGIN:
+            m[place + 3] = m[place + 1]
+            place += 4
+        elif m[place] == END:
+            begin = m[place + 2]
+            m[begin + 3] -= 1
+            place = m[place + 1] if m[begin + 3] > 0 else place + 4
+        else:
+            m[part + CODE] = place
+            m[part + FINISHED] = 1
+            m[part + TASK_NUMBER] += 1
+            if not m[part + BACKGROUND]:
+                m[UNFINISHED] -= 1
+            if part == m[LEAD]:
+                m[SAMPLE] = 1
+            return False
+    m[part + CODE] = place + 4
+    m[part + TEMPLATE] = m[place + 1]
+    m[part + PLACE] = m[place + 2]
+    m[part + STOP] = m[place + 3]
+    m[part + TASK_NUMBER] += 1
+    m[TASKS] += 1
+    if part == m[LEAD] and m[part + TASK_NUMBER] >= m[LEAD_TASK]:
+        m[SAMPLE] = 1
+    if m[part + BACKGROUND]:
+        for place in range(part + PART_FIELDS, part + m[PART_SIZE]):
+            m[place] = 0
+    return True
+
+
+def _begin_interval(m: Memory, part: int) -> None:
+    """Fix start and cause of the interval that the first HOLD since the last MARK begins."""
+    m[part + START] = m[NOW]
+    if m[NOW] == 0:
+        m[part + CAUSE] = _START_CAUSE
+        m[part + CAUSE_ROW] = -1
+    elif m[part + CAUSE] == _NO_CAUSE:
+        m[part + CAUSE] = _SEQUENCE_CAUSE
+        m[part + CAUSE_ROW] = m[part + LAST_ROW]
+
+
+def _mark(m: Memory, part: int, lane: int) -> None:
+    """Record the interval that ends now."""
+    row = m[ROWS] + m[BUFFERED] * ROW_FIELDS
+    m[row] = m[part + RANK]
+    m[row + 1] = m[part + TEMPLATE]
+    m[row + 2] = m[part + TASK_NUMBER]
+    m[row + 3] = lane
+    m[row + 4] = m[part + START]
+    m[row + 5] = m[NOW]
+    m[row + 6] = m[part + CAUSE]
+    # how many rows back: the same in every repetition
+    m[row + 7] = m[ROW] - m[part + CAUSE_ROW] if m[part + CAUSE_ROW] >= 0 else 0
+    m[part + LAST_ROW] = m[ROW]
+    m[part + START] = -1
+    m[part + CAUSE] = _NO_CAUSE
+    m[BUFFERED] += 1
+    m[ROW] += 1
+
+
+def _request(m: Memory, part: int, pool: int, amount: int, priority: int) -> None:
+    """Put a request in line by (priority, arrival, rank)."""
+    now = m[NOW]
+    m[part + WAIT_POOL] = pool
+    m[part + WAIT_AMOUNT] = amount
+    m[part + WAIT_PRIORITY] = priority
+    m[part + WAIT_SINCE] = now
+    first = pool + POOL_FIELDS
+    place = first + m[pool + WAITING]
+    while place > first:
+        other = m[place - 1]
+        if m[other + WAIT_PRIORITY] < priority:
+            break
+        if m[other + WAIT_PRIORITY] == priority and (m[other + WAIT_SINCE] < now or other < part):
+            break
+        m[place] = other
+        place -= 1
+    m[place] = part
+    m[pool + WAITING] += 1
+    _arm(m, pool)
+
+
+def _arm(m: Memory, pool: int) -> None:
+    """Let an arbitrated pool decide at the end of the instant, if its first request fits."""
+    if m[pool + IMMEDIATE] or m[pool + ARMED]:
+        return
+    if m[m[pool + POOL_FIELDS] + WAIT_AMOUNT] <= m[pool + LEVEL]:
+        m[pool + ARMED] = 1
+        m[ARMED_COUNT] += 1
+
+
+def _release(m: Memory, part: int, pool: int, amount: int) -> bool:
+    """Give tokens back; False if the pool then holds more than it can."""
+    if m[part + BACKGROUND]:
+        m[part + PART_FIELDS + m[pool + INDEX]] -= amount
+    m[pool + LEVEL] += amount
+    if m[pool + LEVEL] > m[pool + CAPACITY]:
+        m[FAILED_POOL] = pool
+        return False
+    m[pool + RELEASER] = part
+    m[pool + RELEASING_ROW] = m[part + LAST_ROW]
+    if m[pool + WAITING] > 0:
+        if m[pool + IMMEDIATE]:
+            _arbitrate(m, pool)
+        else:
+            _arm(m, pool)
+    return True
+
+
+def _arbitrate(m: Memory, pool: int) -> None:
+    """Grant in order while requests fit."""
+    first = pool + POOL_FIELDS
+    end = first + m[pool + WAITING]
+    place = first
+    while place < end and m[m[place] + WAIT_AMOUNT] <= m[pool + LEVEL]:
+        part = m[place]
+        m[pool + LEVEL] -= m[part + WAIT_AMOUNT]
+        m[part + READY] = 1
+        m[READY_COUNT] += 1
+        if m[NOW] > m[part + WAIT_SINCE]:
+            replaced = m[m[pool + RELEASER] + RELEASE_CAUSE]
+            m[part + CAUSE] = replaced if replaced >= 0 else m[pool + POOL_CAUSE]
+            m[part + CAUSE_ROW] = m[pool + RELEASING_ROW]
+        place += 1
+    granted = place - first
+    if granted > 0:
+        for left in range(place, end):
+            m[left - granted] = m[left]
+        m[pool + WAITING] -= granted
+
+
+def _is_stuck(m: Memory) -> bool:
+    """Whether only background components run and none of them can ever help the others.
+
+    Called before a background component goes on. See `cosim.machine.deadlock`.
+    """
+    if m[ARMED_COUNT] > 0:
+        return False
+    for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
+        if not m[part + BACKGROUND] and (m[part + READY] or m[part + HOLD_END] != NEVER):
+            return False
+    for pool in range(m[POOLS], m[POOLS_END], m[POOL_SIZE]):
+        for place in range(pool + POOL_FIELDS, pool + POOL_FIELDS + m[pool + WAITING]):
+            if m[m[place] + BACKGROUND]:
+                continue
+            level = m[pool + LEVEL]
+            for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
+                level += max(0, m[part + PART_FIELDS + m[pool + INDEX]])
+            if m[pool + PRODUCED] or m[m[place] + WAIT_AMOUNT] <= level:
+                return False
+            break
+    return True
+
+
+def signature(m: Memory, recently: int, long_ago: int, out: Memory) -> int:
+    """Write all that decides the future, relative to now, to `out`; return its length.
+
+    A component that sleeps is an alarm: one in the background whose present hold began before
+    `recently`, or any whose hold began before `long_ago`. It is known by its task instead of the
+    time that is left, takes no part in a period, and bounds how far one may jump. `out` begins
+    with a 1 for every component that is an alarm and a 0 for every other one.
+
+    Loop counters are left out by design: `cosim.machine.repetition` compares the coming tasks.
+    """
+    now = m[NOW]
+    size: int = (m[PARTS_END] - m[PARTS]) // m[PART_SIZE]
+    for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
+        rank = m[part + RANK]
+        out[rank] = 0
+        out[size] = -1 if m[part + FINISHED] else m[part + PLACE]
+        size += 1
+        if m[part + HOLD_END] == NEVER:
+            pass
+        elif m[part + START] < (recently if m[part + BACKGROUND] else long_ago):
+            out[rank] = 1
+            out[size] = m[part + TASK_NUMBER]
+            size += 1
+        else:
+            out[size] = m[part + HOLD_END] - now
+            out[size + 1] = m[part + START] - now
+            out[size + 2] = m[part + CAUSE]
+            out[size + 3] = m[part + CAUSE_ROW] - m[ROW] if m[part + CAUSE_ROW] >= 0 else 0
+            size += 4
+    for pool in range(m[POOLS], m[POOLS_END], m[POOL_SIZE]):
+        out[size] = m[pool + LEVEL]
+        out[size + 1] = m[pool + WAITING]
+        size += 2
+        for place in range(pool + POOL_FIELDS, pool + POOL_FIELDS + m[pool + WAITING]):
+            out[size] = m[place]
+            size += 1
+    return size
+
+
+FUNCTIONS = (
+    _next_instant, _take_armed, _next_task, _begin_interval, _mark, _arm, _arbitrate, _request,
+    _release, _is_stuck, _resume_lowest, _run_component, advance, signature,
+)  # fmt: skip
+"""All functions, each after those that it calls."""

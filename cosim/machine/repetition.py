@@ -1,0 +1,100 @@
+"""How long the coming tasks of a stream repeat those before, from its loop tree.
+
+Asking how far ``task j`` equals ``task j - lag`` is asking how long two places in the tree go on
+alike. Both are walked at once, and whatever is equal (a subtree, the rest of a loop's iterations)
+is passed in one step, so the answer takes time that grows with the depth of the tree and not with
+the number of tasks.
+"""
+
+from __future__ import annotations
+
+from cosim.timeline.loop_tree import Sequence, locate
+
+MAX_STEPS = 400
+"""Comparisons after which the answer is what is known so far: always a valid, smaller one."""
+
+
+class _Walker:
+    """A place in a loop tree, just before a node or before an iteration of a loop."""
+
+    __slots__ = ("iteration", "node", "sequence", "stack")
+
+    def __init__(self, root: Sequence, task: int) -> None:
+        way = locate(root, task)
+        last = way.pop()
+        self.stack = [(place.sequence, place.node, place.iteration) for place in way]
+        self.sequence, self.node, self.iteration = last.sequence, last.node, 0
+
+    def at_end(self) -> bool:
+        """Whether the whole stream has been walked; leaves finished bodies on the way."""
+        while self.node == len(self.sequence.kinds):
+            if not self.stack:
+                return True
+            self.sequence, self.node, iteration = self.stack.pop()
+            self.iteration = iteration
+            self.pass_iterations(1)
+        return False
+
+    def body(self) -> Sequence | None:
+        """Body of the loop ahead, None before a task."""
+        return self.sequence.bodies[self.node]
+
+    def iterations_left(self) -> int:
+        """Iterations of the loop ahead that are still to come."""
+        return self.sequence.counts[self.node] - self.iteration
+
+    def pass_iterations(self, count: int) -> None:
+        """Go past some iterations of the loop ahead, or past a task."""
+        self.iteration += count
+        if self.iteration == self.sequence.counts[self.node]:
+            self.node += 1
+            self.iteration = 0
+
+    def enter(self, body: Sequence) -> None:
+        """Go into the next iteration of the loop ahead."""
+        self.stack.append((self.sequence, self.node, self.iteration))
+        self.sequence, self.node, self.iteration = body, 0, 0
+
+
+def repeats(root: Sequence, task: int, lag: int) -> int:
+    """Number of tasks from `task` on that equal the task `lag` before them, one after the other.
+
+    Parameters
+    ----------
+    root : Sequence
+        The stream; its kinds say what is equal.
+    task : int
+        At least `lag`; ``root.size`` stands for the end of the stream, which equals nothing.
+    lag : int
+        Positive.
+
+    Returns
+    -------
+    int
+        A count that certainly repeats; at most `MAX_STEPS` comparisons are made.
+    """
+    if task >= root.size:
+        return 0
+    early, late = _Walker(root, task - lag), _Walker(root, task)
+    matched = 0
+    for _ in range(MAX_STEPS):
+        if late.at_end() or early.at_end():
+            break
+        first, second = early.body(), late.body()
+        if first is None and second is None:
+            if early.sequence.kinds[early.node] != late.sequence.kinds[late.node]:
+                break
+            matched += 1
+            early.pass_iterations(1)
+            late.pass_iterations(1)
+        elif first is not None and second is not None and first.kind == second.kind:
+            count = min(early.iterations_left(), late.iterations_left())
+            matched += count * first.size
+            early.pass_iterations(count)
+            late.pass_iterations(count)
+        elif second is None or (first is not None and first.size >= second.size):
+            assert first is not None
+            early.enter(first)
+        else:
+            late.enter(second)
+    return matched
