@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from typing import NamedTuple
 
 from cosim.design.design import Precision
 from cosim.mapping.dataflow import tile_cycles
@@ -42,8 +43,7 @@ class ArrayTask:
     """Component -> steps after its last task."""
 
 
-@dataclass(frozen=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     """One tile in its place: what it is, and whether it begins or ends something."""
 
     tile: Tile
@@ -55,6 +55,20 @@ class _Leaf:
     """Whether streaming operand and weight are loaded for this tile."""
     frees: tuple[bool, bool]
     """Whether this tile is their last use."""
+
+
+_Part = tuple[int, "_Leaf | list[_Part]"]
+"""How often something is repeated: a tile, or the parts of an inner loop."""
+
+
+def _stream(parts: list[_Part], tasks: Callable[[_Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
+    """A component's stream over a loop nest: what `tasks` makes of every leaf."""
+    body: list[Node] = []
+    for count, part in parts:
+        inner = tasks(part) if isinstance(part, _Leaf) else _stream(part, tasks)
+        if inner:
+            body += repeat(count, inner)
+    return tuple(body)
 
 
 class ArrayLowering:
@@ -79,46 +93,48 @@ class ArrayLowering:
     def emit(self) -> None:
         """Append this group's tasks to the streams of its components."""
         streams, axes = self.streams, self.task.plan.axes
+        tiles = self._tree(axes)
         load = {kind: load_lane(streams.load[kind]) for kind in ("input", "weight")}
         for lane in dict.fromkeys(load.values()):
             kinds = [kind for kind, name in load.items() if name == lane]
             if "weight" in kinds:
                 streams.streams[lane] += self._bias_loads(lane)
-            streams.streams[lane] += self._walk(axes, partial(self._load_tasks, kinds, lane))
-        streams.streams[self.design.array.name] += self._walk(axes, self._array_task)
-        outer = tuple(a for a in axes if a.cls != "k")
+            streams.streams[lane] += _stream(tiles, partial(self._load_tasks, kinds, lane))
+        streams.streams[self.design.array.name] += _stream(tiles, self._array_task)
+        results = self._tree(tuple(a for a in axes if a.cls != "k")) if self.reduced else tiles
         if self.has_vector:
-            streams.streams[self.design.vector.name] += self._walk(outer, self._vector_task)
+            streams.streams[self.design.vector.name] += _stream(results, self._vector_task)
         if self.request.store_result:
             lane = store_lane(streams.store)
-            streams.streams[lane] += self._walk(outer, partial(self._store_task, lane))
+            streams.streams[lane] += _stream(results, partial(self._store_task, lane))
 
-    def _walk(
-        self, axes: tuple[Axis, ...], leaf: Callable[[_Leaf], tuple[Node, ...]]
-    ) -> tuple[Node, ...]:
-        """The loop nest over `axes` with what `leaf` makes of every distinct tile."""
+    def _tree(self, axes: tuple[Axis, ...]) -> list[_Part]:
+        """The loop nest over `axes`, down to one leaf for tiles that look alike."""
+        loops = [axis.loop for axis in axes]
+        place = {loop: 1 << i for i, loop in enumerate(loops)}
+        every = (1 << len(loops)) - 1
+        reduced = sum(place.get(loop, 0) for loop in self.reduced)
+        a, w = (sum(place.get(loop, 0) for loop in kept) for kept in self.reuse)
 
-        def level(depth: int, at: dict[str, Run]) -> tuple[Node, ...]:
-            if depth == len(axes):
-                return leaf(self._leaf(at))
-            body: list[Node] = []
-            for run in self.tiles.runs[axes[depth].loop]:
-                body += repeat(run.count, level(depth + 1, {**at, axes[depth].loop: run}))
-            return tuple(body)
+        def level(depth: int, at: tuple[Run, ...], first: int, last: int) -> list[_Part]:
+            parts: list[_Part] = []
+            inside = depth + 1 == len(loops)
+            for run in self.tiles.runs[loops[depth]]:
+                here = (*at, run)
+                begins = first | (1 << depth if run.first else 0)
+                ends = last | (1 << depth if run.last else 0)
+                parts.append((run.count, leaf(here, begins, ends) if inside
+                              else level(depth + 1, here, begins, ends)))  # fmt: skip
+            return parts
 
-        return level(0, {})
+        def leaf(at: tuple[Run, ...], first: int, last: int) -> _Leaf:
+            return _Leaf(
+                self.tiles.tile(loops, at), first == every, last == every,
+                first & reduced == reduced, last & reduced == reduced,
+                (first & a == a, first & w == w), (last & a == a, last & w == w),
+            )  # fmt: skip
 
-    def _leaf(self, at: dict[str, Run]) -> _Leaf:
-        first = {loop for loop, run in at.items() if run.first}
-        last = {loop for loop, run in at.items() if run.last}
-        a, w = self.reuse
-        if len(at) < len(self.task.plan.axes):
-            a = w = ()
-        return _Leaf(
-            self.tiles[at], len(first) == len(at), len(last) == len(at),
-            first.issuperset(self.reduced), last.issuperset(self.reduced),
-            (first.issuperset(a), first.issuperset(w)), (last.issuperset(a), last.issuperset(w)),
-        )  # fmt: skip
+        return level(0, (), 0, 0) if loops else [(1, leaf((), 0, 0))]
 
     def _ends(self, lane: str, leaf: _Leaf) -> tuple[list[Step], list[Step]]:
         """Steps before the component's first and after its last task of the group."""

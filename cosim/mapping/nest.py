@@ -55,7 +55,9 @@ class Dimension:
         """Number of elements touched: padding is not loaded, strided gaps are skipped."""
         low, stop = self.region(start, extent)
         if self.width == 0 and abs(self.coefficient) > 1:
-            return min(extent, stop - low)
+            ends = sorted(self.coefficient * i + self.low for i in (start, start + extent - 1))
+            return len(range(low + (ends[0] - low) % abs(self.coefficient), stop,
+                             abs(self.coefficient)))  # fmt: skip
         return stop - low
 
     def clear(self, extent: int, tile: int) -> tuple[int, int]:
@@ -207,9 +209,17 @@ def nest_of(op: Op) -> Nest:
         frozenset(fixed),
         _operand(accesses[0], extents, fixed),
         _operand(accesses[1], extents, fixed),
-        _operand(result, extents, fixed),
+        _without_gaps(_operand(result, extents, fixed)),
         gathered,
     )
+
+
+def gathered_accesses(op: Op) -> tuple[tuple[Access, ...], Access]:
+    """Accesses and result of an operation in the loops of its `nest_of`."""
+    assert op.result is not None
+    extents = {loop.name: loop.extent for loop in op.loops}
+    accesses, result, _ = _gather(op.accesses, op.result, extents)
+    return accesses, result
 
 
 def _gather(
@@ -284,6 +294,15 @@ def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operan
                 low, width = low + min(0, reach), width + abs(reach)
         dimensions.append(Dimension(size, loop, coefficient, low, width))
     return Operand(access.tensor, tuple(dimensions))
+
+
+def _without_gaps(result: Operand) -> Operand:
+    """A result written with a stride: the zeros in between belong to its tiles."""
+    dimensions = (
+        replace(d, width=d.coefficient - 1) if d.coefficient > 1 and not d.width else d
+        for d in result.dimensions
+    )
+    return replace(result, dimensions=tuple(dimensions))
 
 
 def balanced_tiles(extent: int, unit: int = 1, most: int = 8) -> list[int]:

@@ -30,6 +30,8 @@ class Run:
     """Elements of streaming operand, weight and result along this loop's dimensions."""
     pairs: int
     """Useful steps along this loop, see `Nest.useful`."""
+    shape: int
+    """The same for all runs of an axis that look alike."""
 
 
 class Tile:
@@ -87,14 +89,14 @@ class Tiles:
         self.operands = (nest.streaming, nest.weight, nest.result)
         a, w, o = (self._fixed_span(operand) for operand in self.operands)
         self.base = (a, w, o)
-        self._known: dict[tuple[object, ...], Tile] = {}
+        self._known: dict[tuple[int, ...], Tile] = {}
 
-    def __getitem__(self, at: dict[str, Run]) -> Tile:
-        """The tile at these runs; equal ones are the same object."""
-        key = tuple((run.size, run.spans, run.pairs) for run in at.values())
-        found = self._known.get((len(at), *key))
+    def tile(self, loops: list[str], at: tuple[Run, ...]) -> Tile:
+        """The tile at these runs of these loops; those that look alike are the same object."""
+        key = (len(loops), *(run.shape for run in at))
+        found = self._known.get(key)
         if found is None:
-            found = self._known[(len(at), *key)] = Tile(self.nest, self.base, at)
+            found = self._known[key] = Tile(self.nest, self.base, dict(zip(loops, at, strict=True)))
         return found
 
     @cached_property
@@ -107,6 +109,7 @@ class Tiles:
         of_loop = [[d for d in o.dimensions if d.loop == loop] for o in self.operands]
         gathered = nest.gathered.get(loop)
         kernel = nest.extents[gathered.kernel] if gathered else 1
+        shapes: dict[tuple[int, ...], int] = {}
         for index, count in tile_runs(
             axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered, kernel
         ):
@@ -115,7 +118,10 @@ class Tiles:
             spans = [prod(d.span(start, size) for d in ds) for ds in of_loop]
             pairs = gathered.pairs(start, size, nest.extents) if gathered else size
             last = index + count == axis.count
-            yield Run(count, start, size, index == 0, last, (spans[0], spans[1], spans[2]), pairs)
+            shape = shapes.setdefault((size, *spans, pairs), len(shapes))
+            yield Run(
+                count, start, size, index == 0, last, (spans[0], spans[1], spans[2]), pairs, shape
+            )
 
     def _fixed_span(self, operand: Operand) -> int:
         """Elements of an operand over the loops that are not cut."""
