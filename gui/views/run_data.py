@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.analysis.memory import group_starts, memory_over_time
 from cosim.analysis.summary import Analysis, analyse
 from cosim.design.design import Design
 from cosim.errors import CosimError
@@ -31,6 +33,7 @@ from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
+from gui.views.tensor_map import TensorMap, tensor_map
 
 MOST_ROWS = 30_000_000
 """Runs with more rows, compressed ones, have no counters and no critical path over all of it."""
