@@ -209,7 +209,7 @@ def nest_of(op: Op) -> Nest:
         frozenset(fixed),
         _operand(accesses[0], extents, fixed),
         _operand(accesses[1], extents, fixed),
-        _without_gaps(_operand(result, extents, fixed)),
+        _without_gaps(_operand(result, extents, fixed), fixed),
         gathered,
     )
 
@@ -296,13 +296,17 @@ def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operan
     return Operand(access.tensor, tuple(dimensions))
 
 
-def _without_gaps(result: Operand) -> Operand:
-    """A result written with a stride: the zeros in between belong to its tiles."""
-    dimensions = (
-        replace(d, width=d.coefficient - 1) if d.coefficient > 1 and not d.width else d
-        for d in result.dimensions
-    )
-    return replace(result, dimensions=tuple(dimensions))
+def _without_gaps(result: Operand, fixed: set[str]) -> Operand:
+    """A result that is scattered into or written with a stride: its zeros belong to the tiles."""
+
+    def filled(d: Dimension) -> Dimension:
+        if d.loop in fixed and (d.width or d.coefficient != 1):
+            return Dimension(d.size, "", 0, 0, d.size - 1)
+        if d.coefficient > 1 and not d.width:
+            return replace(d, width=d.coefficient - 1)
+        return d
+
+    return replace(result, dimensions=tuple(filled(d) for d in result.dimensions))
 
 
 def balanced_tiles(extent: int, unit: int = 1, most: int = 8) -> list[int]:
