@@ -76,6 +76,15 @@ class Builder:
             if viewed is not None and viewed.writes:
                 self._op_of_call[call.index] = viewed.writes[-1][2]
 
+    def operations_of(self, call: int) -> range:
+        """Numbers of the operations that a call became."""
+        stop = self._first_op[call + 1] if call + 1 < len(self._first_op) else len(self._ops)
+        return range(self._first_op[call], stop)
+
+    def known(self, view: View) -> int | None:
+        """Id of the tensor that holds the elements of `view`, None if there is none."""
+        return self._by_region.get(views.layout(view).region)
+
     def role(self, view: View) -> Role | None:
         """Role of the tensor that a view belongs to; None if it was never written."""
         known = self._storages.get(view.storage)

@@ -19,7 +19,8 @@ from typing import Any
 
 from cosim.errors import CosimError, unknown
 from cosim.workload.lowering import lower
-from cosim.workload.recorder import Recorder
+from cosim.workload.recorder import Recorder, Watcher
+from cosim.workload.reference import Reference, stacked
 from cosim.workload.trace import Trace
 from cosim.workload.workload import Phase, Role, Workload
 
@@ -87,6 +88,60 @@ def capture(
     return lower(trace, name=label, batch=batch or (sizes[0] if sizes else 1), source=origin)
 
 
+def record_values(
+    model: Any,
+    samples: Sequence[Any],
+    workload: Workload,
+    *,
+    loss: Callable[..., Any] | None = None,
+    target: Any = None,
+    optimizer: Any = "sgd",
+    single: frozenset[tuple[int, int]] = frozenset(),
+) -> Reference:
+    """Run a network with real numbers, in double precision, and keep what every operation made.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network that `workload` was captured from, with the parameters wanted.
+    samples : sequence
+        Inputs of one run each, in the shape that was captured.
+    single : set of (operation, position)
+        Results that are rounded to single precision, as the machine's memory holds them.
+
+    Raises
+    ------
+    CosimError
+        The network does not do what the workload says.
+    """
+    from cosim.workload.value_recorder import ValueRecorder, reference_of, results_of_calls
+    from models.quantization.levels import weight_codes
+
+    runs: list[Reference] = []
+    calls: set[tuple[int, int]] = set()
+    if single:
+        request = _Request(
+            model, _arguments(samples[0]), workload.mode, loss, target, optimizer
+        )  # fmt: skip
+        trace, _ = _trace(request, "auto", workload.name)
+        places = results_of_calls(workload, trace)
+        calls = {places[key] for key in single if key in places}
+    for sample in samples:
+        request = _Request(model, _arguments(sample), workload.mode, loss, target, optimizer)
+        recorder = ValueRecorder(calls, weight_codes)
+        try:
+            trace = _run(request, fake=False, watcher=recorder)
+        except CosimError:
+            raise
+        except Exception as error:
+            said = str(error).strip().partition("\n")[0]
+            raise CosimError(
+                f"cannot run '{workload.name}' with values: {type(error).__name__}: {said}"
+            ) from error
+        runs.append(reference_of(workload, trace, recorder, single))
+    return stacked(runs)
+
+
 @dataclass(frozen=True)
 class _Request:
     model: Any
@@ -118,17 +173,17 @@ def _trace(request: _Request, tensors: str, label: str) -> tuple[Trace, str]:
     ) from failure
 
 
-def _run(request: _Request, fake: bool) -> Trace:
-    """One recorded run on stand-ins of the model's tensors."""
+def _run(request: _Request, fake: bool, watcher: Watcher | None = None) -> Trace:
+    """One recorded run on stand-ins of the model's tensors; watched, in double precision."""
     import torch
 
     model, training = request.model, request.mode == "training"
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_repeatable_operators())
-        stand_in = stack.enter_context(_stand_ins(model, fake))
+        stand_in = stack.enter_context(_stand_ins(model, fake, double=watcher is not None))
         model.train(training)
-        recorder = Recorder(request.mode, _Autograd())
+        recorder = Recorder(request.mode, _Autograd(), watcher)
         for tensor, role, label, parameter in _state_of(model):
             recorder.exists(tensor, role, label, parameter)
         positional, keywords = _mapped(stand_in, request.inputs)
@@ -224,7 +279,9 @@ def _mode_of(recorder: Recorder) -> Any:
 
 
 @contextlib.contextmanager
-def _stand_ins(model: Any, fake: bool) -> Iterator[Callable[[Any], Any]]:
+def _stand_ins(
+    model: Any, fake: bool, double: bool = False
+) -> Iterator[Callable[[Any], Any]]:
     """Put stand-ins in the place of all tensors of a model, and the originals back at the end.
 
     Yields the function that makes the stand-in of a tensor: always the same for the same tensor.
@@ -237,7 +294,10 @@ def _stand_ins(model: Any, fake: bool) -> Iterator[Callable[[Any], Any]]:
     def stand_in(tensor: Any) -> Any:
         if id(tensor) not in made:
             if not fake:
-                copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+                copy = tensor.detach().clone()
+                if double and copy.is_floating_point():
+                    copy = copy.double()
+                copy.requires_grad_(tensor.requires_grad)
                 if isinstance(tensor, torch.nn.Parameter):
                     copy = torch.nn.Parameter(copy, tensor.requires_grad)
             else:

@@ -28,12 +28,17 @@ def lower(
     source : dict, optional
         How the trace was made; kept with the workload.
     """
+    return built(trace).finish(name=name, batch=batch, source=dict(source or {}))
+
+
+def built(trace: Trace) -> Builder:
+    """The builder that has seen every call of a trace."""
     builder = Builder(trace)
     for call in trace.calls:
         builder.begin(call)
         if not (call.aliases or call.allocates_only):
             _lowering(call)(builder, call)
-    return builder.finish(name=name, batch=batch, source=dict(source or {}))
+    return builder
 
 
 def _lowering(call: Call) -> Lowering:

@@ -31,11 +31,26 @@ class Autograd(Protocol):
         """Number of the node made last: inside a forward call, that of the call itself."""
 
 
+class Watcher:
+    """Sees the values while a run is recorded; by default it looks away."""
+
+    def exists(self, view: View, tensor: Any) -> None:
+        """A tensor that is there before the first call."""
+
+    def execute(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Run a call."""
+        return function(*arguments, **keywords)
+
+    def called(self, call: Call, tensors: list[tuple[View, Any]]) -> None:
+        """A call has been made; `tensors` are those it returned or changed."""
+
+
 class Recorder:
     """Turns what torch does into a `Trace`."""
 
-    def __init__(self, mode: str, autograd: Autograd) -> None:
+    def __init__(self, mode: str, autograd: Autograd, watcher: Watcher | None = None) -> None:
         self._autograd = autograd
+        self._watcher = watcher
         self.trace = Trace(mode)
         self.phase = Phase.FORWARD
         self._layers: list[str] = []
@@ -54,6 +69,8 @@ class Recorder:
         view = self._view(tensor, created=-1)
         storage = self.trace.storages[view.storage]
         storage.role, storage.name, storage.parameter = role, name, parameter
+        if self._watcher is not None and not self.trace.calls:
+            self._watcher.exists(view, tensor)
         if parameter:
             self._owner[view.storage] = _module_of(parameter)
         if len(self.trace.storages) > known:
@@ -118,7 +135,8 @@ class Recorder:
         }
         node = self._autograd.running_node() if self.phase is Phase.BACKWARD else None
         sequence = self._autograd.last_sequence_number()
-        result = function(*arguments, **keywords)
+        watcher = self._watcher
+        result = (watcher.execute if watcher else _run)(function, arguments, keywords)
         results = tuple(self._results(result, index))
         inputs = [view.storage for _, view in _call_inputs(bound)]
         layer, forward = self._place(index, node, sequence, inputs, results)
@@ -139,6 +157,11 @@ class Recorder:
                 recomputed=self.phase is Phase.BACKWARD and bool(self._layers),
             )
         )
+        if watcher is not None:
+            given = schema.bind(arguments, keywords)
+            changed = [given[name] for name in schema.written if name in given]
+            touched = [(self._view(t, created=-1), t) for t in _leaves((result, changed))]
+            watcher.called(self.trace.calls[-1], touched)
         return result
 
     def close(self) -> None:
@@ -278,6 +301,18 @@ class _Schema:
         bound.update(zip(positional, arguments, strict=False))
         bound.update(keywords)
         return {name: bound[name] for name, _ in self.arguments if name in bound}
+
+
+def _run(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return function(*arguments, **keywords)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if _is_tensor(value):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
 
 
 def _module_of(parameter: str) -> str:

@@ -1,0 +1,140 @@
+"""Reference values: what PyTorch computes in a run of a workload, operation by operation.
+
+Recorded by `cosim.workload.capture.record_values`, kept as npz beside the workload, read without
+torch. Everything is a real number in double precision, whole numbers apart. Several samples of the
+same shape may be recorded: arrays have a leading axis of samples, of length 1 where all agree.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError
+
+Array = NDArray[Any]
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of a quantized tensor: ``unit * (q - zero_point)``, or ``unit * (2 q + 1)``.
+
+    `unit` has one number, or one for each index of dimension `axis`.
+    """
+
+    unit: tuple[float, ...]
+    zero_point: int = 0
+    half_integer: bool = False
+    axis: int = 0
+
+
+@dataclass
+class Reference:
+    """Values of one or more samples.
+
+    Attributes
+    ----------
+    initial : dict
+        Tensors that exist before the run, by number; shape (samples or 1, *shape).
+    outputs : dict
+        Results by (operation, position), in the shape of their tensor.
+    levels : dict
+        Levels of quantized tensors, by number.
+    single : frozenset of (int, int)
+        Results that were rounded to single precision, as the memory of the machine holds them.
+    """
+
+    samples: int
+    initial: dict[int, Array] = field(default_factory=dict)
+    outputs: dict[tuple[int, int], Array] = field(default_factory=dict)
+    levels: dict[int, Levels] = field(default_factory=dict)
+    single: frozenset[tuple[int, int]] = frozenset()
+
+    def save(self, path: str | Path) -> None:
+        """Write an npz file."""
+        head = {
+            "version": VERSION,
+            "samples": self.samples,
+            "single": sorted(self.single),
+            "levels": {
+                str(t): [list(v.unit), v.zero_point, v.half_integer, v.axis]
+                for t, v in self.levels.items()
+            },
+        }
+        arrays: dict[str, Any] = {f"initial {t}": a for t, a in self.initial.items()}
+        arrays |= {f"output {op} {at}": a for (op, at), a in self.outputs.items()}
+        with open(path, "wb") as file:
+            np.savez_compressed(file, **{"head": np.array(json.dumps(head)), **arrays})
+
+    @staticmethod
+    def load(path: str | Path) -> Reference:
+        """Read an npz file.
+
+        Raises
+        ------
+        CosimError
+            The file is missing, damaged or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                head = json.loads(str(file["head"]))
+                arrays = {name: file[name] for name in file.files if name != "head"}
+        except Exception as error:  # zip, zlib and numpy each have their own
+            said = " ".join(str(error).split())
+            raise CosimError(f"cannot read values: {said}", where=str(path)) from error
+        if head.get("version") != VERSION:
+            raise CosimError(
+                f"values of version {head.get('version')}", where=str(path),
+                expected=f"version {VERSION}",
+            )  # fmt: skip
+        result = Reference(int(head["samples"]))
+        for name, array in arrays.items():
+            kind, *numbers = name.split()
+            if kind == "initial":
+                result.initial[int(numbers[0])] = array
+            else:
+                result.outputs[int(numbers[0]), int(numbers[1])] = array
+        result.levels = {
+            int(t): Levels(tuple(unit), zero, half, axis)
+            for t, (unit, zero, half, axis) in head["levels"].items()
+        }
+        result.single = frozenset((op, at) for op, at in head["single"])
+        return result
+
+
+def stacked(runs: list[Reference]) -> Reference:
+    """Samples recorded one by one as one reference; what all agree on is kept once.
+
+    Raises
+    ------
+    CosimError
+        If the levels of a quantizer differ between samples.
+    """
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    for run in runs[1:]:
+        if run.levels != first.levels:
+            raise CosimError(
+                "the scale of a quantizer differs between samples",
+                expected="quantizers that are calibrated, or one sample",
+            )
+    return Reference(
+        sum(run.samples for run in runs),
+        {t: _stack([run.initial[t] for run in runs]) for t in first.initial},
+        {key: _stack([run.outputs[key] for run in runs]) for key in first.outputs},
+        first.levels,
+        first.single,
+    )
+
+
+def _stack(arrays: list[Array]) -> Array:
+    if all(a is arrays[0] or np.array_equal(a, arrays[0], equal_nan=True) for a in arrays[1:]):
+        return arrays[0]
+    return np.concatenate(arrays)

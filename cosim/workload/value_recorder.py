@@ -1,0 +1,264 @@
+"""Records the values of a run while it is traced; handed torch's objects, imports nothing of torch.
+
+The network runs in double precision. A product of two quantized tensors is computed on their
+numerators, which are whole, and scaled once: sums of integers are exact, whatever the order.
+Results that the machine keeps in memory in single precision are rounded to it, so that both sides
+go on from the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cosim.errors import CosimError
+from cosim.workload import operators, views
+from cosim.workload.builder import Builder
+from cosim.workload.lowering import built
+from cosim.workload.recorder import Watcher
+from cosim.workload.reference import Array, Levels, Reference
+from cosim.workload.trace import Call, Trace, View
+from cosim.workload.workload import Workload
+
+TINY = 1e-12
+"""Smallest scale of a quantizer, as `models.quantization` has it."""
+
+_OPERANDS = {
+    "convolution": (0, 1, 2), "addmm": (1, 2, 0), "mm": (0, 1, None), "bmm": (0, 1, None),
+    "baddbmm": (1, 2, 0), "linear": (0, 1, 2), "matmul": (0, 1, None), "mv": (0, 1, None),
+    "addmv": (1, 2, 0),
+}  # fmt: skip
+"""Places of factors and addend among the arguments of a product."""
+
+_KEEPS = frozenset(
+    {
+        "relu", "relu_", "clone", "copy_", "max_pool2d_with_indices", "max_pool2d", "cat",
+        "contiguous", "hardtanh", "clamp", "constant_pad_nd", "detach", "alias", "_to_copy",
+        "embedding", "index_select", "stack",
+    }
+)  # fmt: skip
+
+WeightCodes = Callable[..., tuple[Any, Any]]
+
+
+class ValueRecorder(Watcher):
+    """Snapshots of everything a run writes.
+
+    Parameters
+    ----------
+    single : set of (int, int)
+        Call and place among its results: rounded to single precision after the call.
+    weight_codes : callable
+        Codes and scale of a weight, as the quantizers define them.
+    """
+
+    def __init__(self, single: set[tuple[int, int]], weight_codes: WeightCodes) -> None:
+        self._single, self._weight_codes = single, weight_codes
+        self.existing: dict[View, Array] = {}
+        self.written: list[dict[View, Array]] = []
+        self.levels: dict[int, Levels] = {}
+        self._known: dict[int, tuple[Any, Levels]] = {}
+        self._fresh: Levels | None = None
+
+    def exists(self, view: View, tensor: Any) -> None:
+        self.existing[view] = _memory_order(view, tensor)
+
+    def execute(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        name = function._schema.name.partition("::")[2]
+        self._fresh = None
+        result = None
+        if name in _OPERANDS:
+            result = self._product(function, name, arguments, keywords)
+        if result is None:
+            result = function(*arguments, **keywords)
+        self._fresh = self._levels_of(function, name, arguments, keywords)
+        return result
+
+    def called(self, call: Call, tensors: list[tuple[View, Any]]) -> None:
+        for place, (view, tensor) in enumerate(tensors):
+            if (call.index, place) in self._single and tensor.is_floating_point():
+                tensor.copy_(tensor.float())
+            address = tensor.untyped_storage()._cdata
+            self._known.pop(address, None)
+            if self._fresh is not None and tensor.is_floating_point():
+                # the storage is kept, so that its address is not given to another
+                self._known[address] = (tensor.untyped_storage(), self._fresh)
+                self.levels[view.storage] = self._fresh
+        self.written.append({view: _memory_order(view, tensor) for view, tensor in tensors})
+
+    # Levels
+
+    def _of(self, tensor: Any) -> Levels | None:
+        if not hasattr(tensor, "untyped_storage"):
+            return None
+        known = self._known.get(tensor.untyped_storage()._cdata)
+        return known[1] if known else None
+
+    def _levels_of(
+        self, function: Any, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Levels | None:
+        """Levels of what a call returned."""
+        schema = function._schema
+        given = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
+        given |= dict(zip((a.name for a in schema.arguments), arguments, strict=False)) | keywords
+        if name == "quantize_weight":
+            return self._weight_levels(given)
+        if name == "quantize_activation":
+            size = max(abs(float(given["scale"].reshape(-1)[0])), TINY)
+            if given["scheme"] == "sign":
+                return Levels((size,), 0, True)
+            return Levels((size,), int(given["zero_point"].reshape(-1)[0]))
+        if name == "fixed_point":
+            return Levels((2.0 ** int(given["exponent"]),))
+        if name in ("fixed_point_shared", "fixed_point_learned"):
+            return None  # its exponent depends on the values: see `_shared`
+        if "scale" in given and "zero_point" in given and name.startswith(("fake_quant", "quant")):
+            scale, zero = given["scale"], given["zero_point"]
+            return Levels((float(scale),), int(zero))
+        if name in _KEEPS:
+            found = {self._of(t) for t in _tensors(arguments)}
+            known = {levels for levels in found if levels is not None}
+            return next(iter(known)) if len(known) == 1 and None not in found else None
+        return None
+
+    def _weight_levels(self, given: dict[str, Any]) -> Levels:
+        axis = int(given["axis"])
+        step = given.get("step")
+        _, scale = self._weight_codes(given["x"], given["bits"], given["scheme"], axis, step)
+        half = given["scheme"] in ("vecq", "sign") or (
+            given["scheme"] == "min-max" and given["bits"] == 1
+        )
+        unit = tuple(float(s) / (2.0 if half else 1.0) for s in scale.flatten())
+        return Levels(unit, 0, half, max(axis, 0))
+
+    # Exact products
+
+    def _product(
+        self, function: Any, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """A product on numerators, or None if a factor is not quantized."""
+        first, second, addend = _OPERANDS[name]
+        x, w = arguments[first], arguments[second]
+        left, right = self._of(x), self._of(w)
+        if left is None or right is None or len(left.unit) > 1:
+            return None
+        if keywords.get("alpha", 1) != 1 or keywords.get("beta", 1) != 1:
+            return None
+        column: Any = right.unit[0]
+        channel = 1 if name == "convolution" else -1
+        if len(right.unit) > 1:
+            column = x.new_tensor(right.unit)
+            shape = [1] * w.dim()
+            shape[0 if name in ("convolution", "linear") else -1] = -1
+            w = w / column.reshape(shape)
+        else:
+            w = w / column
+        given = list(arguments)
+        given[first], given[second] = (x / left.unit[0]).round(), w.round()
+        bias = None
+        if addend is not None and addend < len(given):
+            bias = given[addend]
+            given[addend] = None if name in ("convolution", "linear") else bias.new_zeros(())
+        result = function(*given, **keywords)
+        shape = [1] * result.dim()
+        shape[channel] = -1
+        if len(right.unit) > 1:
+            column = column.reshape(shape)
+        result = result * (column * left.unit[0])
+        if bias is not None:
+            result = result + (bias.reshape(shape) if name == "convolution" else bias)
+        return result
+
+
+def _tensors(arguments: Any) -> list[Any]:
+    found = []
+    for value in arguments:
+        if hasattr(value, "untyped_storage"):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += _tensors(value)
+    return found
+
+
+def _memory_order(view: View, tensor: Any) -> Array:
+    """Elements of a view in the order and shape of its tensor: reals, or whole numbers."""
+    placed = views.layout(view)
+    values = tensor.detach()
+    for d, (n, stride) in enumerate(zip(view.shape, view.strides, strict=True)):
+        if stride == 0 and n != 1:
+            values = values.narrow(d, 0, 1)
+    array = values.permute(placed.order).contiguous().cpu().numpy()
+    array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+    return np.array(array.reshape(placed.shape))[None]
+
+
+def same_program(given: Workload, recorded: Workload) -> None:
+    """Whether a recorded run does what a workload says.
+
+    Raises
+    ------
+    CosimError
+        At the first operation that differs.
+    """
+    for op, other in zip(given.ops, recorded.ops, strict=False):
+        same = (op.name, op.inputs, op.outputs) == (other.name, other.inputs, other.outputs)
+        if not same:
+            raise CosimError(
+                f"the network runs {other.name} in '{other.layer}', the workload has {op.name} "
+                f"in '{op.layer}'",
+                where=f"operation {op.id} of '{given.name}'",
+                expected="the network that the workload was captured from",
+            )
+    shapes = [t.shape for t in given.tensors] != [t.shape for t in recorded.tensors]
+    if len(given.ops) != len(recorded.ops) or shapes:
+        raise CosimError(
+            f"the network runs {len(recorded.ops)} operations, the workload has {len(given.ops)}",
+            where=f"workload '{given.name}'",
+            expected="the network, options and batch that the workload was captured from",
+        )
+
+
+def reference_of(
+    workload: Workload, trace: Trace, recorder: ValueRecorder,
+    single: frozenset[tuple[int, int]],
+) -> Reference:  # fmt: skip
+    """The values of a recorded run, by tensors and operations of a workload."""
+    builder = built(trace)
+    same_program(workload, builder.finish(name=workload.name, batch=workload.batch, source={}))
+    result = Reference(1, single=single)
+    for view, array in recorder.existing.items():
+        tensor = builder.known(view)
+        if tensor is not None:
+            result.initial[tensor] = array
+    for call, written in zip(trace.calls, recorder.written, strict=True):
+        by_tensor = {builder.known(view): array for view, array in written.items()}
+        for number in builder.operations_of(call.index):
+            for position, tensor in enumerate(workload.ops[number].outputs):
+                if tensor in by_tensor:
+                    result.outputs[number, position] = by_tensor[tensor]
+    by_storage = dict(recorder.levels)
+    of_storage: dict[int, Levels] = {}
+    for t in workload.tensors:
+        if t.scheme and t.storage in by_storage:
+            of_storage[t.id] = by_storage[t.storage]
+    result.levels = of_storage
+    return result
+
+
+def results_of_calls(workload: Workload, trace: Trace) -> dict[tuple[int, int], tuple[int, int]]:
+    """(operation, position) -> (call, place among the tensors that it returned or changed)."""
+    builder: Builder = built(trace)
+    places: dict[tuple[int, int], tuple[int, int]] = {}
+    for call in trace.calls:
+        written = [v for v in call.results if v is not None]
+        for name in operators.written_arguments(call):
+            value = call.arguments.get(name)
+            written += [v for v in (value if isinstance(value, list) else [value]) if v]  # type: ignore[misc]
+        known = [builder.known(view) for view in written]
+        for number in builder.operations_of(call.index):
+            for position, tensor in enumerate(workload.ops[number].outputs):
+                if tensor in known:
+                    places[number, position] = (call.index, known.index(tensor))
+    return places
