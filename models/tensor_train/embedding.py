@@ -117,4 +117,5 @@ def _gather(factor: Tensor, digit: Tensor, rows: int) -> Tensor:
     try:
         return factor.index_select(0, digit)
     except IndexError as error:
-        raise ModelError(f"TTEmbedding: row number out of range, expected 0 to {rows - 1}") from error
+        message = f"TTEmbedding: row number out of range, expected 0 to {rows - 1}"
+        raise ModelError(message) from error

@@ -144,14 +144,22 @@ class StorageCounter(TorchDispatchMode):
         self.held[target].bits = self.held[source].bits
         self.held[target].exponent = self.held[source].exponent
 
-    def count(self, gradients: Iterable[Tensor] = ()) -> MemoryCount:
-        """Sum up; `gradients` are the parameters' gradients at the end of the step."""
+    def count(self, gradients: Iterable[Tensor] = (), merge: bool = True) -> MemoryCount:
+        """Sum up the storages of the step.
+
+        Parameters
+        ----------
+        gradients : the parameters' gradients at the end of the step
+        merge : bool
+            Whether a product that is only rounded counts as its rounded self; otherwise both
+            count, the product in the width of its type.
+        """
         for tensor in gradients:
             number = self.keys.get(tensor.untyped_storage()._cdata)
             if number is not None:
                 self.held[number].role = "gradient"
         merged = dict(self.held)
-        for source, target in self.merges:
+        for source, target in self.merges if merge else ():
             inner = merged.get(source)
             if inner is not None and inner.birth >= 0 and self._only_rounded(source, target):
                 merged[target].birth = min(merged[target].birth, inner.birth)
