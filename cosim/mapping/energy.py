@@ -7,6 +7,8 @@ operand crosses the buffer port follows from the dataflow (`cosim.mapping.datafl
 
 from __future__ import annotations
 
+from math import ceil
+
 from cosim.design.design import Buffer, Dataflow, Design, Precision
 
 Energy = tuple[tuple[str, str, float], ...]
@@ -88,7 +90,13 @@ def _name(buffer: Buffer | None) -> str:
     return buffer.name if buffer else ""
 
 
-def power_mw(energy: Energy, duration_ps: int, extra_mw: float) -> int:
+def running_energy(component: str, milliwatts: float, duration_ps: int) -> Energy:
+    """Energy of clock tree and control while a component runs, beside its operations'."""
+    spent = milliwatts * duration_ps / 1000
+    return ((component, "", spent),) if spent else ()
+
+
+def power_mw(energy: Energy, duration_ps: int) -> int:
     """Power a task draws while it runs, whole milliwatts, at least 1 (1 pJ/ps is 1 W)."""
     total = sum(pj for _, _, pj in energy)
-    return max(1, -(-round(total * 1000 / max(1, duration_ps) + extra_mw, 6) // 1).__int__())
+    return max(1, ceil(round(total * 1000 / max(1, duration_ps), 6)))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cosim.design.design import Design, Precision
+from cosim.mapping.cuts import output_view_of, view_of
 from cosim.mapping.rescale import rescale_constants
 from cosim.workload.workload import Kind, Op, Phase, Role, Tensor, Workload
 
@@ -221,7 +222,7 @@ class _Grouper:
             return False
         if not self._shape_fits(group, op, main):
             return False
-        if not self._others_fit(group, op, main):
+        if not self._others_fit(group, op, main) or not _same_order(op, main, self.tensors):
             return False
         if self._folds(group, op):
             group.folded.append(op)
@@ -357,6 +358,20 @@ class _Grouper:
         if op is group.anchor and group.prepared is not None:
             return tuple(access.tensor for access in op.accesses)
         return op.inputs
+
+
+def _same_order(op: Op, main: int, tensors: dict[int, Tensor]) -> bool:
+    """Whether results come in the memory order of the operand: a tile of one is one of the other.
+
+    Where both are seen transposed the same way, so must be everything else that is read.
+    """
+    turned = [view_of(op, i).get("transpose") for i in range(len(op.inputs))]
+    of_main = [turned[i] for i, t in enumerate(op.inputs) if t == main]
+    made = output_view_of(op, 0).get("transpose")
+    if any(turn != made for turn in of_main):
+        return False
+    small = all(tensors[t].elements == 1 for t in op.inputs if t != main)
+    return made is None or small or all(turn == made for turn in turned)
 
 
 def _pair(value: object) -> tuple[int, ...]:

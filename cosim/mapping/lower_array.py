@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cosim.design.design import Precision
 from cosim.mapping.dataflow import tile_cycles
-from cosim.mapping.energy import array_energy, vector_energy
+from cosim.mapping.energy import array_energy, running_energy, vector_energy
 from cosim.mapping.program import Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tiles import Run, Tile, Tiles
@@ -263,7 +263,8 @@ class ArrayLowering:
             source, (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
         )  # fmt: skip
         duration = (busy + fill) * self.design.clock(array.clock).period_ps
-        power = self.streams.power(energy, duration, array.idle_mw, task.name)
+        energy += running_energy(array.name, array.idle_mw, duration)
+        power = self.streams.power(energy, duration, task.name)
         info = TaskInfo(
             task.group, "compute", leaf.tile.macs, busy, fill, role=task.weight.role.value,
             energy=energy,
@@ -313,7 +314,8 @@ class ArrayLowering:
             (target, task.result.role.value, self._output_bytes(tile)),
         )  # fmt: skip
         duration = cycles * self.design.clock(unit.clock).period_ps
-        power = self.streams.power(energy, duration, unit.idle_mw, task.name)
+        energy += running_energy(unit.name, unit.idle_mw, duration)
+        power = self.streams.power(energy, duration, task.name)
         info = TaskInfo(
             task.group, "epilogue", 0, cycles, role=task.result.role.value, energy=energy
         )

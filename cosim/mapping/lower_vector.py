@@ -9,7 +9,7 @@ from math import ceil
 from cosim.design.design import Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Cut, Room, choose_cut
-from cosim.mapping.energy import vector_energy
+from cosim.mapping.energy import running_energy, vector_energy
 from cosim.mapping.program import Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import (
     HOST,
@@ -165,9 +165,9 @@ class VectorLowering:
         energy = vector_energy(
             self.design, task.precision, operations, 0, reads, (target, role, out + kept)
         )
-        power = streams.power(
-            energy, cycles * self.design.clock(unit.clock).period_ps, unit.idle_mw, task.name
-        )
+        duration = cycles * self.design.clock(unit.clock).period_ps
+        energy += running_energy(unit.name, unit.idle_mw, duration)
+        power = streams.power(energy, duration, task.name)
         info = TaskInfo(task.group, "elementwise", 0, cycles, role=role, energy=energy)
         return streams.template(
             streams.busy(cycles, unit.clock, unit.name, before, after, power), info

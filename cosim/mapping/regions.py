@@ -98,6 +98,9 @@ class Task:
     """What a load takes from DRAM."""
     target: Region | None = None
     """What a store writes to DRAM."""
+    boxes: tuple[Region, ...] = ()
+    """Array tile: its part of both operands and of the result. Epilogue: what it makes of which
+    part, then its part of every whole operand."""
     tile: tuple[tuple[str, int, int], ...] = ()
     """Loop, start and size of the loops that an array tile is cut in."""
     piece: int = -1
@@ -267,9 +270,10 @@ class _ArrayTasks:
         own = {tensor.id for tensor in self.operands}
         rest = [self.tensors[t] for t in self.group.reads if t not in own or t in again]
         moved = [t for t in rest if not self.regions.resident(t)]
-        self.extra = [
-            t for t in moved if t.elements == size and size > 1 and t.id not in channels
+        self.whole_operands = [
+            t for t in rest if t.elements == size and size > 1 and t.id not in channels
         ]  # fmt: skip
+        self.extra = [t for t in self.whole_operands if t in moved]
         self.bias = [t for t in moved if t not in self.extra]
 
     # Where tiles are
@@ -428,15 +432,18 @@ class _ArrayTasks:
         for tile in self._tiles():
             uses: list[Slot] = []
             frees: list[Slot] = []
+            boxes: list[Region] = []
             for operand, moved in ((0, self.request.load_streaming), (1, self.request.load_weight)):
+                slot, region = self.operand_slot(operand, tile)
+                boxes.append(region)
                 if not moved:
                     continue
-                slot, _ = self.operand_slot(operand, tile)
                 uses.append(slot)
                 if self._last(tile, self._reuse(operand)):
                     frees.append(slot)
                     self.turns[(slot.name, slot.at)] = slot.turn + 1
-            sums, _ = self.sums_slot(tile)
+            sums, region = self.sums_slot(tile)
+            boxes.append(region)
             first, last = self._first(tile, reduced), self._last(tile, every)
             if last and not self.has_vector:
                 frees += self.bias_slots()
@@ -445,21 +452,23 @@ class _ArrayTasks:
             yield Task(
                 self.p, "compute", takes=(sums,) if first else (),
                 uses=(*uses, *(() if first else (sums,)), *self.bias_slots()), frees=tuple(frees),
-                tile=tuple((loop, *span) for loop, span in tile.items()), first=first, last=last,
+                boxes=tuple(boxes), first=first, last=last,
+                tile=tuple((loop, *span) for loop, span in tile.items()),
             )  # fmt: skip
 
     def _epilogues(self) -> Iterator[Task]:
         tiles = list(self._tiles(only_outer=True))
         for number, outer in enumerate(tiles):
             last = number == len(tiles) - 1
-            sums, _ = self.sums_slot(outer)
+            sums, part = self.sums_slot(outer)
             extra = [self.extra_slot(tensor, outer)[0] for tensor in self.extra]
-            result, _ = self.result_slot(outer)
+            result, made = self.result_slot(outer)
             yield Task(
                 self.p, "epilogue", takes=(result,) if self.request.store_result else (),
                 uses=(sums, *extra, *self.bias_slots()),
                 frees=(sums, *extra, *(self.bias_slots() if last else ())),
                 tile=tuple((loop, *span) for loop, span in outer.items()), last=last,
+                boxes=(part, made, *(self.extra_slot(t, outer)[1] for t in self.whole_operands)),
             )  # fmt: skip
 
     def _stores(self) -> Iterator[Task]:

@@ -36,6 +36,8 @@ class Storage:
     writers: list[int] = field(default_factory=list)
     resident: bool = False
     address: int = 0
+    home: int | None = None
+    """DRAM address of a resident tensor that comes from there or outlives the run."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,16 @@ def place_tensors(workload: Workload, grouping: Grouping, design: Design) -> Mem
     """
     storages = _storages(workload, grouping)
     _choose_residents(storages, grouping, design)
-    in_dram = [s for s in storages.values() if not s.resident]
+    in_dram = [
+        s for s in storages.values() if not s.resident or s.exists_before or s.survives
+    ]
     placed = place_all((Lifetime(s.id, s.bytes, s.first, s.last) for s in in_dram), align=ALIGN)
     for placement in placed:
-        storages[placement.lifetime.key].address = placement.address
+        storage = storages[placement.lifetime.key]
+        if storage.resident:
+            storage.home = placement.address
+        else:
+            storage.address = placement.address
     extent = max((p.end for p in placed), default=0)
     if extent > design.dram.capacity_bytes:
         largest = max(in_dram, key=lambda s: s.bytes)

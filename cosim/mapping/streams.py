@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 
 from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
-from cosim.mapping.energy import Energy, power_mw, transfer_energy
+from cosim.mapping.energy import Energy, power_mw, running_energy, transfer_energy
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -126,7 +126,7 @@ class Streams:
             self.templates.append(Template(steps, info))
         return found
 
-    def power(self, energy: Energy, duration_ps: int, extra_mw: float, name: str) -> int:
+    def power(self, energy: Energy, duration_ps: int, name: str) -> int:
         """Milliwatts a task asks of the budget; 0 when there is none.
 
         Raises
@@ -136,7 +136,7 @@ class Streams:
         """
         if "power" not in self.pool_of:
             return 0
-        need = power_mw(energy, duration_ps, extra_mw)
+        need = power_mw(energy, duration_ps)
         headroom = self.pools[self.pool_of["power"]].initial
         if need > headroom:
             budget = self.design.power.budget_mw
@@ -190,8 +190,11 @@ class Streams:
         known = self._descriptors.get(key)
         if known is None:
             moved = transfer(self.design, channel, bytes_, chunks)
-            energy = transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write)
-            power = self.power(energy, moved.service_ps, channel.active_mw, name)
+            energy = (
+                *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
+                *running_energy(lane, channel.active_mw, moved.service_ps),
+            )
+            power = self.power(energy, moved.service_ps, name)
             core = tuple(self.moving(channel, lane, moved, power, 1 if write else 2))
             known = self._descriptors[key] = (core, moved, energy)
         core, moved, energy = known
