@@ -37,9 +37,9 @@ import numpy as np
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
 from cosim.machine.repetition import repeats
-from cosim.mapping.program import Loop, Node, Program
+from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, Stream, locate
+from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, locate
 
 MIN_LOOP_TASKS = 24
 """Loops of fewer tasks are not worth a comparison."""
@@ -91,7 +91,7 @@ class FastForward:
     """
 
     def __init__(self, program: Program, flat: Flat) -> None:
-        streams = [to_stream(component.stream) for component in program.components]
+        streams = flat.streams
         alike, same = LoopTrees(flat.template_kinds), LoopTrees()
         self._alike = [alike.sequence(stream) for stream in streams]
         self._same = [same.sequence(stream) for stream in streams]
@@ -240,10 +240,10 @@ class FastForward:
             ),
             default=k.NEVER,
         )
-        times = min(most, self._times_repeated(self._same, here.tasks, lags))
+        times = self._times_repeated(self._same, here.tasks, lags, most)
         other = False
         if times < 1 and not self._kinds_are_unique:
-            times = min(most, self._times_repeated(self._alike, here.tasks, lags))
+            times = self._times_repeated(self._alike, here.tasks, lags, most)
             other = True
         if times < 1 or times == k.NEVER:
             return False
@@ -265,15 +265,15 @@ class FastForward:
         return True
 
     def _times_repeated(
-        self, sequences: list[Sequence], tasks: tuple[int, ...], lags: list[int]
+        self, sequences: list[Sequence], tasks: tuple[int, ...], lags: list[int], most: int
     ) -> int:
-        """How many periods all streams go on repeating."""
-        times = k.NEVER
-        for sequence, task, lag in zip(sequences, tasks, lags, strict=True):
-            if lag:
-                times = min(times, (repeats(sequence, task, lag) - 1) // lag)
-                if times < 1:
-                    break
+        """How many periods, up to `most`, all streams go on repeating."""
+        times = most
+        for rank in (self._lead, *range(len(lags))):  # the lead most often says least
+            lag = lags[rank]
+            if lag and times > 0:
+                count = repeats(sequences[rank], tasks[rank], lag, times * lag + 1)
+                times = min(times, (count - 1) // lag)
         return times
 
     def _move(
@@ -420,13 +420,6 @@ class FastForward:
             if kinds[node] in repeated:
                 return place.sequence.starts[node]
         return k.NEVER
-
-
-def to_stream(nodes: tuple[Node, ...]) -> Stream:
-    """A program's stream in the form that `LoopTrees` reads."""
-    return tuple(
-        (node.count, to_stream(node.body)) if isinstance(node, Loop) else node for node in nodes
-    )
 
 
 def _repeated(sequence: Sequence) -> set[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
 from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step
+from cosim.timeline.loop_tree import Stream, merge_loops
 
 BUFFER_ROWS = 4096
 
@@ -21,10 +22,13 @@ class Flat:
         See `cosim.machine.kernel`.
     template_kinds : list of int
         Number of every template's steps; templates of the same steps share one.
+    streams : list of Stream
+        The loops of every component as they are laid out, see `merge_loops`.
     """
 
     memory: list[int]
     template_kinds: list[int]
+    streams: list[Stream]
 
 
 def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
@@ -48,9 +52,10 @@ def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
         memory += _part(rank, component) + [0] * len(program.pools)
     memory += _pools(program, pools, pool_size)
     ranges, kinds = _add_steps(program, pools, pool_size, memory)
-    for rank, component in enumerate(program.components):
+    streams = [merge_loops(to_stream(component.stream)) for component in program.components]
+    for rank, stream in enumerate(streams):
         memory[parts + rank * part_size + k.CODE] = len(memory)
-        _add_nodes(component.stream, ranges, memory)
+        _add_nodes(stream, ranges, memory)
         memory += (k.FINISH, 0, 0, 0)
 
     memory[k.PARTS : k.PART_SIZE + 1] = (parts, pools, part_size)
@@ -61,7 +66,7 @@ def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
     memory[k.BUFFER_ROWS] = buffer_rows
     memory[k.ROWS] = len(memory)
     memory += [0] * (buffer_rows * k.ROW_FIELDS)
-    return Flat(memory, kinds)
+    return Flat(memory, kinds, streams)
 
 
 def _part(rank: int, component: Component) -> list[int]:
@@ -119,17 +124,19 @@ def _add_steps(
     return ranges, kinds
 
 
-def _add_nodes(nodes: tuple[Node, ...], ranges: list[tuple[int, int]], memory: list[int]) -> None:
-    for node in nodes:
-        if isinstance(node, Loop):
-            if node.count <= 0:
-                continue
-            begin = len(memory)
-            memory += (k.BEGIN, node.count, 0, 0)
-            _add_nodes(node.body, ranges, memory)
-            if len(memory) == begin + 4:  # nothing in it
-                del memory[begin:]
-            else:
-                memory += (k.END, begin + 4, begin, 0)
-        else:
+def _add_nodes(stream: Stream, ranges: list[tuple[int, int]], memory: list[int]) -> None:
+    for node in stream:
+        if isinstance(node, int):
             memory += (k.TASK, node, *ranges[node])
+        else:
+            begin = len(memory)
+            memory += (k.BEGIN, node[0], 0, 0)
+            _add_nodes(node[1], ranges, memory)
+            memory += (k.END, begin + 4, begin, 0)
+
+
+def to_stream(nodes: tuple[Node, ...]) -> Stream:
+    """A program's stream in the form that `LoopTrees` reads."""
+    return tuple(
+        (node.count, to_stream(node.body)) if isinstance(node, Loop) else node for node in nodes
+    )

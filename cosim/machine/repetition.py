@@ -11,7 +11,9 @@ from __future__ import annotations
 from cosim.timeline.loop_tree import Sequence, locate
 
 MAX_STEPS = 400
-"""Comparisons after which the answer is what is known so far: always a valid, smaller one."""
+MAX_SINGLE_STEPS = 32
+"""Comparisons of nodes, and of single tasks beyond those of the bodies that one is in, after which
+the answer is what is known so far: always a valid, smaller one."""
 
 
 class _Walker:
@@ -35,6 +37,10 @@ class _Walker:
             self.pass_iterations(1)
         return False
 
+    def nodes_around(self) -> int:
+        """Nodes of all the bodies that one is in."""
+        return len(self.sequence.kinds) + sum(len(frame[0].kinds) for frame in self.stack[1:])
+
     def body(self) -> Sequence | None:
         """Body of the loop ahead, None before a task."""
         return self.sequence.bodies[self.node]
@@ -56,7 +62,7 @@ class _Walker:
         self.sequence, self.node, self.iteration = body, 0, 0
 
 
-def repeats(root: Sequence, task: int, lag: int) -> int:
+def repeats(root: Sequence, task: int, lag: int, enough: int) -> int:
     """Number of tasks from `task` on that equal the task `lag` before them, one after the other.
 
     Parameters
@@ -67,24 +73,28 @@ def repeats(root: Sequence, task: int, lag: int) -> int:
         At least `lag`; ``root.size`` stands for the end of the stream, which equals nothing.
     lag : int
         Positive.
+    enough : int
+        A number of tasks beyond which the answer does not matter.
 
     Returns
     -------
     int
-        A count that certainly repeats; at most `MAX_STEPS` comparisons are made.
+        A count that certainly repeats.
     """
     if task >= root.size:
         return 0
     early, late = _Walker(root, task - lag), _Walker(root, task)
     matched = 0
+    singles = MAX_SINGLE_STEPS + late.nodes_around()
     for _ in range(MAX_STEPS):
-        if late.at_end() or early.at_end():
+        if late.at_end() or early.at_end() or matched >= enough or not singles:
             break
         first, second = early.body(), late.body()
         if first is None and second is None:
             if early.sequence.kinds[early.node] != late.sequence.kinds[late.node]:
                 break
             matched += 1
+            singles -= 1
             early.pass_iterations(1)
             late.pass_iterations(1)
         elif first is not None and second is not None and first.kind == second.kind:

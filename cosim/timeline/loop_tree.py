@@ -99,6 +99,28 @@ class LoopTrees:
         return self._numbers.setdefault(content, len(self._numbers))
 
 
+def merge_loops(stream: Stream) -> Stream:
+    """The same tasks with fewer loops: a loop that is all there is in a loop becomes one with it.
+
+    Loops that repeat nothing are left out, and those that repeat once are opened.
+    """
+    merged: list[Any] = []
+    for node in stream:
+        if isinstance(node, int):
+            merged.append(node)
+            continue
+        count, body = node[0], merge_loops(node[1])
+        if count <= 0 or not body:
+            continue
+        if len(body) == 1 and not isinstance(body[0], int):
+            count, body = count * body[0][0], body[0][1]
+        if count == 1:
+            merged.extend(body)
+        else:
+            merged.append((count, body))
+    return tuple(merged)
+
+
 @dataclass(frozen=True)
 class Place:
     """A node within a sequence, and the iteration in which one is there."""
