@@ -24,6 +24,8 @@ COMMANDS = {
     "export": "write a run's timeline in another format",
     "capture": "capture a PyTorch network as a workload file",
     "train": "train a network on real data",
+    "render": "draw a panel of a run to a PNG, SVG, PDF or CSV file",
+    "gui": "open the desktop program",
     "list": "list boards, parts, networks or scenarios",
 }
 """Every command with its line in ``cosim --help``, in the order of a first encounter."""

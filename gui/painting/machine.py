@@ -5,12 +5,13 @@ from __future__ import annotations
 from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QPolygonF
 
+from cosim.timeline.causes import Cause
 from cosim.units import format_bandwidth, format_bytes, format_power, format_time
 from gui.painting.machine_layout import Wire, layout
 from gui.painting.palette import Palette, mixed, on, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import RIGHT, heading, width, write
-from gui.views.lanes import ACTIVITIES, ACTIVITY_WORDS, N_ACTIVITIES, WAIT_WORDS, WAITS
+from gui.views.lanes import ACTIVITIES, ACTIVITY_WORDS, N_ACTIVITIES, WAIT_WORDS, WAITS, cause_name
 from gui.views.machine_state import BufferState, MachineState, PartState, machine_state
 from gui.views.run_data import Run
 from gui.views.view import View
@@ -102,7 +103,7 @@ def _lines(part: PartState) -> list[str]:
         return [part.layer or part.activity, f"{part.activity}, {left}"]
     if part.wait is not None:
         holder = f" ({part.holder})" if part.holder else ""
-        return [f"waits: {part.wait.label}{holder}", f"for {part.layer}", f"{left} in all"]
+        return [f"waits: {cause_name(part.wait)}{holder}", f"for {part.layer}", f"{left} in all"]
     return [part.state]
 
 
@@ -111,7 +112,8 @@ def _tip(part: PartState) -> str:
     if part.state == "busy":
         words.append(ACTIVITY_WORDS[part.activity])
     elif part.wait is not None:
-        words.append(WAIT_WORDS[part.wait])
+        queue = part.wait is Cause.HOST and part.kind == "host"
+        words.append("waits for room in the command queue" if queue else WAIT_WORDS[part.wait])
         if part.holder:
             words.append(f"until {part.holder} has finished")
     words.append(f"busy {100 * part.utilisation:.1f} % of the time shown")

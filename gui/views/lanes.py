@@ -43,7 +43,13 @@ _ACTIVITY = {
 WAITS = tuple(cause for cause in Cause if cause not in (Cause.START, Cause.SEQUENCE))
 """Causes that a component can be seen waiting for."""
 
-CATEGORIES: tuple[str, ...] = (*ACTIVITIES, *(f"wait: {cause.label}" for cause in WAITS))
+
+def cause_name(cause: Cause) -> str:
+    """A cause in words."""
+    return cause.label.replace("dram", "DRAM")
+
+
+CATEGORIES: tuple[str, ...] = (*ACTIVITIES, *(f"wait: {cause_name(cause)}" for cause in WAITS))
 """What a stretch of a lane can be: doing something, or waiting for something."""
 
 N_ACTIVITIES = len(ACTIVITIES)

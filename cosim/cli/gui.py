@@ -1,0 +1,27 @@
+"""Open the desktop program, with runs, folders of runs, or scenarios.
+
+Without arguments it opens what was open last, and on its first start offers a demo run.
+
+example:
+  cosim gui
+  cosim gui runs/edge-mnist/lenet5-int8/ultra96
+  cosim gui scenarios/edge-mnist.toml
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", metavar="RUN|SCENARIO", nargs="*", help="run folders or scenario files to open"
+    )
+    parser.add_argument("--fresh", action="store_true", help="do not restore the last session")
+
+
+def run(args: argparse.Namespace) -> int:
+    # by name: Qt is an extra, and nothing in this package may import it
+    status: int = import_module("gui.widgets.app").main(args.paths, restore=not args.fresh)
+    return status
