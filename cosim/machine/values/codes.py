@@ -2,8 +2,8 @@
 
 A quantized tensor is whole numbers with a unit. Levels at half-integers (two-stage quantization
 has no zero level) are held as codes ``q`` and mean ``(q + 1/2) * scale``; their `numerators`
-``2 q + 1`` are whole and count half scales. An array multiplies numerators, so half-integers and zero points
-are exact::
+``2 q + 1`` are whole and count half scales. An array multiplies numerators, so half-integers and
+zero points are exact::
 
     real value = unit * numerator        numerator = 2 q + 1   or   q - zero point
 """

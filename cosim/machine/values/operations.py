@@ -142,7 +142,7 @@ def _clamp(op: Op, operands: Operands) -> Array:
         low, high = (operand, high) if name == "min" else (low, operand)
     x = operands[0]
     x = x if low is None else np.maximum(x, _bound(low))
-    return x if high is None else np.minimum(x, _bound(high))
+    return x if high is None else np.asarray(np.minimum(x, _bound(high)))
 
 
 def _bound(value: Any) -> Any:
@@ -363,8 +363,8 @@ def _reduction(op: Op, operands: Operands) -> list[Array]:
         correction = _number(op.attributes.get("correction"), 1.0)
         spread = np.var(x, axis=dims, ddof=correction, keepdims=keep)
         spread = np.sqrt(spread) if function.startswith("std") else spread
-        mean = [np.mean(x, axis=dims, keepdims=keep)] if function.endswith("mean") else []
-        return [spread, *mean]
+        average = [np.mean(x, axis=dims, keepdims=keep)] if function.endswith("_mean") else []
+        return [spread, *average]
     if function in _REDUCTIONS:
         return [np.asarray(_REDUCTIONS[function](x, axis=dims, keepdims=keep))]
     raise _unknown(op)
@@ -461,7 +461,7 @@ def _copy(op: Op, operands: Operands, shape: tuple[int, ...]) -> Array:
         return _pad(op, x)
     if function == "flip":
         dims = [int(d) for d in cast("list[int]", op.attributes["dims"])]
-        return np.flip(x, [d + 1 if d >= 0 else d for d in dims])
+        return np.asarray(np.flip(x, tuple(d + 1 if d >= 0 else d for d in dims)))
     raise _unknown(op)
 
 
