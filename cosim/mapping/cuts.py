@@ -17,6 +17,7 @@ by piece: once for a reduction, whose running result stays in the unit, twice fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, prod
 from typing import cast
 
@@ -49,6 +50,10 @@ class Slab:
         return prod(self.shape) // max(1, self.extent)
 
 
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
 def flat(tensor: Tensor) -> Slab:
     """A tensor cut anywhere, in the order of its elements."""
     return Slab((tensor.elements,), (), 0)
@@ -71,18 +76,27 @@ class Cut:
     whole: bool = False
     """Whether the result of a piece depends on more than that piece."""
 
+    @cached_property
+    def steps(self) -> dict[int, tuple[int, int, int]]:
+        """Tensor -> extent of its cut dimension, step of a piece, elements of one step."""
+        extents = {tensor: slab.extent for tensor, slab in self.slabs.items()}
+        units = {tensor: slab.unit for tensor, slab in self.slabs.items()}
+        flat_cut = self.count > 1 and 1 in units.values()
+        multiple = FLAT_MULTIPLE if flat_cut else 1
+        return {
+            tensor: (extent, _round_up(-(-extent // self.count), multiple), units[tensor])
+            for tensor, extent in extents.items()
+        }
+
     def piece(self, tensor: Tensor, index: int) -> tuple[int, int]:
         """First and last + 1 step of a tensor's piece; equal where it has none."""
-        slab = self.slabs[tensor.id]
-        extent, step = slab.extent, -(-slab.extent // self.count)
-        if self.count > 1 and any(other.unit == 1 for other in self.slabs.values()):
-            step = -(-step // FLAT_MULTIPLE) * FLAT_MULTIPLE
+        extent, step, _ = self.steps[tensor.id]
         return min(extent, index * step), min(extent, (index + 1) * step)
 
     def bytes(self, tensor: Tensor, index: int) -> int:
         """Packed bytes of a tensor's piece."""
         start, stop = self.piece(tensor, index)
-        return -(-(stop - start) * self.slabs[tensor.id].unit * tensor.bits // 8)
+        return -(-(stop - start) * self.steps[tensor.id][2] * tensor.bits // 8)
 
 
 def slabs_of(ops: list[Op], tensors: dict[int, Tensor]) -> dict[int, Slab]:

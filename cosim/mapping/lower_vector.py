@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil
 
 from cosim.design.design import Precision
@@ -100,21 +101,21 @@ class VectorLowering:
             streams.streams[self.store] += repeat(times, stores)
 
     def _alike(self) -> Iterator[tuple[int, int, tuple[bool, bool]]]:
-        """Runs of equal pieces: number of the first, how many, whether first and last of all."""
-        total = self.cut.count * self.cut.passes
-        moved = (*self.streamed, *(t for t in self.task.stores if t.id in self.cut.slabs))
+        """Runs of equal pieces: number of the first, how many, whether first and last of all.
 
-        def signature(index: int) -> tuple[object, ...]:
-            piece = index % self.cut.count
-            ends = (index == 0, index == total - 1)
-            final = index >= total - self.cut.count
-            return (*(self.cut.bytes(t, piece) for t in moved), *ends, final)
-
-        start = 0
-        for index in range(1, total + 1):
-            if index == total or signature(index) != signature(start):
-                yield start, index - start, (start == 0, start == total - 1)
-                start = index
+        A tensor's pieces are whole ones, then at most one smaller, then none; so only the places
+        where that changes, the ends, and each new pass can start a run.
+        """
+        count, total = self.cut.count, self.cut.count * self.cut.passes
+        starts = {0, 1, total - 1, total}
+        for base in range(0, total, count):
+            starts.add(base)
+            for extent, step, _ in self.cut.steps.values():
+                whole = extent // step
+                starts.update((base + min(whole, count), base + min(whole + 1, count)))
+        order = sorted(starts)
+        for start, stop in pairwise(order):
+            yield start, stop - start, (start == 0, stop == total)
 
     def _load(self, tensor: Tensor, bytes_: int) -> Node:
         streams = self.streams

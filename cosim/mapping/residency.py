@@ -97,9 +97,7 @@ def place_tensors(workload: Workload, grouping: Grouping, design: Design) -> Mem
     """
     storages = _storages(workload, grouping)
     _choose_residents(storages, grouping, design)
-    in_dram = [
-        s for s in storages.values() if not s.resident or s.exists_before or s.survives
-    ]
+    in_dram = [s for s in storages.values() if not s.resident or s.exists_before or s.survives]
     placed = place_all((Lifetime(s.id, s.bytes, s.first, s.last) for s in in_dram), align=ALIGN)
     for placement in placed:
         storage = storages[placement.lifetime.key]
