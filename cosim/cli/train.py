@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=128, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="default: %(default)s")
     parser.add_argument("--decay", default="constant", help="constant (default) or cosine")
-    parser.add_argument("--optimizer", default="adam", help="adam (default), sgd or momentum")
+    parser.add_argument(
+        "--optimizer", default="adam", help="adam (default), adamw, sgd or momentum"
+    )
+    parser.add_argument("--weight-decay", type=float, default=0.0, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--bits-w", help="weight bits: 1 to 8, ternary, 32 (float)")
     parser.add_argument("--bits-a", help="activation bits: 1 to 8, 32 (float)")
@@ -71,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         learning_rate=arguments.learning_rate,
         decay=arguments.decay,
         optimizer=arguments.optimizer,
+        weight_decay=arguments.weight_decay,
         seed=arguments.seed,
         method=method,
         start_from=arguments.start_from,

@@ -55,7 +55,7 @@ RECIPES = {
     "tt-mlp-rank20": Recipe("tt-mlp", {"rank": 20}, epochs=20),
     "tt-mlp-rank8": Recipe("tt-mlp", {"rank": 8}, epochs=20),
     "tt-mlp-adapted": Recipe("tt-mlp", {"rank": 20}, epochs=30, rank_prior=1e-4),
-    "tt-mlp-adapted-small": Recipe("tt-mlp", {"rank": 20}, epochs=30, rank_prior=5e-4),
+    "tt-mlp-adapted-small": Recipe("tt-mlp", {"rank": 20}, epochs=30, rank_prior=1.5e-4),
 }
 
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from models.errors import ModelError
 from models.quantization import quantize_network, quantized_layers, recalibrate_batch_norm
 from models.quantization.fit import fit_weight_steps
 from models.quantization.levels import weight_codes
+from models.quantization.reconstruct import reconstruct
 from models.quantization.specification import has_half_integer_levels
 from models.quantization.steps import (
     gaussian_step,
@@ -33,9 +35,10 @@ from models.results.document import spread, table
 from models.training import Dataset, evaluate, load, load_network
 from models.training import run as train
 
-FLOAT_EPOCHS, TUNING_EPOCHS = 4, 2
-LEARNING_RATE = 2e-3
+FLOAT = {"epochs": 4, "learning_rate": 2e-3, "optimizer": "adamw", "weight_decay": 1.0}
+TUNED = {"epochs": 2, "learning_rate": 1e-3, "optimizer": "adam"}
 RECALIBRATION_IMAGES = 10_000
+RECONSTRUCTION_IMAGES = 500
 GAUSSIAN_SAMPLES = 4_000_000
 
 
@@ -50,12 +53,12 @@ class Case:
 
 
 CASES = (
-    Case("two-stage, 1 bit", 1, "vecq", True),
-    Case("min-max, 1 bit", 1, "min-max", False),
     Case("two-stage, ternary", "ternary", "ternary", True),
     Case("TWN, ternary", "ternary", "twn", True),
     Case("min-max, ternary", "ternary", "min-max", True),
-    Case("two-stage, 2 bits", 2, "vecq", True),
+    Case("two-stage, 1 bit", 1, "vecq", True),
+    Case("min-max, 1 bit", 1, "min-max", False),
+    Case("two-stage, 2 bits", 2, "vecq", False),
     Case("two-stage, 3 bits", 3, "vecq", False),
     Case("min-max, 3 bits", 3, "min-max", False),
     Case("two-stage, 4 bits", 4, "vecq", False),
@@ -134,12 +137,16 @@ def lenet_text(seeds: int) -> str:
     """Return the sentences above the LeNet-5 table."""
     return (
         "Weights of all layers quantized per tensor, activations in float32. `error` is "
-        "‖w - ŵ‖²/‖w‖² over all layers; accuracies in percent of the test set: after quantizing "
-        "without and with recomputed batch-norm statistics "
-        f"({RECALIBRATION_IMAGES:,} training images), and after {TUNING_EPOCHS} epochs of "
-        f"quantization-aware training. Float networks: {FLOAT_EPOCHS} epochs. Adam, batch 128, "
-        f"learning rate {LEARNING_RATE:g} with cosine decay. Mean ± standard deviation over "
-        f"{seeds} seeds, no epoch selected by test accuracy."
+        "‖w - ŵ‖²/‖w‖² over all layers for weights rounded to the nearest level. Accuracies in "
+        "percent of the test set. *nearest*: after rounding. *+ batch norm*: then with batch-norm "
+        f"statistics recomputed on {RECALIBRATION_IMAGES:,} training images. *outputs*: codes "
+        f"chosen for the layers' outputs on {RECONSTRUCTION_IMAGES} unlabelled training images "
+        "(`models.quantization.reconstruct`), without and with recomputed statistics; the weight "
+        "error is then larger by design. *trained*: quantization-aware, "
+        f"{TUNED['epochs']} epochs (Adam, learning rate {TUNED['learning_rate']:g}). Float "
+        f"networks: {FLOAT['epochs']} epochs (AdamW, learning rate {FLOAT['learning_rate']:g}, "
+        f"weight decay {FLOAT['weight_decay']:g}). Batch 128, cosine decay. Mean ± standard "
+        f"deviation over {seeds} seeds; no epoch or seed is selected."
     )
 
 
@@ -147,34 +154,35 @@ def lenet_table(dataset: Dataset, seeds: range, out: Path) -> str:
     """Return the LeNet-5 table; trains what is not in `out` yet."""
     paths = [_float_network(dataset, seed, out) for seed in seeds]
     accuracies = [100.0 * evaluate(load_network(path)[0], dataset) for path in paths]
-    rows = [["float32", "0", spread(accuracies), "", ""]]
+    rows = [["float32", "0", spread(accuracies), "", "", "", ""]]
     for case in CASES:
-        measured = [_post_training(path, dataset, case) for path in paths]
-        tuned = [_tuned(path, dataset, case, s, out) for path, s in zip(paths, seeds, strict=True)]
-        errors, plain, recalibrated = zip(*measured, strict=True)
-        rows.append(
+        errors, *columns = zip(*(_nearest(path, dataset, case) for path in paths), strict=True)
+        if case.scheme in ("vecq", "ternary"):
+            columns += zip(*(_by_outputs(path, dataset, case) for path in paths), strict=True)
+        else:
+            columns += [(), ()]
+        columns.append(
             [
-                case.label,
-                f"{sum(errors) / len(errors):.5f}",
-                spread(plain),
-                spread(recalibrated),
-                spread(tuned) if case.tuned else "",
+                _tuned(path, dataset, case, seed, out)
+                for path, seed in zip(paths, seeds, strict=True)
             ]
+            if case.tuned
+            else ()
         )
-    return table(["weights", "error", "post-training", "+ batch norm", "trained"], rows)
+        accuracy = [spread(values) if values else "" for values in columns]
+        rows.append([case.label, f"{sum(errors) / len(errors):.5f}", *accuracy])
+    heads = ["weights", "error", "nearest", "+ batch norm", "outputs", "+ batch norm", "trained"]
+    return table(heads, rows)
 
 
 def _float_network(dataset: Dataset, seed: int, out: Path) -> Path:
-    folder = out / f"lenet5-float-seed{seed}"
-    return _trained(folder, dataset, {}, FLOAT_EPOCHS, seed)
+    return _trained(out / f"lenet5-float-seed{seed}", dataset, {}, FLOAT, seed)
 
 
 def _tuned(path: Path, dataset: Dataset, case: Case, seed: int, out: Path) -> float:
-    if not case.tuned:
-        return math.nan
     options = {"bits_w": case.bits, "scheme": case.scheme}
     folder = out / f"lenet5-{case.scheme}-{case.bits}-seed{seed}"
-    tuned = _trained(folder, dataset, options, TUNING_EPOCHS, seed, path)
+    tuned = _trained(folder, dataset, options, TUNED, seed, path)
     return 100.0 * evaluate(load_network(tuned)[0], dataset)
 
 
@@ -182,7 +190,7 @@ def _trained(
     folder: Path,
     dataset: Dataset,
     options: dict[str, object],
-    epochs: int,
+    settings: dict[str, Any],
     seed: int,
     start: Path | None = None,
 ) -> Path:
@@ -192,24 +200,34 @@ def _trained(
         "lenet5",
         options,
         data=dataset,
-        epochs=epochs,
-        learning_rate=LEARNING_RATE,
         decay="cosine",
         seed=seed,
         start_from=None if resume else start,
         out=folder,
         resume=resume,
+        **settings,
     )
     return path
 
 
-def _post_training(path: Path, dataset: Dataset, case: Case) -> tuple[float, float, float]:
+def _nearest(path: Path, dataset: Dataset, case: Case) -> tuple[float, float, float]:
     """Return weight error, and accuracy in percent without and with recalibration."""
     network = quantize_network(load_network(path)[0], case.bits, 32, case.scheme)
     fit_weight_steps(network)
+    return weight_error(network), *_accuracies(network, dataset)
+
+
+def _by_outputs(path: Path, dataset: Dataset, case: Case) -> tuple[float, float]:
+    network = quantize_network(load_network(path)[0], case.bits, 32, case.scheme)
+    stride = len(dataset.train_inputs) // RECONSTRUCTION_IMAGES
+    reconstruct(network, dataset.train_inputs[::stride][:RECONSTRUCTION_IMAGES])
+    return _accuracies(network, dataset)
+
+
+def _accuracies(network: nn.Module, dataset: Dataset) -> tuple[float, float]:
     plain = 100.0 * evaluate(network, dataset)
     recalibrate_batch_norm(network, _recalibration_batches(dataset))
-    return weight_error(network), plain, 100.0 * evaluate(network, dataset)
+    return plain, 100.0 * evaluate(network, dataset)
 
 
 def _recalibration_batches(dataset: Dataset) -> Iterator[Tensor]:

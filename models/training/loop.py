@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,8 +25,9 @@ from models.training.method import Method
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
-    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
 }
 EVALUATION_BATCH = 1000
 
@@ -45,6 +47,8 @@ class Schedule:
     decay : str
         ``constant``, or ``cosine`` down to zero at the end of the last epoch.
     seed : int
+    weight_decay : float
+        Decoupled with ``adamw``, else added to the gradient.
     """
 
     epochs: int = 8
@@ -52,6 +56,7 @@ class Schedule:
     learning_rate: float = 1e-3
     decay: str = "constant"
     seed: int = 0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
@@ -60,6 +65,8 @@ class Schedule:
                 raise ModelError(f"{name}: {value!r}, expected a whole number >= 1")
         if not 0.0 < self.learning_rate < math.inf:
             raise ModelError(f"learning rate: {self.learning_rate!r}, expected above 0")
+        if not 0.0 <= self.weight_decay < math.inf:
+            raise ModelError(f"weight decay: {self.weight_decay!r}, expected 0 or above")
         if self.decay not in SCHEDULES:
             raise unknown("decay", self.decay, SCHEDULES)
 
@@ -151,7 +158,7 @@ def evaluate(model: nn.Module, dataset: Dataset) -> float:
     return right / len(dataset.test_targets)
 
 
-def make_optimizer(name: str, model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+def make_optimizer(name: str, model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """Return an optimizer over all parameters that are trained.
 
     Raises
@@ -162,4 +169,6 @@ def make_optimizer(name: str, model: nn.Module, learning_rate: float) -> torch.o
     if name not in OPTIMIZERS:
         raise unknown("optimizer", name, OPTIMIZERS)
     parameters: list[Any] = [p for p in model.parameters() if p.requires_grad]
-    return OPTIMIZERS[name](parameters, lr=learning_rate)
+    return OPTIMIZERS[name](
+        parameters, lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )

@@ -71,6 +71,7 @@ def run(
     learning_rate: float = 1e-3,
     decay: str = "constant",
     optimizer: str = "adam",
+    weight_decay: float = 0.0,
     seed: int = 0,
     method: Method | None = None,
     start_from: str | Path | None = None,
@@ -90,10 +91,10 @@ def run(
         Options of the network.
     data : str, Path or Dataset, optional
         As `models.training.data.load`.
-    epochs, batch, learning_rate, decay, seed
+    epochs, batch, learning_rate, decay, weight_decay, seed
         See `models.training.loop.Schedule`.
     optimizer : str
-        ``adam``, ``sgd`` or ``momentum``.
+        ``adam``, ``adamw``, ``sgd`` or ``momentum``.
     method : Method, optional
         E.g. `models.training.method.RankAdaptation`.
     start_from : path, optional
@@ -115,7 +116,7 @@ def run(
     ModelError
         For a mistake in any argument or file, and when the loss becomes non-finite.
     """
-    schedule = Schedule(epochs, batch, learning_rate, decay, seed)
+    schedule = Schedule(epochs, batch, learning_rate, decay, seed, weight_decay)
     if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
         raise ModelError(f"patience: {patience!r}, expected a whole number >= 0")
     if threads is not None:
@@ -179,9 +180,7 @@ class _Session:
 
     def _prepare(self) -> None:
         self.method.prepare(self.model)
-        self.optimizer = make_optimizer(
-            self.optimizer_name, self.model, self.schedule.learning_rate
-        )
+        self.optimizer = make_optimizer(self.optimizer_name, self.model, self.schedule)
 
     def resume(self) -> None:
         """Go on where the last checkpoint is."""
