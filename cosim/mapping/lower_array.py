@@ -42,6 +42,20 @@ class ArrayTask:
     signals: dict[str, tuple[Step, ...]]
     """Component -> steps after its last task."""
 
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Equal for tasks whose streams differ in nothing but the number of the group."""
+
+        def kind(tensor: Tensor) -> tuple[object, ...]:
+            return (tensor.bits, tensor.role, tensor.elements)
+
+        return (
+            self.request.signature, self.plan, kind(self.streaming), kind(self.weight),
+            kind(self.result), tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
+            self.precision, self.vector_precision, tuple(self.waits.items()),
+            tuple(self.signals.items()),
+        )  # fmt: skip
+
 
 class _Leaf(NamedTuple):
     """One tile in its place: what it is, and whether it begins or ends something."""

@@ -331,7 +331,7 @@ class _Mapper:
             tuple(t for t in operands.bias if not self._resident(t)),
             group.precision, self._vector_precision(group), waits, signals,
         )  # fmt: skip
-        ArrayLowering(streams, task).emit()
+        streams.emit(task.signature, p, ArrayLowering(streams, task).emit)
 
     def _check_host(self, group: Group) -> None:
         if self.design.host.operations_per_s <= 0:

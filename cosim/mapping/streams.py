@@ -14,7 +14,8 @@ A group that needs another group's result waits for a token that the group's las
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
@@ -57,6 +58,7 @@ class Streams:
         self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
         self._descriptors: dict[tuple[object, ...], tuple[tuple[Step, ...], Transfer, Energy]] = {}
         self._transfers: dict[tuple[object, ...], TaskInfo] = {}
+        self._emitted: dict[tuple[object, ...], tuple[int, int, dict[str, tuple[Node, ...]]]] = {}
         self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
         self.load = {name: channel_for(design, name) for name in ("input", "weight")}
         self.store = channel_for(design, "output")
@@ -207,6 +209,34 @@ class Streams:
             )  # fmt: skip
         return self.template((*before, *core, *after), info)
 
+    def emit(self, key: tuple[object, ...], group: int, emit: Callable[[], None]) -> None:
+        """Let `emit` append a group's tasks; a group with an equal key is copied instead.
+
+        Layers of the same shape in the same place of the dependencies differ in nothing but the
+        number of their group.
+        """
+        known = self._emitted.get(key)
+        if known is not None:
+            self._copy(*known, group)
+            return
+        first = len(self.templates)
+        before = {name: len(stream) for name, stream in self.streams.items()}
+        emit()
+        added = {n: tuple(s[before[n] :]) for n, s in self.streams.items() if len(s) > before[n]}
+        self._emitted[key] = (first, len(self.templates), added)
+
+    def _copy(self, first: int, stop: int, added: dict[str, tuple[Node, ...]], group: int) -> None:
+        shift = len(self.templates) - first
+        infos: dict[int, TaskInfo] = {}
+        for template in self.templates[first:stop]:
+            old = template.info
+            info = infos.get(id(old))
+            if info is None:
+                info = infos[id(old)] = replace(old, op=group)
+            self.templates.append(Template(template.steps, info))
+        for name, nodes in added.items():
+            self.streams[name] += _shifted(nodes, shift)
+
     def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
         """The finished program; components without tasks are left out of no index: all stay."""
         kinds = component_names(self.design)
@@ -222,6 +252,13 @@ class Streams:
             self.design.static_mw,
             facts,
         )
+
+
+def _shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:
+    """The same loops over templates further on."""
+    return tuple(
+        Loop(n.count, _shifted(n.body, shift)) if isinstance(n, Loop) else n + shift for n in nodes
+    )
 
 
 def repeat(count: int, body: tuple[Node, ...]) -> tuple[Node, ...]:
