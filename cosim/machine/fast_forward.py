@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,9 @@ class FastForward:
     """
 
     def __init__(self, program: Program, flat: Flat) -> None:
-        streams = flat.streams
-        alike, same = LoopTrees(flat.template_kinds), LoopTrees()
-        self._alike = [alike.sequence(stream) for stream in streams]
-        self._same = [same.sequence(stream) for stream in streams]
+        self._streams = streams = flat.streams
+        trees = LoopTrees(flat.template_kinds)
+        self._alike = [trees.sequence(stream) for stream in streams]
         self._kinds_are_unique = len(set(flat.template_kinds)) == len(flat.template_kinds)
         self._foreground = [
             rank for rank, part in enumerate(program.components) if not part.background
@@ -119,6 +119,12 @@ class FastForward:
         self.skipped = 0
         self.compared = 0
         self.recurred = 0
+
+    @cached_property
+    def _same(self) -> list[Sequence]:
+        """The streams again, with templates equal only if they are the same one."""
+        trees = LoopTrees()
+        return [trees.sequence(stream) for stream in self._streams]
 
     def begin(self, m: k.Memory) -> None:
         """Prepare the machine for its first run."""
@@ -306,7 +312,7 @@ class FastForward:
     def _go_to_task(self, m: k.Memory, rank: int, task: int) -> None:
         """Set a component's loop counters as they are in the middle of a task."""
         address = self._first_instruction[rank]
-        for place in locate(self._same[rank], task):
+        for place in locate(self._alike[rank], task):
             address += 4 * self._instructions_before(place.sequence)[place.node]
             if place.sequence.bodies[place.node] is not None:
                 m[address + 3] = place.sequence.counts[place.node] - place.iteration

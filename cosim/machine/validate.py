@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from cosim.errors import CosimError
-from cosim.mapping.program import (
-    Component,
-    Loop,
-    PoolPhase,
-    Program,
-    StepKind,
-    Template,
-    template_counts,
-)
+from cosim.mapping.program import Loop, Node, PoolPhase, Program, Step, StepKind
+
+ACQUIRE, HOLD, RELEASE, MARK = (int(kind) for kind in StepKind)
 
 
 def check_program(program: Program) -> None:
@@ -24,11 +18,39 @@ def check_program(program: Program) -> None:
         its capacity; a request above a pool's capacity; two requesters of an immediate pool; steps
         in an order that the grammar excludes.
     """
+    _check_clocks(program)
+    _check_pools(program)
+    requests: dict[tuple[Step, ...], set[int]] = {}
+    for number, template in enumerate(program.templates):
+        if template.steps not in requests:  # many templates have the steps of others
+            problem = _grammar_problem(program, template.steps)
+            if problem:
+                raise CosimError(problem, where=_where(program, number))
+            requests[template.steps] = {s[1] for s in template.steps if s[0] == ACQUIRE}
+    requesters: dict[int, int] = {}
+    for rank, component in enumerate(program.components):
+        templates: set[int] = set()
+        _collect_templates(component.stream, templates, component.name)
+        if templates and not 0 <= min(templates) <= max(templates) < len(program.templates):
+            wrong = min(templates) if min(templates) < 0 else max(templates)
+            raise CosimError(
+                f"template {wrong} does not exist",
+                where=f"stream of '{component.name}'",
+                expected=f"0 to {len(program.templates) - 1}",
+            )
+        for pool in set().union(*(requests[program.templates[n].steps] for n in templates)):
+            _check_requester(program, pool, rank, requesters)
+
+
+def _check_clocks(program: Program) -> None:
     if not program.clock_periods_ps or program.clock_periods_ps[0] != 1:
         raise CosimError("clock 0 of a program must be the picosecond", where=program.name)
     for clock, period in enumerate(program.clock_periods_ps):
         if period <= 0:
             raise CosimError(f"period of clock {clock} is {period} ps, must be positive")
+
+
+def _check_pools(program: Program) -> None:
     for pool in program.pools:
         if pool.initial < 0:
             raise CosimError(f"pool '{pool.name}' starts at {pool.initial}, below zero")
@@ -36,56 +58,29 @@ def check_program(program: Program) -> None:
             raise CosimError(
                 f"pool '{pool.name}' starts at {pool.initial}, above its capacity {pool.capacity}"
             )
-    for number, template in enumerate(program.templates):
-        _check_template(program, number, template)
-    requesters: dict[int, Component] = {}
-    for component in program.components:
-        for number in _templates_of(program, component):
-            _check_requests(program, component, number, requesters)
 
 
-def _templates_of(program: Program, component: Component) -> list[int]:
-    _check_loops(component.stream, component.name)
-    numbers = sorted(template_counts(component.stream))
-    for number in numbers:
-        if not 0 <= number < len(program.templates):
-            raise CosimError(
-                f"template {number} does not exist",
-                where=f"stream of '{component.name}'",
-                expected=f"0 to {len(program.templates) - 1}",
-            )
-    return numbers
-
-
-def _check_loops(nodes: tuple[object, ...], name: str) -> None:
+def _collect_templates(nodes: tuple[Node, ...], found: set[int], name: str) -> None:
     for node in nodes:
         if isinstance(node, Loop):
             if node.count < 0:
                 raise CosimError(f"a loop repeats {node.count} times", where=f"stream of '{name}'")
-            _check_loops(node.body, name)
+            _collect_templates(node.body, found, name)
+        else:
+            found.add(node)
 
 
-def _check_requests(
-    program: Program, component: Component, number: int, requesters: dict[int, Component]
-) -> None:
-    for kind, index, amount, _ in program.templates[number].steps:
-        if kind != StepKind.ACQUIRE:
-            continue
-        pool = program.pools[index]
-        if pool.phase == PoolPhase.IMMEDIATE:
-            other = requesters.setdefault(index, component)
-            if other is not component:
-                raise CosimError(
-                    f"pool '{pool.name}' grants at once and so has one requester, but both "
-                    f"'{other.name}' and '{component.name}' ask for it",
-                    expected="an arbitrated phase",
-                )
-        if pool.capacity is not None and amount > pool.capacity:
-            raise CosimError(
-                f"'{component.name}' asks for {amount} of pool '{pool.name}', "
-                f"which never holds more than {pool.capacity}",
-                where=_where(program, number),
-            )
+def _check_requester(program: Program, index: int, rank: int, requesters: dict[int, int]) -> None:
+    pool = program.pools[index]
+    if pool.phase != PoolPhase.IMMEDIATE:
+        return
+    other = requesters.setdefault(index, rank)
+    if other != rank:
+        raise CosimError(
+            f"pool '{pool.name}' grants at once and so has one requester, but both "
+            f"'{program.components[other].name}' and '{program.components[rank].name}' ask for it",
+            expected="an arbitrated phase",
+        )
 
 
 def _where(program: Program, number: int) -> str:
@@ -94,49 +89,57 @@ def _where(program: Program, number: int) -> str:
     return f"template {number} ({' '.join(filter(None, (layer, info.activity)))})"
 
 
-_REQUESTING, _HOLDING, _RELEASING = "acquire", "hold", "release"
+def _grammar_problem(program: Program, steps: tuple[Step, ...]) -> str:
+    """What is wrong with the steps of a template, empty if nothing is.
 
-
-def _check_template(program: Program, number: int, template: Template) -> None:
-    """Between two MARKs come ACQUIREs, then HOLDs, then the MARK; RELEASEs only after a MARK."""
-    if not template.steps:
-        raise CosimError("has no steps", where=_where(program, number))
-    state = _RELEASING
-    for place, (kind, index, amount, _) in enumerate(template.steps):
-        where = f"{_where(program, number)}, step {place}"
-        if kind == StepKind.ACQUIRE:
-            _check_index("pool", index, len(program.pools), where)
-            if state == _HOLDING:
-                raise CosimError("ACQUIRE between HOLD and its MARK", where=where)
-            if amount < 0:
-                raise CosimError(f"ACQUIRE of {amount} tokens", where=where)
-            state = _REQUESTING
-        elif kind == StepKind.HOLD:
-            _check_index("clock", amount, len(program.clock_periods_ps), where)
-            if index < 0:
-                raise CosimError(f"HOLD of {index} cycles", where=where)
-            state = _HOLDING
-        elif kind == StepKind.MARK:
-            _check_index("lane", index, len(program.lanes), where)
-            if state != _HOLDING:
-                raise CosimError("MARK without a HOLD before it", where=where)
-            state = _RELEASING
-        elif kind == StepKind.RELEASE:
-            _check_index("pool", index, len(program.pools), where)
-            if state != _RELEASING:
-                raise CosimError(
-                    "RELEASE before the MARK of the interval whose end it announces", where=where
-                )
-            if amount < 0:
-                raise CosimError(f"RELEASE of {amount} tokens", where=where)
+    Between two MARKs come ACQUIREs, then HOLDs, then the MARK; RELEASEs only after a MARK.
+    """
+    pools, clocks, lanes = program.pools, len(program.clock_periods_ps), len(program.lanes)
+    before = RELEASE
+    for place, (kind, index, amount, _) in enumerate(steps):
+        problem = ""
+        if kind == ACQUIRE:
+            if before == HOLD:
+                problem = "ACQUIRE between HOLD and its MARK"
+            elif not 0 <= index < len(pools):
+                problem = _missing("pool", index, len(pools))
+            elif amount < 0:
+                problem = f"ACQUIRE of {amount} tokens"
+            else:
+                capacity = pools[index].capacity
+                if capacity is not None and amount > capacity:
+                    problem = (
+                        f"asks for {amount} of pool '{pools[index].name}', "
+                        f"which never holds more than {capacity}"
+                    )
+            before = ACQUIRE
+        elif kind == HOLD:
+            if not 0 <= amount < clocks:
+                problem = _missing("clock", amount, clocks)
+            elif index < 0:
+                problem = f"HOLD of {index} cycles"
+            before = HOLD
+        elif kind == MARK:
+            if before != HOLD:
+                problem = "MARK without a HOLD before it"
+            elif not 0 <= index < lanes:
+                problem = _missing("lane", index, lanes)
+            before = RELEASE
+        elif kind == RELEASE:
+            if before != RELEASE:
+                problem = "RELEASE before the MARK of the interval whose end it announces"
+            elif not 0 <= index < len(pools):
+                problem = _missing("pool", index, len(pools))
+            elif amount < 0:
+                problem = f"RELEASE of {amount} tokens"
         else:
-            raise CosimError(f"unknown step kind {kind}", where=where, expected="0 to 3")
-    if state != _RELEASING:
-        raise CosimError("ends without a MARK", where=_where(program, number))
+            problem = f"unknown step kind {kind}"
+        if problem:
+            return f"{problem} (step {place})"
+    if before != RELEASE:
+        return "ends without a MARK"
+    return "" if steps else "has no steps"
 
 
-def _check_index(what: str, index: int, count: int, where: str) -> None:
-    if not 0 <= index < count:
-        raise CosimError(
-            f"{what} {index} does not exist", where=where, expected=f"0 to {count - 1}"
-        )
+def _missing(what: str, index: int, count: int) -> str:
+    return f"{what} {index} does not exist, there are {count}"

@@ -17,37 +17,37 @@ from numpy.typing import NDArray
 Stream = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
 class Sequence:
     """A sequence of nodes: a stream, or the body of a loop.
 
     Attributes
     ----------
-    templates : tuple of int
+    templates : list of int
         Template of every node that is a task, -1 for loops.
-    counts : tuple of int
+    counts : list of int
         Repetitions of every node, 1 for tasks.
-    bodies : tuple of Sequence or None
+    bodies : list of Sequence or None
         Body of every loop.
-    starts : tuple of int
+    starts : list of int
         Tasks before every node, and the total at the end.
-    kinds : tuple of int
+    size : int
+        Number of tasks.
+    kinds : list of int
         Equal for equal nodes, by the `LoopTrees` that made the sequence.
     kind : int
         Equal for equal sequences.
     """
 
-    templates: tuple[int, ...]
-    counts: tuple[int, ...]
-    bodies: tuple[Sequence | None, ...]
-    starts: tuple[int, ...]
-    kinds: tuple[int, ...]
-    kind: int
+    __slots__ = ("bodies", "counts", "kind", "kinds", "size", "starts", "templates")
 
-    @property
-    def size(self) -> int:
-        """Number of tasks."""
-        return self.starts[-1]
+    def __init__(self) -> None:
+        self.templates: list[int] = []
+        self.counts: list[int] = []
+        self.bodies: list[Sequence | None] = []
+        self.starts: list[int] = [0]
+        self.kinds: list[int] = []
+        self.size = 0
+        self.kind = -1
 
 
 class LoopTrees:
@@ -65,38 +65,27 @@ class LoopTrees:
 
     def sequence(self, stream: Stream) -> Sequence:
         """The sequence of a stream; loops that repeat nothing are left out."""
-        templates: list[int] = []
-        counts: list[int] = []
-        bodies: list[Sequence | None] = []
-        starts = [0]
-        kinds: list[int] = []
+        made = Sequence()
+        known, numbers = self._template_kinds, self._numbers
         for node in stream:
+            content: Hashable
             if isinstance(node, int):
-                count, body, size = 1, None, 1
-                known = self._template_kinds
-                kind = self._number(("task", node if known is None else known[node]))
+                count, size, body = 1, 1, None
+                content = node if known is None else known[node]
             else:
                 count, body = node[0], self.sequence(node[1])
-                size = body.size
-                if count <= 0 or size == 0:
+                size = count * body.size
+                if size <= 0:
                     continue
-                kind = self._number(("loop", count, body.kind))
-            templates.append(node if body is None else -1)
-            counts.append(count)
-            bodies.append(body)
-            starts.append(starts[-1] + count * size)
-            kinds.append(kind)
-        return Sequence(
-            tuple(templates),
-            tuple(counts),
-            tuple(bodies),
-            tuple(starts),
-            tuple(kinds),
-            self._number(("sequence", *kinds)),
-        )
-
-    def _number(self, content: Hashable) -> int:
-        return self._numbers.setdefault(content, len(self._numbers))
+                content = (count, body.kind)
+            made.templates.append(node if body is None else -1)
+            made.counts.append(count)
+            made.bodies.append(body)
+            made.kinds.append(numbers.setdefault(content, len(numbers)))
+            made.size += size
+            made.starts.append(made.size)
+        made.kind = numbers.setdefault(("sequence", *made.kinds), len(numbers))
+        return made
 
 
 def merge_loops(stream: Stream) -> Stream:

@@ -17,7 +17,7 @@ WORK = [(HOLD, 1, 0, 0), (MARK, 0, 0, 0)]
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([(ACQUIRE, 1, 1, 0), *WORK], "pool 1 does not exist; expected 0 to 0"),
+        ([(ACQUIRE, 1, 1, 0), *WORK], "pool 1 does not exist, there are 1"),
         ([(ACQUIRE, 0, 3, 0), *WORK], "asks for 3 of pool 'slots', which never holds more than 2"),
         ([(ACQUIRE, 0, -1, 0), *WORK], "ACQUIRE of -1 tokens"),
         ([(HOLD, -1, 0, 0), (MARK, 0, 0, 0)], "HOLD of -1 cycles"),
