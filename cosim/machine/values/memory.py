@@ -113,10 +113,10 @@ class Memory:
         """The memory from the storage's address on, as elements of its type."""
         kind = element_type(place.code)
         count = (self.size - place.address) // kind.itemsize
-        part = data[:, place.address : place.address + count * kind.itemsize]
         return np.ndarray(
-            (data.shape[0], count), kind, part, strides=(data.strides[0], kind.itemsize)
-        )
+            (data.shape[0], count), kind, data.data, offset=place.address,
+            strides=(data.strides[0], kind.itemsize),
+        )  # fmt: skip
 
     def _elements(self, place: Place, region: Region) -> NDArray[np.int64]:
         """Element numbers of a region, counted from the storage's start, in the box's shape."""

@@ -1,0 +1,142 @@
+"""Every result against the reference: where it differs first, and by how much.
+
+Codes and whole numbers must be equal. Real numbers may differ by what the order of additions in
+single precision can do: `SUMS` of the largest magnitude in the tensor where the array sums real
+numbers, `ROUNDING` of it where sums are whole and only the last rounding can differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cosim.machine.values.codes import Array
+from cosim.machine.values.faults import Mismatch
+from cosim.mapping.fusion import Group
+from cosim.mapping.regions import Region, Task
+
+if TYPE_CHECKING:
+    from cosim.machine.values.replay import _Replay
+
+SUMS = 1e-4
+"""Tolerance of real results where products were summed in single precision."""
+ROUNDING = 2.0**-22
+"""Tolerance of real results of whole sums: two roundings to single precision."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One result of a layer beside the reference.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether it had to be equal; `tolerance` is the largest difference allowed otherwise.
+    differing : int
+        Elements that differ by more.
+    largest : float
+        Largest difference.
+    element : tuple of int
+        First element that differs: sample, then index.
+    """
+
+    layer: str
+    tensor: str
+    samples: int
+    elements: int
+    exact: bool
+    tolerance: float
+    differing: int = 0
+    largest: float = 0.0
+    element: tuple[int, ...] = ()
+    values: tuple[float, float] = (0.0, 0.0)
+    where: str = ""
+    """Task that wrote the element."""
+    compared: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        return self.differing == 0
+
+    def error(self) -> Mismatch:
+        """The difference in one line."""
+        sample, *index = self.element
+        at = f"[{', '.join(map(str, index))}]"
+        of = f" of sample {sample}" if self.samples > 1 else ""
+        return Mismatch(
+            f"'{self.tensor}'{at}{of} is {self.values[0]:g}, PyTorch has {self.values[1]:g}"
+            f" ({self.differing} of {self.elements} elements differ){self.where}",
+            where=f"layer '{self.layer}'",
+        )
+
+
+def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Comparison:
+    """One result of a finished group against the reference."""
+    described = run.layout.tensors[tensor]
+    values = run.value_of(tensor)
+    expected = None
+    for op in group.ops:
+        for place, t in enumerate(op.outputs):
+            if t == tensor:
+                expected = run.reference.outputs.get((op.id, place))
+    code = run.layout.codes[tensor]
+    exact = code.quantized or code.kind != "float"
+    if expected is None:
+        return Comparison(group.name, described.name, values.shape[0], 0, exact, 0.0,
+                          compared=False)  # fmt: skip
+    shape = (max(values.shape[0], expected.shape[0]), *described.shape)
+    mine, other = (np.broadcast_to(a, shape) for a in (values, expected))
+    tolerance = 0.0
+    if code.quantized:
+        # on the same level: closer than half the distance of two levels
+        tolerance = 0.25 * float(np.min(np.abs(code.unit)))
+    elif not exact:
+        magnitude = float(np.abs(other).max()) if other.size else 0.0
+        tolerance = magnitude * (ROUNDING if _whole_sums(run, group) else SUMS)
+    difference = np.abs(mine - other)
+    wrong = ~((difference <= tolerance) | (mine == other) | (np.isnan(mine) & np.isnan(other)))
+    if not wrong.any():
+        largest = float(np.nanmax(difference)) if difference.size else 0.0
+        return Comparison(group.name, described.name, shape[0], mine.size, exact, tolerance,
+                          largest=largest)  # fmt: skip
+    first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), shape))
+    return Comparison(
+        group.name, described.name, shape[0], mine.size, exact, tolerance, int(wrong.sum()),
+        float(np.nanmax(difference)), first, (float(mine[first]), float(other[first])),
+        _written_by(run, position, tensor, first[1:]),
+    )  # fmt: skip
+
+
+def _whole_sums(run: _Replay, group: Group) -> bool:
+    if group.anchor is None:
+        return True
+    return all(run.layout.codes[a.tensor].quantized for a in group.anchor.accesses)
+
+
+def _written_by(run: _Replay, position: int, tensor: int, index: tuple[int, ...]) -> str:
+    """The task that wrote an element, for the message."""
+    shape = run.layout.tensors[tensor].shape
+    flat = int(np.ravel_multi_index(index, shape)) if shape else 0
+    for component, tasks in run.tasks.items():
+        for ordinal, task in enumerate(tasks):
+            region = _result_region(task, tensor)
+            if task.group == position and region is not None and _covers(region, flat):
+                return f", tile {region} of task {ordinal} of {component}"
+    return ", an element that no task writes"
+
+
+def _result_region(task: Task, tensor: int) -> Region | None:
+    if task.target is not None and task.target.tensor == tensor:
+        return task.target
+    if task.activity == "epilogue" and task.boxes[1].tensor == tensor:
+        return task.boxes[1]
+    return None
+
+
+def _covers(region: Region, flat: int) -> bool:
+    index: Array = np.array(np.unravel_index(flat, region.shape))
+    if region.transpose:
+        index = index[list(region.transpose)]
+    return all(int(i) in range(*span) for i, span in zip(index, region.box, strict=True))
