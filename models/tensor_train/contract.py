@@ -111,6 +111,7 @@ class _Contract(torch.autograd.Function):
         ctx.intermediates = {value: values[value] for value in keep}
         # The bare product, not a view of it: what follows may work in place.
         result = last.pair.product(values[last.left], values[last.right])
+        del values
         order = tuple(last.pair.indices.index(label) for label in plan.network.output)
         if order == tuple(range(len(order))):
             return result

@@ -84,6 +84,12 @@ class Layout:
     shape: tuple[int, int, int]
     copies: bool
 
+    def read(self, tensor: Tensor) -> Tensor:
+        """The tensor as (batch, first, second)."""
+        matrix = tensor.permute(self.permutation).reshape(self.shape)
+        # What BLAS would copy unseen is copied here, where it is counted.
+        return matrix.contiguous() if self.copies else matrix
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -111,8 +117,7 @@ class Pair:
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """The same as the bare matrix product, (m, n) or (batch, m, n)."""
-        a = left.permute(self.left.permutation).reshape(self.left.shape)
-        b = right.permute(self.right.permutation).reshape(self.right.shape)
+        a, b = self.left.read(left), self.right.read(right)
         if self.gemm.batch == 1:
             return torch.mm(a[0], b[0])
         return torch.bmm(a, b)

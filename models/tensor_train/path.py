@@ -260,6 +260,7 @@ def _backward_peak(plan: Plan, needs: tuple[bool, ...], live: dict[int, int]) ->
         peak = max(peak, now)
         if reader.get(step.other) == number:
             live.pop(step.other, None)
-        if last[step.upstream] == number:
+        # Autograd holds the gradient that arrived until the whole backward call is done.
+        if last[step.upstream] == number and step.upstream != plan.steps[-1].result:
             gradients.pop(step.upstream)
     return peak

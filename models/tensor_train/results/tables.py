@@ -125,8 +125,8 @@ def show(results: dict[str, Row], console: Console) -> None:
 
 
 WHAT_IS_COUNTED = """\
-Memory (bytes) is the peak over one training step of one sample (forward, backward, update) of all live
-storages together: parameters, gradients, optimizer state, the input and its label, saved
+Memory (bytes) is the peak over one training step of one sample (forward, backward, update) of all
+live storages together: parameters, gradients, optimizer state, the input and its label, saved
 activations, temporaries and layout copies, each from its allocation to its release, views counted
 once. Widths are those the fixed-point operators carry; parameters in fixed point have **no**
 float copy; a tensor with an exponent of its own takes one byte more. A product that is only
@@ -136,9 +136,9 @@ allocates it. Not counted: the inside of an operator (accumulators, the element-
 for the dense network too) and code. "Update at once" applies each gradient as soon as it is
 complete and drops it. "less" compares with the dense float32 network with the same optimizer,
 counted in the same way (gradients kept until the update). The accuracy of the low-precision rows
-is that of training with plain SGD, one sample a step, in exactly these widths, evaluated sample by
-sample with the same rounding; the adapted rows train with Adam, batch 128. The Adam column of the
-low-precision rows has 8-bit states and tells memory only: no accuracy was taken with them.
+is that of training with plain SGD, one sample a step, in exactly these widths, evaluated sample
+by sample with the same rounding; the adapted rows train with Adam, batch 128. The Adam column of
+the low-precision rows has 8-bit states and tells memory only: no accuracy was taken with them.
 Spread is the sample standard deviation over the seeds."""
 
 
