@@ -87,6 +87,22 @@ def test_finns_network_has_the_published_layers() -> None:
     ]  # fmt: skip
 
 
+def test_the_compressed_transformer_has_the_published_factor_counts() -> None:
+    # factor shapes of CoMERA (arXiv 2405.14377), counted by hand
+    with FakeTensorMode():
+        model = networks.build("tt-transformer", layers=1)
+    block = model.blocks[0]
+    counts = {
+        part: sum(p.numel() for p in layer.weight.parameters())
+        for part, layer in (
+            ("embedding", model.embedding),
+            ("query", block.attention.query),
+            ("up", block.up),
+        )
+    }
+    assert counts == {"embedding": 167_808, "query": 20_448, "up": 28_960}
+
+
 def test_tensorized_networks_take_bit_widths() -> None:
     x = torch.randn(4, 784)
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from models import networks
+from models import checkpoints, networks
 from models.errors import ModelError
 from models.quantization import calibrate, quantize_network, quantized_layers
 from models.quantization.integer import (
@@ -24,6 +24,7 @@ from models.quantization.integer import (
     run_integer,
 )
 from models.quantization.thresholds import compile_integer
+from models.training import load
 
 SCHEMES = [
     *((bits, "vecq") for bits in range(1, 9)),
@@ -155,6 +156,16 @@ def test_networks_with_branches_run_their_layers_in_integers(
     expected = copy.deepcopy(model).double()(x.double())
     torch.testing.assert_close(output, expected, rtol=1e-6, atol=1e-12)
     assert len(records) == sum(1 for _ in quantized_layers(model))
+
+
+@pytest.mark.parametrize("name", ["lenet5-int8", "lenet5-vecq4", "lenet5-ternary"])
+def test_a_trained_network_answers_the_same_in_integers(name: str) -> None:
+    model = checkpoints.load(name)
+    images = load("mnist-5k").test_inputs[::10]
+    expected = copy.deepcopy(model).double()(images.double()).detach()
+    sums = compile_integer(model)(images)
+    np.testing.assert_allclose(sums, expected.numpy(), rtol=1e-6, atol=1e-9)
+    assert (torch.from_numpy(sums).argmax(1) == model(images).argmax(1)).float().mean() > 0.98
 
 
 def test_half_integer_levels_need_one_sum_of_activations_more() -> None:
