@@ -12,7 +12,7 @@ from cosim.machine import kernel as k
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
 from cosim.machine.fast_forward import FastForward
-from cosim.machine.flatten import flatten
+from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.mapping.program import Program, count_tasks
 from cosim.timeline.blocks import Block
 from cosim.timeline.recorder import Progress
@@ -66,7 +66,8 @@ class FastExecutor:
         self._stored = 0
         if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
             self._compile()
-        else:
+        if not self.modes:
+            self.memory += [0] * (BUFFER_ROWS * k.ROW_FIELDS)
             self.modes.append("python")
 
     @property
@@ -147,10 +148,11 @@ class FastExecutor:
         self._undecided = False
         functions = compiled_kernel()
         if functions is None:
-            if not self.modes:
-                self.modes.append("python")
             return
-        self.memory = np.array(self.memory, np.int64)
+        before: list[int] = self.memory
+        used = int(before[k.ROWS]) + int(before[k.BUFFERED]) * k.ROW_FIELDS
+        self.memory = np.zeros(int(before[k.ROWS]) + BUFFER_ROWS * k.ROW_FIELDS, np.int64)
+        self.memory[:used] = before[:used]
         self._advance, self._signature = functions["advance"], functions["signature"]
         self.modes.append("compiled")
 

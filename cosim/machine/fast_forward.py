@@ -107,8 +107,8 @@ class FastForward:
         ]
         self._offsets: dict[int, list[int]] = {}
         self._repeated_kinds = [_repeated(sequence) for sequence in self._alike]
-        self._levels: dict[tuple[int, int], Level] = {}
-        self._due: list[int] = []
+        self._levels: dict[tuple[int, int, int], Level] = {}
+        self._due: list[tuple[int, int]] = []
         self._times: deque[int] = deque([-1] * ALARM_AGE, maxlen=ALARM_AGE)
         self._lead = -1
         self._stretch = FIRST_STRETCH
@@ -143,22 +143,22 @@ class FastForward:
             Rows stored so far.
         """
         parts = self._parts(m)
-        tasks = tuple(part[k.TASK_NUMBER] for part in parts)
-        now = int(m[k.NOW])
         jumped = False
         if self._due:
             self.compared += 1
             key, alarms = self._signature(m, signature, parts)
-            here = Sample(now, tasks, position, int(m[k.ROW]))
-            for depth in self._due:
-                level = self._levels[self._lead, depth]
+            here = self._look(m, position)
+            for depth, kind in self._due:
+                level = self._levels[self._lead, depth, kind]
                 before = level.seen.get(key)
-                if before is not None and self._jump(m, parts, alarms, before, here, depth, key):
+                if before is not None and self._jump(m, parts, alarms, before, here, depth):
                     jumped = True
+                    level.seen[key] = self._look(m, position)
+                    level.stride, level.misses = max(1, level.stride // 4), 0
                     break
                 self._remember(level, key, here)
                 self._forget_within(depth)
-            self._times.append(now)
+            self._times.append(here.time)
         if not jumped:
             self._misses += bool(self._due)
         if parts[self._lead][k.FINISHED]:
@@ -198,6 +198,10 @@ class FastForward:
             return f"no state of the machine recurred ({self.compared} compared)"
         return f"states recurred, but not the tasks to come ({self.compared} compared)"
 
+    def _look(self, m: k.Memory, position: int) -> Sample:
+        tasks = tuple(part[k.TASK_NUMBER] for part in self._parts(m))
+        return Sample(int(m[k.NOW]), tasks, position, int(m[k.ROW]))
+
     def _parts(self, m: k.Memory) -> list[list[int]]:
         size = self._part_size
         first = self._first_part
@@ -230,7 +234,6 @@ class FastForward:
         before: Sample,
         here: Sample,
         depth: int,
-        key: Any,
     ) -> bool:
         """Jump over the periods between `before` and `here` that are sure to follow."""
         self.recurred += 1
@@ -253,18 +256,15 @@ class FastForward:
             other = True
         if times < 1 or times == k.NEVER:
             return False
-        after = self._move(m, parts, alarms, lags, before, here, times)
+        self._move(m, parts, alarms, lags, before, here, times)
         self._add_block(before, here, times, period, tuple(lags), other)
         self._misses = max(0, self._misses - 1)
-        for (lead, level_depth), level in self._levels.items():
+        for (lead, level_depth, _), level in self._levels.items():
             if level_depth > depth or lead != self._lead:
                 level.seen.clear()
             else:
                 kept = {s: v for s, v in level.seen.items() if v.position <= before.position}
                 level.seen = kept
-        level = self._levels[self._lead, depth]
-        level.seen[key] = after
-        level.stride, level.misses = max(1, level.stride // 2), 0
         skipped = times * sum(lags)
         self.skipped += skipped
         self._earned += min(skipped, 20 * TASKS_PER_COMPARISON)
@@ -291,7 +291,7 @@ class FastForward:
         before: Sample,
         here: Sample,
         times: int,
-    ) -> Sample:
+    ) -> None:
         """Move the machine on by `times` periods."""
         shift = times * (here.time - before.time)
         rows = times * (here.row - before.row)
@@ -306,8 +306,6 @@ class FastForward:
                 self._go_to_task(m, rank, part[k.TASK_NUMBER] + times * lag)
         m[k.NOW] = here.time + shift
         m[k.ROW] = here.row + rows
-        tasks = tuple(task + times * lag for task, lag in zip(here.tasks, lags, strict=True))
-        return Sample(here.time + shift, tasks, here.position, here.row + rows)
 
     def _go_to_task(self, m: k.Memory, rank: int, task: int) -> None:
         """Set a component's loop counters as they are in the middle of a task."""
@@ -363,7 +361,7 @@ class FastForward:
 
     def _forget_within(self, depth: int) -> None:
         """A new iteration of an outer loop: what was seen in the last one is of no use."""
-        for (lead, level_depth), level in self._levels.items():
+        for (lead, level_depth, _), level in self._levels.items():
             if lead == self._lead and level_depth > depth:
                 level.seen.clear()
 
@@ -391,9 +389,10 @@ class FastForward:
         nearest = k.NEVER
         for depth, place in enumerate(locate(sequence, task)):
             start += place.sequence.starts[place.node]
-            candidates = [(depth, self._next_iteration(place, start, depth))]
+            kind = place.sequence.kinds[place.node]
+            candidates = [((depth, kind), self._next_iteration(place, start, depth, kind))]
             if depth == 0:
-                candidates.append((-1, self._next_node(place)))
+                candidates.append(((-1, -1), self._next_node(place)))
             for level, boundary in candidates:
                 if boundary < nearest:
                     nearest, self._due = boundary, [level]
@@ -405,20 +404,27 @@ class FastForward:
         self._due.sort()
         m[k.LEAD_TASK] = nearest
 
-    def _next_iteration(self, place: Place, start: int, depth: int) -> int:
+    def _level(self, depth: int, kind: int) -> Level:
+        key = self._lead, depth, kind
+        level = self._levels.get(key)
+        if level is None:
+            level = self._levels[key] = Level()
+        return level
+
+    def _next_iteration(self, place: Place, start: int, depth: int, kind: int) -> int:
         """First task of the next iteration of a loop that is worth a look."""
         body = place.sequence.bodies[place.node]
         count = place.sequence.counts[place.node]
         if body is None or count * body.size < MIN_LOOP_TASKS:
             return k.NEVER
-        stride = self._levels.setdefault((self._lead, depth), Level()).stride
+        stride = self._level(depth, kind).stride
         iteration = (place.iteration // stride + 1) * stride
         return start + iteration * body.size if iteration < count else k.NEVER
 
     def _next_node(self, place: Place) -> int:
         """First task of the next node of the stream that has an equal among the others."""
         repeated = self._repeated_kinds[self._lead]
-        stride = self._levels.setdefault((self._lead, -1), Level()).stride
+        stride = self._level(-1, -1).stride
         if not repeated:
             return k.NEVER
         kinds = place.sequence.kinds
@@ -429,9 +435,10 @@ class FastForward:
 
 
 def _repeated(sequence: Sequence) -> set[int]:
-    """Kinds of nodes that occur more than once."""
+    """Kinds of loops that are worth a look and occur more than once."""
     seen: set[int] = set()
     repeated: set[int] = set()
-    for kind in sequence.kinds:
-        (repeated if kind in seen else seen).add(kind)
+    for node, kind in enumerate(sequence.kinds):
+        if sequence.starts[node + 1] - sequence.starts[node] >= MIN_LOOP_TASKS:
+            (repeated if kind in seen else seen).add(kind)
     return repeated

@@ -10,6 +10,7 @@ from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Ste
 from cosim.timeline.loop_tree import Stream, merge_loops
 
 BUFFER_ROWS = 4096
+"""Intervals that a machine may record before its buffer must be emptied."""
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Flat:
     Attributes
     ----------
     memory : list of int
-        See `cosim.machine.kernel`.
+        See `cosim.machine.kernel`; without the buffer of rows, which comes last.
     template_kinds : list of int
         Number of every template's steps; templates of the same steps share one.
     streams : list of Stream
@@ -31,15 +32,13 @@ class Flat:
     streams: list[Stream]
 
 
-def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
+def flatten(program: Program) -> Flat:
     """Lay out a machine that is about to run a program.
 
     Parameters
     ----------
     program : Program
         Checked.
-    buffer_rows : int
-        How many intervals the machine may record before it must be emptied.
     """
     part_size = k.PART_FIELDS + len(program.pools)
     pool_size = k.POOL_FIELDS + len(program.components)
@@ -63,9 +62,8 @@ def flatten(program: Program, buffer_rows: int = BUFFER_ROWS) -> Flat:
     memory[k.READY_COUNT] = len(program.components)
     memory[k.UNFINISHED] = sum(not part.background for part in program.components)
     memory[k.TASK_LIMIT] = k.NEVER
-    memory[k.BUFFER_ROWS] = buffer_rows
+    memory[k.BUFFER_ROWS] = BUFFER_ROWS
     memory[k.ROWS] = len(memory)
-    memory += [0] * (buffer_rows * k.ROW_FIELDS)
     return Flat(memory, kinds, streams)
 
 

@@ -109,13 +109,13 @@ class Timeline:
         first = 0 if start_ps is None else self._index.first_ending_after(start_ps)
         if end_ps is None:
             return self.take(np.arange(first, len(self), dtype=np.int64))
-        stop = self._index.first_ending_after(end_ps - 1)
+        stop = max(first, self._index.first_ending_after(end_ps - 1))
         # a component's intervals do not overlap: of those that end later, only its first may
         # have begun in the window
         later = {self._index.next_of_component(stop, rank) for rank in self._components}
         numbers = [number for number in later if number is not None]
         rows = self.take(
-            np.concatenate([np.arange(first, max(first, stop)), np.sort(numbers)]).astype(np.int64)
+            np.concatenate([np.arange(first, stop), np.sort(numbers)]).astype(np.int64)
         )
         return rows.select(rows.start < end_ps)
 
