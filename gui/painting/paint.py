@@ -19,7 +19,7 @@ from gui.painting.scene import Scene, Stores
 from gui.painting.timeline import paint_timeline
 from gui.views.view import View
 
-Paint = Callable[[View, Stores, QPainter, QRectF], Scene]
+Paint = Callable[..., Scene]
 
 PICTURES: dict[str, Paint] = {
     "timeline": paint_timeline,
@@ -35,8 +35,15 @@ PICTURES: dict[str, Paint] = {
 }
 
 
-def paint(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> Scene:
+def paint(
+    view: View, stores: Stores, painter: QPainter, rect: QRectF, scroll: float | None = None
+) -> Scene:
     """Draw the panel that `view` names into `rect`.
+
+    Parameters
+    ----------
+    scroll : float, optional
+        How far down a panel of `SCROLLING` is scrolled. Without it, it is drawn to fit.
 
     Returns
     -------
@@ -53,8 +60,13 @@ def paint(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> Scene:
         raise unknown("panel", view.panel, PICTURES)
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, view.panel not in SHARP)
+    if scroll is not None and view.panel in SCROLLING:
+        return picture(view, stores, painter, rect, scroll)
     return picture(view, stores, painter, rect)
 
+
+SCROLLING = ("timeline", "breakdown", "compare")
+"""Panels that may need more height than there is."""
 
 SHARP = ("timeline", "memory", "power")
 """Panels whose edges lie on pixels: antialiasing would only blur and slow them."""

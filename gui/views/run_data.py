@@ -181,6 +181,11 @@ class Run:
             starts = group_starts(self.program, self.few_rows)
             return tensor_map(self.program.facts.get("memory"), starts, self.makespan_ps)
 
+    @cached_property
+    def template_counts(self) -> NDArray[np.int64]:
+        """Number of intervals of every template."""
+        return self.timeline.template_totals()[0]
+
     @property
     def few_rows(self) -> Rows:
         """Rows among which each layer's first interval is: all, or one period of what repeats."""

@@ -1,0 +1,196 @@
+"""Parameters of a run's design and workload that can be changed and run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cosim.errors import CosimError, CosimErrors
+from cosim.units import (
+    format_bandwidth,
+    format_bytes,
+    format_frequency,
+    format_power,
+    parse_bandwidth,
+    parse_bytes,
+    parse_frequency,
+    parse_power,
+)
+from gui.views.run_data import Run
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something that can be changed.
+
+    Attributes
+    ----------
+    key : str
+        ``design.`` or ``workload.`` and the path within, as in a scenario's ``[vary]``.
+    value : str
+        The current value as it is written.
+    kind : str
+        ``count``, ``choice``, ``bytes``, ``bandwidth``, ``frequency``, ``power`` or ``bits``.
+    amount : float or None
+        The value as a number in base units, for a slider.
+    """
+
+    key: str
+    name: str
+    words: str
+    value: str
+    kind: str
+    amount: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+_PARSE = {
+    "bytes": parse_bytes,
+    "bandwidth": parse_bandwidth,
+    "frequency": parse_frequency,
+    "power": parse_power,
+}
+_FORMAT = {
+    "bytes": lambda v: format_bytes(round(v), None),
+    "bandwidth": lambda v: format_bandwidth(round(v), None),
+    "frequency": lambda v: format_frequency(round(v), None),
+    "power": lambda v: format_power(round(v, 3), None),
+}
+
+
+def parameters(run: Run) -> list[Parameter]:
+    """What can be changed of a run, in the order in which one would try."""
+    design, source = run.design, run.manifest.get("workload", {}).get("source", {})
+    array = design.array
+    found = [
+        _count("design.engine.array.rows", "array rows", "elements in a column", array.rows),
+        _count("design.engine.array.columns", "array columns", "elements in a row", array.columns),
+        Parameter("design.engine.array.dataflow", "dataflow", "the operand that stays in the array",
+                  str(array.dataflow), "choice",
+                  choices=("weight-stationary", "output-stationary", "input-stationary")),
+    ]  # fmt: skip
+    for clock in design.clocks:
+        found.append(_quantity(f"design.clocks.{clock.name}", f"clock {clock.name}",
+                               "frequency of this clock domain", clock.frequency_hz,
+                               "frequency"))  # fmt: skip
+    for buffer in design.buffers:
+        found.append(_quantity(f"design.buffer.{buffer.name}.size", f"buffer {buffer.name}",
+                               f"holds {', '.join(buffer.holds)}", buffer.size_bytes,
+                               "bytes"))  # fmt: skip
+    found.append(_quantity("design.dram.bandwidth", "DRAM bandwidth", "peak of the DRAM channel",
+                           design.dram.bandwidth_bytes_per_s, "bandwidth"))  # fmt: skip
+    found.append(_count("design.engine.vector.lanes", "vector lanes",
+                        "elementwise operations at a time", design.vector.lanes))  # fmt: skip
+    budget = design.power.budget_mw
+    found.append(Parameter("design.power.budget", "power budget",
+                           "a task that would lift the power above it waits; or 'unlimited'",
+                           "unlimited" if budget is None else format_power(budget, None), "power",
+                           budget))  # fmt: skip
+    options = source.get("options", {})
+    for key, name in (("bits_w", "weight bits"), ("bits_a", "activation bits")):
+        if key in options:
+            found.append(Parameter(f"workload.options.{key}", name,
+                                   "2 to 8, ternary, or binary where the network has it",
+                                   str(options[key]), "bits"))  # fmt: skip
+    batch = int(run.manifest.get("workload", {}).get("batch", 1))
+    found.append(_count("workload.batch", "batch", "samples at a time", batch))
+    return found
+
+
+def _count(key: str, name: str, words: str, value: int) -> Parameter:
+    return Parameter(key, name, words, str(value), "count", float(value))
+
+
+def _quantity(key: str, name: str, words: str, value: float, kind: str) -> Parameter:
+    return Parameter(key, name, words, _FORMAT[kind](value), kind, float(value))
+
+
+def text_of(parameter: Parameter, amount: float) -> str:
+    """A number as this parameter's value is written."""
+    if parameter.kind in _FORMAT:
+        return str(_FORMAT[parameter.kind](amount))
+    return str(max(1, round(amount)))
+
+
+def parsed(parameter: Parameter, text: str) -> object:
+    """What a scenario would take for a written value.
+
+    Raises
+    ------
+    CosimError
+        If it is none.
+    """
+    text = text.strip()
+    if parameter.kind == "power" and text == "unlimited":
+        return text
+    if parameter.kind in _PARSE:
+        _PARSE[parameter.kind](text, parameter.name)
+        return text
+    if parameter.kind == "choice":
+        if text not in parameter.choices:
+            raise CosimError(f"{parameter.name} is '{text}'",
+                             expected=f"one of {', '.join(parameter.choices)}")  # fmt: skip
+        return text
+    if parameter.kind == "bits" and not text.isdigit():
+        return text
+    if not text.isdigit() or int(text) < 1:
+        raise CosimError(f"{parameter.name} is '{text}'", expected="a whole number from 1")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A simulation to be run in a process of its own: one point, or a scenario's."""
+
+    out: str
+    scenario: str = ""
+    only: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    workload: dict[str, Any] = field(default_factory=dict)
+    design: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def job_for(run: Run, changes: Mapping[str, object], out: Path) -> Job:
+    """The job that runs `run` again with some parameters changed.
+
+    Raises
+    ------
+    CosimError
+        If the manifest does not say where network and design came from.
+    """
+    described = run.manifest.get("workload", {})
+    source = described.get("source", {})
+    if not source.get("network"):
+        raise CosimError("the run does not say which network it ran", where=str(run.path))
+    workload: dict[str, Any] = {
+        "name": run.workload, "network": source["network"], "mode": described.get("mode"),
+        "batch": described.get("batch", 1), "options": dict(source.get("options", {})),
+        "optimizer": source.get("optimizer") or "sgd",
+    }  # fmt: skip
+    of_design = run.manifest.get("design", {})
+    overrides = dict(of_design.get("overrides", {}))
+    words = []
+    for key, value in changes.items():
+        room, _, path = key.partition(".")
+        words.append(f"{path.rpartition('.')[2]} {value}")
+        if room == "design":
+            overrides[path] = value
+        elif path.startswith("options."):
+            workload["options"][path.removeprefix("options.")] = value
+        else:
+            workload[path] = value
+    name = ", ".join([run.design_name, *words])
+    design = {"name": name, "base": str(of_design.get("base", "")), "overrides": overrides}
+    return Job(str(out), workload=workload, design=design)
+
+
+def one_line(error: CosimError) -> str:
+    """What to show of an error where there is room for a line."""
+    errors = error.errors if isinstance(error, CosimErrors) else (error,)
+    return " · ".join(str(e) for e in errors)

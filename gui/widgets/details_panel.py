@@ -1,0 +1,198 @@
+"""The selected interval in words, and statistics of the selected range, lane by lane."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cosim.timeline.causes import Cause
+from cosim.units import format_time
+from gui.views.lanes import CATEGORIES, explain
+from gui.views.run_data import Run
+from gui.widgets.navigation import Navigation
+from gui.widgets.state import State
+
+COLUMNS = (
+    ("lane", "component"),
+    ("what", "what it does, or waits for"),
+    ("count", "intervals in the range, those that stick out included"),
+    ("sum", "time of it inside the range"),
+    ("share", "share of the range: occupancy of the lane, or share spent waiting"),
+    ("mean", "mean time inside the range"),
+    ("least", "shortest interval, at full length"),
+    ("most", "longest interval, at full length"),
+)
+
+
+class RangeModel(QAbstractTableModel):
+    """Count, sum, mean, least and most of every lane and category."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[tuple[Any, ...]] = []
+
+    def show(self, run: Run | None, start_ps: int, end_ps: int) -> None:
+        """Take the numbers of a window."""
+        rows = []
+        for lane in run.intervals.lanes if run else ():
+            totals = lane.totals(start_ps, end_ps)
+            for code in range(len(CATEGORIES)):
+                count = int(totals.count[code])
+                if count:
+                    rows.append(
+                        (lane.lane.name, code, count, int(totals.sum_ps[code]),
+                         int(totals.sum_ps[code]) / max(1, end_ps - start_ps),
+                         totals.mean_ps(code), int(totals.least_ps[code]),
+                         int(totals.most_ps[code]))
+                    )  # fmt: skip
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        value = self.rows[index.row()][index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(index.column(), value)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return explain(self.rows[index.row()][1])
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 1:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def _text(self, column: int, value: Any) -> str:
+        if column == 1:
+            return CATEGORIES[value]
+        if column == 2:
+            return f"{value:,}"
+        if column == 4:
+            return f"{100 * value:.1f} %"
+        return format_time(round(value), 4) if column > 2 else str(value)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation == Qt.Orientation.Horizontal and section < len(COLUMNS):
+            if role == Qt.ItemDataRole.DisplayRole:
+                return COLUMNS[section][0]
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return COLUMNS[section][1]
+        return None
+
+
+class DetailsPanel(QWidget):
+    """What is selected."""
+
+    jump = pyqtSignal(str)
+    """``cause`` or ``consequence``."""
+
+    def __init__(
+        self, state: State, navigation: Navigation, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.state = state
+        self.text = QLabel(self)
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.cause = QPushButton("◂ cause", self)
+        self.cause.setToolTip("The interval whose end let this one start  [")
+        self.consequence = QPushButton("consequence ▸", self)
+        self.consequence.setToolTip("An interval that this one let start  ]")
+        self.cause.clicked.connect(navigation.to_cause)
+        self.consequence.clicked.connect(navigation.to_consequence)
+        self.title = QLabel(self)
+        self.model = RangeModel(self)
+        self.table = QTableView(self)
+        self.table.setModel(self.model)
+        self.table.setAlternatingRowColors(True)
+        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.table.setAccessibleName("range statistics")
+        for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
+            assert header is not None
+            header.setMinimumSectionSize(16)
+        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
+        assert vertical is not None
+        assert horizontal is not None
+        vertical.hide()
+        vertical.setDefaultSectionSize(20)
+        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.cause)
+        buttons.addWidget(self.consequence)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addWidget(self.text)
+        layout.addLayout(buttons)
+        layout.addWidget(self.title)
+        layout.addWidget(self.table, 1)
+        state.changed.connect(self._on_change)
+        self._show_interval()
+        self._show_range()
+
+    def _on_change(self, what: set[str]) -> None:
+        if what & {"selected", "run"}:
+            self._show_interval()
+        if what & {"range_ps", "run", "data"}:
+            self._show_range()
+
+    def _show_interval(self) -> None:
+        run, number = self.state.run, self.state.view.selected
+        chosen = run is not None and number is not None
+        self.cause.setEnabled(chosen)
+        self.consequence.setEnabled(chosen)
+        if run is None or number is None:
+            self.text.setText("<i>Click an interval: what it is and why it waited stands here."
+                              "</i>")  # fmt: skip
+            return
+        found = run.intervals.interval(number)
+        waited = Cause(found.cause).label.replace("dram", "DRAM")
+        lines = [
+            ("layer", found.layer or "–"),
+            ("does", f"{found.activity} on {found.component}, task {found.task:,}"),
+            ("from", f"{format_time(found.start_ps, 9)} to {format_time(found.end_ps, 9)}"),
+            ("lasts", format_time(found.duration_ps)),
+            ("waited", f"{format_time(found.wait_ps)} for {waited}" if found.wait_ps
+             else f"not at all ({waited})"),
+        ]  # fmt: skip
+        if run.has("critical"):
+            on_path = run.critical.place(number) >= 0
+            lines.append(("critical", "yes: it holds the latency" if on_path else "no"))
+        rows = "".join(
+            f"<tr><td style='padding-right:10px'>{name}</td><td><b>{html.escape(value)}</b></td>"
+            "</tr>"
+            for name, value in lines
+        )
+        self.text.setText(f"<table>{rows}</table>{explain(found.category)}")
+
+    def _show_range(self) -> None:
+        run, chosen = self.state.run, self.state.view.range_ps
+        start, end = chosen or (0, self.state.end_ps)
+        if chosen is None:
+            self.title.setText("<b>Whole run</b> (drag over the timeline for a range)")
+        else:
+            self.title.setText(
+                f"<b>Range</b> {format_time(start, 6)} to {format_time(end, 6)}: "
+                f"<b>{format_time(end - start)}</b>"
+            )
+        ready = run is not None and (chosen is not None or run.intervals.ready)
+        self.model.show(run if ready else None, start, end)
