@@ -20,7 +20,7 @@ from cosim.workload.lowering import built
 from cosim.workload.recorder import Watcher
 from cosim.workload.reference import Array, Levels, Reference
 from cosim.workload.trace import Call, Trace, View
-from cosim.workload.workload import Workload
+from cosim.workload.workload import Tensor, Workload
 
 TINY = 1e-12
 """Smallest scale of a quantizer, as `models.quantization` has it."""
@@ -211,13 +211,29 @@ def same_program(given: Workload, recorded: Workload) -> None:
                 where=f"operation {op.id} of '{given.name}'",
                 expected="the network that the workload was captured from",
             )
-    shapes = [t.shape for t in given.tensors] != [t.shape for t in recorded.tensors]
+    for mine, other_tensor in zip(given.tensors, recorded.tensors, strict=False):
+        told = [(t.shape, t.scheme, t.signed) for t in (mine, other_tensor)]
+        if told[0] != told[1] or (mine.scheme and mine.bits != other_tensor.bits):
+            raise CosimError(
+                f"'{mine.name}' is {_told(other_tensor)} in the network, {_told(mine)} in the "
+                "workload",
+                where=f"workload '{given.name}'",
+                expected="the network and checkpoint that the workload was captured from",
+            )
+    shapes = len(given.tensors) != len(recorded.tensors)
     if len(given.ops) != len(recorded.ops) or shapes:
         raise CosimError(
             f"the network runs {len(recorded.ops)} operations, the workload has {len(given.ops)}",
             where=f"workload '{given.name}'",
             expected="the network, options and batch that the workload was captured from",
         )
+
+
+def _told(tensor: Tensor) -> str:
+    shape = "x".join(map(str, tensor.shape)) or "one number"
+    if not tensor.scheme:
+        return shape
+    return f"{shape}, {tensor.bits} bits {'signed' if tensor.signed else 'unsigned'}"
 
 
 def reference_of(

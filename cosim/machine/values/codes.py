@@ -55,7 +55,8 @@ class Code:
 
     def numerators(self, codes: Array) -> Array:
         """Whole numbers whose multiple by `unit` is the real value."""
-        return 2 * codes + 1 if self.half_integer else codes - self.zero_point
+        wide = codes.astype(np.int64)
+        return 2 * wide + 1 if self.half_integer else wide - self.zero_point
 
     def unit_for(self, rank: int) -> Array | float:
         """`unit`, to be multiplied with an array of this many dimensions."""

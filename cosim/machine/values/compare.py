@@ -1,8 +1,8 @@
 """Every result against the reference: where it differs first, and by how much.
 
 Codes and whole numbers must be equal. Real numbers may differ by what the order of additions in
-single precision can do: `SUMS` of the largest magnitude in the tensor where the array sums real
-numbers, `ROUNDING` of it where sums are whole and only the last rounding can differ.
+single precision can do: `SUMS` of the largest magnitude in the tensor once the array has summed
+real numbers, `ROUNDING` of it while all sums are whole and only the last rounding can differ.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Com
         tolerance = 0.25 * float(np.min(np.abs(code.unit)))
     elif not exact:
         magnitude = float(np.abs(other).max()) if other.size else 0.0
-        tolerance = magnitude * (ROUNDING if _whole_sums(run, group) else SUMS)
+        tolerance = magnitude * (SUMS if run.real_sums else ROUNDING)
     difference = np.abs(mine - other)
     wrong = ~((difference <= tolerance) | (mine == other) | (np.isnan(mine) & np.isnan(other)))
     if not wrong.any():
@@ -107,12 +107,6 @@ def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Com
         float(np.nanmax(difference)), first, (float(mine[first]), float(other[first])),
         _written_by(run, position, tensor, first[1:]),
     )  # fmt: skip
-
-
-def _whole_sums(run: _Replay, group: Group) -> bool:
-    if group.anchor is None:
-        return True
-    return all(run.layout.codes[a.tensor].quantized for a in group.anchor.accesses)
 
 
 def _written_by(run: _Replay, position: int, tensor: int, index: tuple[int, ...]) -> str:

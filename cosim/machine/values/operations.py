@@ -141,7 +141,7 @@ def _clamp(op: Op, operands: Operands) -> Array:
     for name, operand in zip(names[1:], operands[1:], strict=False):
         low, high = (operand, high) if name == "min" else (low, operand)
     x = operands[0]
-    x = x if low is None else np.maximum(x, _bound(low))
+    x = x if low is None else np.asarray(np.maximum(x, _bound(low)))
     return x if high is None else np.asarray(np.minimum(x, _bound(high)))
 
 

@@ -138,6 +138,8 @@ class _Replay:
         self.of_vector: dict[int, tuple[VectorValues, Cut | None]] = {}
         self.streamed: dict[int, dict[int, Array]] = {}
         self.since: dict[tuple[int, int], tuple[int, int]] = {}
+        self.real_sums = False
+        """Whether the array has summed real numbers by now."""
         self.left = self._tasks_of_groups()
         self._deploy()
 
@@ -217,9 +219,10 @@ class _Replay:
         act = {
             "load": self._load, "fill": self._fill, "compute": self._compute,
             "epilogue": self._epilogue, "store": self._store, "elementwise": self._piece,
-            "host": self._host, "command": lambda task, since: None,
-        }[task.activity]  # fmt: skip
-        act(task, since)
+            "host": self._host,
+        }.get(task.activity)  # fmt: skip
+        if act is not None:  # a command moves nothing
+            act(task, since)
         for slot in task.frees:
             if slot.bytes:
                 with _about(self._told(slot)):
@@ -575,6 +578,8 @@ class _Replay:
 
     def _group_done(self, position: int) -> None:
         group = self.mapping.grouping.groups[position]
+        if group.anchor is not None and self._array(position).sums.kind == "float":
+            self.real_sums = True
         for tensor in group.writes:
             comparison = compare_group(self, position, group, tensor)
             self.outcome.comparisons.append(comparison)

@@ -101,7 +101,7 @@ class VectorValues:
             if op.kind is Kind.CONVOLUTION and addend.ndim == 2:
                 addend = addend.reshape(*addend.shape, *[1] * (len(shape) - 2))
             result = result + addend
-        return result
+        return np.asarray(result)
 
     # Pieces
 
@@ -127,6 +127,8 @@ class VectorValues:
             ]
             for position, made in enumerate(self._pieces_made(op, operands, span, run)):
                 tensor = op.outputs[position]
+                if run is not None and tensor not in self.cut.slabs:
+                    continue  # places of a maximum, say, that nobody reads
                 slab = self.cut.slabs.get(tensor) or self._flat(tensor)
                 sizes = [span[1] - span[0] if d == slab.axis else n
                          for d, n in enumerate(slab.seen)]  # fmt: skip
