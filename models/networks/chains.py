@@ -63,7 +63,12 @@ VGG16 = (
 )  # fmt: skip
 
 
-@network("vgg-cifar", "VGG-like network for 32x32 images, six convolutions", lambda o: (3, 32, 32))
+@network(
+    "vgg-cifar",
+    "VGG-like network for 32x32 images, six convolutions",
+    lambda o: (3, 32, 32),
+    training_batch=2,
+)
 def vgg_cifar(num_classes: int = 10, width: float = 1.0) -> nn.Module:
     """Input (batch, 3, 32, 32); a chain of 64-64-128-128-256-256 convolutions and 512-unit fc."""
     parts, channels = _features(VGG_CIFAR, 3, width, batch_norm=True)
@@ -128,6 +133,7 @@ def alexnet(num_classes: int = 1000, groups: int = 2) -> nn.Module:
     "cnv",
     "FINN's CNV for 32x32 images; 1-bit weights and activations unless told otherwise",
     lambda o: (3, 32, 32),
+    training_batch=2,
     bits_w=1,
     bits_a=1,
 )

@@ -14,7 +14,8 @@ def _digit(options: Options) -> tuple[int, ...]:
     return (1, 28, 28)
 
 
-@network("lenet5", "LeNet-5 6C5-16C5-120-84-10 with batch norm, 28x28 digits", _digit)
+@network("lenet5", "LeNet-5 6C5-16C5-120-84-10 with batch norm, 28x28 digits", _digit,
+         training_batch=2)  # fmt: skip
 def lenet5(num_classes: int = 10) -> nn.Module:
     """Input (batch, 1, 28, 28), output (batch, num_classes); 62,158 parameters with 10 classes."""
     return nn.Sequential(

@@ -52,6 +52,8 @@ class Network:
         Name of the option that bounds integer inputs (``vocabulary``); empty for real inputs.
     quantizable : bool
         Whether the registry applies the quantization options to the built module.
+    training_batch : int
+        Smallest batch of a training step: 2 where batch norm sees one value a channel and input.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Network:
     options: dict[str, Any] = field(default_factory=dict)
     tokens: str = ""
     quantizable: bool = True
+    training_batch: int = 1
 
 
 _NETWORKS: dict[str, Network] = {}
@@ -74,6 +77,7 @@ def network(
     target_shape: Callable[[Options], Shape] = lambda options: (),
     tokens: str = "",
     quantizable: bool = True,
+    training_batch: int = 1,
     **defaults: Any,
 ) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
     """Register the decorated factory; `defaults` override those of the quantization options."""
@@ -86,7 +90,15 @@ def network(
         if quantizable:
             options |= QUANTIZATION_OPTIONS | defaults
         _NETWORKS[name] = Network(
-            name, summary, factory, input_shape, target_shape, options, tokens, quantizable
+            name,
+            summary,
+            factory,
+            input_shape,
+            target_shape,
+            options,
+            tokens,
+            quantizable,
+            training_batch,
         )
         return factory
 
@@ -177,7 +189,12 @@ def build(name: str, **options: Any) -> nn.Module:
 
 
 def describe(name: str, **options: Any) -> dict[str, Any]:
-    """Return what a network is, as plain data: summary, options with values, input, classes."""
+    """Return what a network is, as plain data.
+
+    Keys: ``name``, ``summary``, ``options`` (with values), ``input_shape``, ``input_kind``
+    (``real`` or ``tokens``), ``target_shape``, ``num_classes`` and ``training_batch``, the
+    smallest batch that a training step takes.
+    """
     entry = find(name)
     resolved = resolve(name, options)
     return {
@@ -188,6 +205,7 @@ def describe(name: str, **options: Any) -> dict[str, Any]:
         "input_kind": "tokens" if entry.tokens else "real",
         "target_shape": list(entry.target_shape(resolved)),
         "num_classes": resolved["num_classes"],
+        "training_batch": entry.training_batch,
     }
 
 

@@ -78,11 +78,17 @@ class Schedule:
 
 
 def batches(dataset: Dataset, size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the shuffled training batches of an epoch; the last one may be smaller."""
+    """Yield the shuffled training batches of an epoch.
+
+    The last one may be smaller, but a single image that is left over waits for the next epoch:
+    batch norm cannot be trained on one.
+    """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(dataset.train_targets), generator=generator)
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
+        if len(chosen) == 1 < size and start > 0:
+            return
         yield dataset.train_inputs[chosen], dataset.train_targets[chosen]
 
 
@@ -114,7 +120,8 @@ def train_epoch(
     """
     torch.manual_seed(schedule.seed * 1_000_003 + epoch)
     model.train()
-    steps = math.ceil(len(dataset.train_targets) / schedule.batch)
+    images = len(dataset.train_targets)
+    steps = math.ceil((images - (images % schedule.batch == 1 < schedule.batch)) / schedule.batch)
     began, total = time.process_time(), 0.0
     for step, (inputs, targets) in enumerate(
         batches(dataset, schedule.batch, schedule.seed, epoch)

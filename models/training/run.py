@@ -132,6 +132,11 @@ def run(
             f"training: {network} takes {tuple(model.input_shape)} and {model.num_classes} "
             "classes, expected a network for 28x28 digits (mlp, tt-mlp, lenet5)"
         )
+    least = networks.describe(network)["training_batch"]
+    if batch < least:
+        raise ModelError(
+            f"batch: {batch}, {network} normalizes over the batch, expected {least} or more"
+        )
     session = _Session(model, schedule, method or Method(), optimizer, folder, patience)
     if resume:
         session.resume()

@@ -28,14 +28,15 @@ PUBLISHED_PARAMETERS = {
 
 @pytest.mark.parametrize("name", networks.names())
 def test_a_training_step_runs_under_fake_tensors_as_described(name: str) -> None:
+    described = networks.describe(name)
+    batch = described["training_batch"]
     with FakeTensorMode():
         model = networks.build(name)
-        output = model(networks.example_input(name, batch=2))
-        target = networks.example_target(name, batch=2)
-        assert output.shape == (2, model.num_classes, *target.shape[1:])
+        output = model(networks.example_input(name, batch))
+        target = networks.example_target(name, batch)
+        assert output.shape == (batch, model.num_classes, *target.shape[1:])
         networks.loss(output, target).backward()
         assert all(p.grad is not None for p in model.parameters())
-    described = networks.describe(name)
     assert described["num_classes"] == model.num_classes
     assert tuple(described["input_shape"]) == model.input_shape
     assert described["options"] == model.network_options

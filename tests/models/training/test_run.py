@@ -126,6 +126,12 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
     assert all(torch.isfinite(t).all() for t in last.weights.values())
 
 
+def test_a_single_left_over_image_does_not_break_batch_norm(few: Dataset, tmp_path: Path) -> None:
+    assert len(few.train_targets) % 499 == 1
+    result = run(few, tmp_path, "lenet5", epochs=1, batch=499)
+    assert result.epochs == 1
+
+
 def test_broken_pixels_are_caught(few: Dataset, tmp_path: Path) -> None:
     broken = replace(few, train_inputs=torch.full_like(few.train_inputs, torch.nan))
     with pytest.raises(ModelError, match="became nan in epoch 1, step 1"):
@@ -143,6 +149,7 @@ def test_broken_pixels_are_caught(few: Dataset, tmp_path: Path) -> None:
         ({"optimizer": "adm"}, "nearest is 'adam'"),
         ({"patience": -1}, "patience"),
         ({"threads": 0}, "threads"),
+        ({"network": "lenet5", "batch": 1}, "expected 2 or more"),
         ({"network": "resnet18", "options": {"width": 8}}, "28x28 digits"),
         ({"method": RankAdaptation(1e-5)}, "no tensorized layer"),
         ({"resume": True}, "no file"),
