@@ -159,9 +159,19 @@ class WorkloadStore:
         if entry.name not in self._named:
             key = entry.capture_key()
             if key not in self._captured:
-                self._captured[key] = _load(entry)
+                self._captured[key] = self.load(entry)
             self._named[entry.name] = replace(self._captured[key], name=entry.name)
         return self._named[entry.name]
+
+    def load(self, entry: WorkloadEntry) -> Workload:
+        """The workload of `entry`, without remembering it.
+
+        Raises
+        ------
+        CosimError
+            If it cannot be had.
+        """
+        return _load(entry)
 
 
 def _load(entry: WorkloadEntry) -> Workload:

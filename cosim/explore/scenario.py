@@ -9,7 +9,7 @@ one design with one choice of every varied key. Keys that vary start with ``desi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import product
@@ -17,9 +17,12 @@ from pathlib import Path
 
 import cosim.design as designs
 from cosim.design.design import Design
+from cosim.design.document import read_document
 from cosim.errors import CosimError, CosimErrors, nearest
+from cosim.explore.axes import Axis, single_axis
+from cosim.explore.expressions import UNLIMITED, Expression, plain
+from cosim.explore.options import Objective, ReportOptions, SearchOptions, SweepOptions
 
-UNLIMITED = "unlimited"
 CHOICES = {
     "mode": ("inference", "training"),
     "optimizer": ("sgd", "momentum", "adam", "adamw"),
@@ -47,6 +50,17 @@ class WorkloadEntry:
         options = tuple(sorted((key, repr(value)) for key, value in self.options.items()))
         return (self.network, str(self.file), options, self.mode, self.batch, self.optimizer)
 
+    def facts(self) -> dict[str, object]:
+        """What conditions may ask of it."""
+        return {
+            "workload.name": self.name,
+            "workload.network": self.network,
+            "workload.mode": self.mode,
+            "workload.batch": self.batch,
+            "workload.optimizer": self.optimizer,
+            **{f"workload.options.{name}": plain(value) for name, value in self.options.items()},
+        }
+
 
 @dataclass(frozen=True)
 class DesignEntry:
@@ -73,6 +87,25 @@ class DesignEntry:
             parts = error.errors if isinstance(error, CosimErrors) else (error,)
             raise CosimErrors(self._placed(part) for part in parts) from None
 
+    def facts(self) -> dict[str, object]:
+        """What conditions may ask of it: every key of the design as a number or text.
+
+        What a DRAM part brings is there as well, under the key that would replace it.
+        """
+        from cosim.design.overrides import apply_overrides
+
+        document = apply_overrides(read_document(self.base), self.overrides)
+        dram = self.load().dram
+        found: dict[str, object] = {
+            "design.name": self.name,
+            "design.base": Path(self.base).stem,
+            "design.power.budget": plain(UNLIMITED),
+            "design.dram.bandwidth": float(dram.bandwidth_bytes_per_s),
+            "design.dram.efficiency": dram.efficiency,
+            "design.dram.latency": dram.latency_ps * 1e-12,
+        }
+        return found | {f"design.{key}": plain(value) for key, value in _leaves(document.values)}
+
     def _placed(self, error: CosimError) -> CosimError:
         """An error about an override, at the line that wrote it rather than at ``override``."""
         key = next((key for key in self.places if key in error.problem), None)
@@ -81,15 +114,6 @@ class DesignEntry:
         return CosimError(
             error.problem, where=self.places[key], expected=error.expected, nearest=error.nearest
         )
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One key that varies, and its values."""
-
-    key: str
-    values: tuple[object, ...]
-    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,9 +146,20 @@ class Scenario:
     workloads: tuple[WorkloadEntry, ...]
     designs: tuple[DesignEntry, ...]
     axes: tuple[Axis, ...] = ()
-    details: tuple[str, ...] = ()
-    """Patterns of the points whose timelines the report shows; empty: it chooses."""
+    conditions: tuple[Expression, ...] = ()
+    """What a point must fulfil to be one."""
+    objectives: tuple[Objective, ...] = ()
+    constraints: tuple[Expression, ...] = ()
+    """What a result must fulfil to be a solution."""
+    sweep: SweepOptions = field(default_factory=SweepOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    report: ReportOptions = field(default_factory=ReportOptions)
     file: str = ""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Patterns of the points whose timelines the report shows; empty: it chooses."""
+        return self.report.details
 
     def points(self) -> list[Point]:
         """Every point, workloads outermost, axes innermost, each point once.
@@ -132,19 +167,84 @@ class Scenario:
         An axis value a design has anyway changes nothing, and the point keeps the plain name.
         """
         result: dict[tuple[str, str], Point] = {}
-        for workload in self.workloads:
-            for design in self.designs:
-                for choice in product(*(axis.values for axis in self.axes)):
-                    point = _varied(workload, design, zip(self.axes, choice, strict=True))
+        for workload, design in product(self.workloads, self.designs):
+            allowed = Allowed(workload, design, self.axes, self.conditions)
+            for choice in product(*(range(len(axis)) for axis in self.axes)):
+                varied = allowed.varied(choice)
+                if varied is not None:
+                    point = _varied(workload, design, varied, self._places())
                     result.setdefault((point.workload.name, point.design.name), point)
         return list(result.values())
 
+    def _places(self) -> dict[str, str]:
+        return {key: axis.where for axis in self.axes for key in axis.keys}
+
     def with_settings(self, settings: Iterable[tuple[str, Sequence[object]]]) -> Scenario:
-        """The scenario with keys set to a value, or varied over several, on all its points."""
-        axes = {axis.key: axis for axis in self.axes}
+        """The scenario with keys set to a value, or varied over several, on all its points.
+
+        Raises
+        ------
+        CosimError
+            For a key that cannot vary.
+        """
+        axes = {axis.keys: axis for axis in self.axes}
         for key, values in settings:
-            axes[key] = Axis(check_axis_key(key, "--set"), tuple(values), "--set")
+            axis = single_axis(key, tuple(values), "--set")
+            for keys in [keys for keys in axes if key in keys and len(keys) > 1]:
+                raise CosimError(
+                    f"'{key}' is linked to {', '.join(k for k in keys if k != key)}",
+                    where="--set", expected="a key that varies alone, or not yet",
+                )  # fmt: skip
+            axes[axis.keys] = axis
         return replace(self, axes=tuple(axes.values()))
+
+
+class Allowed:
+    """Which choices of the axes make a point of one workload on one design.
+
+    Parameters
+    ----------
+    axes, conditions
+        Of the scenario.
+    """
+
+    def __init__(
+        self,
+        workload: WorkloadEntry,
+        design: DesignEntry,
+        axes: Sequence[Axis],
+        conditions: Sequence[Expression],
+    ) -> None:
+        self._axes = axes
+        self._conditions = conditions
+        asks = conditions or any(axis.only for axis in axes)
+        self._values = {**design.facts(), **workload.facts()} if asks else {}
+        self._plain = [
+            [tuple(map(plain, c)) for c in axis.choices] if asks else [] for axis in axes
+        ]
+
+    def varied(self, choice: Sequence[int]) -> dict[str, object] | None:
+        """The varied keys with their values; None if a condition excludes the point.
+
+        A condition that asks for what this point does not have (an option of another network)
+        does not concern it.
+        """
+        varied: dict[str, object] = {}
+        values = dict(self._values)
+        for axis, position, plains in zip(self._axes, choice, self._plain, strict=True):
+            if axis.only is None or _holds(axis.only, values):
+                varied.update(zip(axis.keys, axis.choices[position], strict=True))
+                if plains:
+                    values.update(zip(axis.keys, plains[position], strict=True))
+        if all(_holds(condition, values, unknown=True) for condition in self._conditions):
+            return varied
+        return None
+
+
+def _holds(condition: Expression, values: Mapping[str, object], unknown: bool = False) -> bool:
+    if any(name not in values for name in condition.names):
+        return unknown
+    return condition(values)
 
 
 def select(points: Sequence[Point], patterns: Sequence[str]) -> list[Point]:
@@ -177,28 +277,12 @@ def matches(point: Point, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-def check_axis_key(key: str, where: str) -> str:
-    """`key`, if it may vary.
-
-    Raises
-    ------
-    CosimError
-        If it is neither a design's nor a workload's.
-    """
-    room, _, rest = key.partition(".")
-    known = ("batch", "mode", "optimizer")
-    if room == "design" and rest:
-        return key
-    if room == "workload" and (rest in known or rest.startswith("options.")):
-        return key
-    choices = [f"workload.{name}" for name in known]
-    raise CosimError(
-        f"cannot vary '{key}'",
-        where=where,
-        expected="design.KEY (as design.power.budget), workload.batch, workload.mode, "
-        "workload.optimizer or workload.options.NAME",
-        nearest=nearest(key, choices) or (f"design.{key}" if "." in key else ""),
-    )
+def _leaves(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield path + name, value
 
 
 def file_name(name: str) -> str:
@@ -207,23 +291,25 @@ def file_name(name: str) -> str:
 
 
 def _varied(
-    workload: WorkloadEntry, design: DesignEntry, varied: Iterable[tuple[Axis, object]]
+    workload: WorkloadEntry,
+    design: DesignEntry,
+    varied: Mapping[str, object],
+    places: Mapping[str, str],
 ) -> Point:
     own: dict[str, object] = {}
     base = design.name
-    for axis, value in varied:
-        key = axis.key
+    for key, value in varied.items():
         room, _, path = key.partition(".")
         label = f"{path.rpartition('.')[2]} {value}"
         if room == "workload":
-            workload = _set_workload(workload, path, value, label, axis.where)
+            workload = with_key(workload, path, value, places[key], f"{workload.name}, {label}")
             own[key] = value
         elif not _is_default(design, path, value):
             design = replace(
                 design,
                 name=f"{design.name}, {label}",
                 overrides={**design.overrides, path: value},
-                places={**design.places, path: axis.where},
+                places={**design.places, path: places[key]},
             )
             own[key] = value
     return Point(workload, design, own, base)
@@ -234,10 +320,17 @@ def _is_default(design: DesignEntry, path: str, value: object) -> bool:
     return path == "power.budget" and value == UNLIMITED and path not in design.overrides
 
 
-def _set_workload(
-    entry: WorkloadEntry, path: str, value: object, label: str, where: str
+def with_key(
+    entry: WorkloadEntry, path: str, value: object, where: str, name: str = ""
 ) -> WorkloadEntry:
-    name = f"{entry.name}, {label}"
+    """The workload with one key changed: ``batch``, ``mode``, ``optimizer`` or ``options.NAME``.
+
+    Raises
+    ------
+    CosimError
+        For a value that the key cannot have.
+    """
+    name = name or entry.name
     if path.startswith("options."):
         options = {**entry.options, path.removeprefix("options."): value}
         return replace(entry, name=name, options=options)

@@ -16,15 +16,32 @@
     base = "ultra96"                # a board of the catalogue, or a design file
     set = { "engine.array.rows" = 8 }
 
-    [vary]                          # every combination is run
+    [vary]                          # every combination is run; see `cosim.explore.axes`
     "design.power.budget" = ["unlimited", "1 W"]
 
     [report]
     details = ["lenet5-int8/ultra96"]
+
+Beside these, for `cosim sweep` and `cosim search` (keys without a table stand above all tables)::
+
+    where = ["design.engine.array.rows * design.engine.array.columns <= 1024"]
+    constraints = ["latency_s <= '10 ms'"]
+
+    [objectives]
+    latency_s = "min"
+    energy_j = "min"
+
+    [sweep]
+    method = "sobol"                # grid (default), random, latin-hypercube, sobol
+    points = 1000
+
+    [search]
+    evaluations = 200
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,14 +52,10 @@ from cosim.design.specification import Specification
 from cosim.design.toml_source import TomlSource, read_toml
 from cosim.design.validation import validated
 from cosim.errors import CosimError, CosimErrors, nearest
-from cosim.explore.scenario import (
-    Axis,
-    DesignEntry,
-    Scenario,
-    WorkloadEntry,
-    check_axis_key,
-    unique_names,
-)
+from cosim.explore.axes import Axis, linked_axis, read_axis
+from cosim.explore.expressions import Expression, parse_expression
+from cosim.explore.options import Objective, ReportOptions, SearchOptions, SweepOptions
+from cosim.explore.scenario import DesignEntry, Scenario, WorkloadEntry, unique_names
 
 
 class WorkloadTable(Specification):
@@ -73,6 +86,37 @@ class DesignTable(Specification):
 class ReportTable(Specification):
     details: list[str] = Field(default_factory=list)
     """Patterns of the points whose timelines the report draws; it chooses when there are none."""
+    columns: list[str] = Field(default_factory=list)
+    """Further columns of a sweep's table: keys of a run's summary, as ``breakdown.bandwidth``."""
+    best_by: list[str] = Field(default_factory=list)
+    """Keys for whose every value the best points are listed."""
+
+
+class SweepTable(Specification):
+    method: Literal["grid", "random", "latin-hypercube", "sobol"] = "grid"
+    """All points, or a sample of `points`."""
+    points: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Size of a sample."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the sampling."""
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Samples drawn, with one seed after the other."""
+    limit: Annotated[int, Field(ge=1)] = 100_000
+    """Points that run without a confirmation."""
+    keep: Literal["summary", "timelines"] = "summary"
+    """A row of results for each point, or its run folder as well."""
+
+
+class SearchTable(Specification):
+    sampler: Literal["nsga2", "tpe", "random"] = "nsga2"
+    """What chooses the next points."""
+    evaluations: Annotated[int, Field(ge=1)] = 200
+    """Different points that are run, at most."""
+    population: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Points run as one batch."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Searches, with one seed after the other."""
 
 
 class ScenarioTable(Specification):
@@ -80,15 +124,31 @@ class ScenarioTable(Specification):
     """One line for `cosim list scenarios`."""
     question: str = ""
     """What the scenario is to answer."""
+    where: list[str] = Field(default_factory=list)
+    """Conditions that every point fulfils: ``design.engine.array.rows <= 32``."""
+    constraints: list[str] = Field(default_factory=list)
+    """Conditions that the result of a solution fulfils: ``latency_s <= '10 ms'``."""
     workload: Annotated[list[WorkloadTable], Field(min_length=1)]
     design: Annotated[list[DesignTable], Field(min_length=1)]
-    vary: dict[str, list[Any]] = Field(default_factory=dict)
-    """Key to values; every combination is run."""
+    vary: dict[str, Any] = Field(default_factory=dict)
+    """Key to values (a list, or a table with ``list``, ``range`` or ``log``); every combination
+    is run."""
+    linked: list[dict[str, Any]] = Field(default_factory=list)
+    """Keys that change together: each with a list of as many values."""
+    objectives: dict[str, Literal["min", "max"]] = Field(default_factory=dict)
+    """Columns of the results to make small or large."""
+    sweep: SweepTable = SweepTable()
+    search: SearchTable = SearchTable()
     report: ReportTable = ReportTable()
 
 
-def read_scenario(path_or_name: str | Path) -> Scenario:
+def read_scenario(path_or_name: str | Path, *, check_points: bool = True) -> Scenario:
     """The scenario of a file, or one that comes along by name (``edge-mnist``).
+
+    Parameters
+    ----------
+    check_points : bool
+        Whether the design of every point is loaded; a sweep checks its thousands otherwise.
 
     Raises
     ------
@@ -107,23 +167,48 @@ def read_scenario(path_or_name: str | Path) -> Scenario:
     entries = _collect(
         errors, (lambda i=i, d=d: _design(d, i, source, file) for i, d in enumerate(table.design))
     )
-    axes = _collect(errors, (lambda k=k, v=v: _axis(k, v, source) for k, v in table.vary.items()))
+    axes = _collect(errors, _axis_makers(table, source))
+    conditions = _collect(errors, _expression_makers("where", table.where, source))
+    constraints = _collect(errors, _expression_makers("constraints", table.constraints, source))
     if errors:
         raise CosimErrors(errors)
     unique_names(workloads, "workload")
     unique_names(entries, "design")
-    return checked(
-        Scenario(
-            file.stem,
-            table.description,
-            table.question,
-            tuple(workloads),
-            tuple(entries),
-            tuple(axes),
-            tuple(table.report.details),
-            str(path_or_name),
-        )
+    _unique_keys(axes)
+    scenario = Scenario(
+        name=file.stem,
+        description=table.description,
+        question=table.question,
+        workloads=tuple(workloads),
+        designs=tuple(entries),
+        axes=tuple(axes),
+        conditions=tuple(conditions),
+        objectives=tuple(
+            Objective(column, direction, source.where(("objectives", column)))
+            for column, direction in table.objectives.items()
+        ),
+        constraints=tuple(constraints),
+        sweep=SweepOptions(**table.sweep.model_dump()),
+        search=SearchOptions(**table.search.model_dump()),
+        report=ReportOptions(
+            tuple(table.report.details), tuple(table.report.columns), tuple(table.report.best_by)
+        ),
+        file=str(path_or_name),
     )
+    check_conditions(scenario)
+    return checked(scenario) if check_points else scenario
+
+
+def check_conditions(scenario: Scenario) -> None:
+    """Raise `CosimError` for a condition that asks for a key no point has."""
+    asked = [*scenario.conditions, *(axis.only for axis in scenario.axes if axis.only)]
+    if not asked:
+        return
+    known = {key for workload in scenario.workloads for key in workload.facts()}
+    known |= {key for design in scenario.designs for key in design.facts()}
+    known |= {key for axis in scenario.axes for key in axis.keys}
+    for condition in asked:
+        condition.check_names(sorted(known))
 
 
 def checked(scenario: Scenario) -> Scenario:
@@ -228,9 +313,25 @@ def _design(table: DesignTable, index: int, source: TomlSource, file: Path) -> D
     return entry
 
 
-def _axis(key: str, values: list[Any], source: TomlSource) -> Axis:
-    where = source.where(("vary", key))
-    check_axis_key(key, where)
-    if not values:
-        raise CosimError(f"'{key}' varies over nothing", where=where, expected="at least one value")
-    return Axis(key, tuple(values), where)
+def _axis_makers(table: ScenarioTable, source: TomlSource) -> Iterator[Callable[[], Axis]]:
+    for key, written in table.vary.items():
+        yield lambda k=key, w=written: read_axis(k, w, source.where(("vary", k)))  # type: ignore[misc]
+    for index, linked in enumerate(table.linked):
+        yield lambda i=index, t=linked: linked_axis(t, source.where(("linked", i)))  # type: ignore[misc]
+
+
+def _expression_makers(
+    name: str, texts: list[str], source: TomlSource
+) -> Iterator[Callable[[], Expression]]:
+    for index, text in enumerate(texts):
+        where = source.where((name, index))
+        yield lambda t=text, w=where: parse_expression(t, w)  # type: ignore[misc]
+
+
+def _unique_keys(axes: list[Axis]) -> None:
+    seen: set[str] = set()
+    for axis in axes:
+        for key in axis.keys:
+            if key in seen:
+                raise CosimError(f"'{key}' varies twice", where=axis.where, expected="once")
+            seen.add(key)

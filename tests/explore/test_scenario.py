@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import CosimError
-from cosim.explore.scenario import check_axis_key, file_name, select
+from cosim.explore.axes import check_axis_key
+from cosim.explore.scenario import file_name, select
 from cosim.explore.scenario_file import read_scenario
 from tests.explore.small_scenario import SCENARIO, write
 

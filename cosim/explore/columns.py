@@ -1,0 +1,143 @@
+"""The columns of a sweep's table: the usual ones without a timeline, the others from a summary.
+
+A sweep of thousands of points asks for a handful of numbers. Those here need no interval of the
+timeline: every task of every foreground component has run when the run ends, so counting tasks is
+counting the program's. Columns that do need intervals (``breakdown.bandwidth``,
+``peak_power_w``) are keys of the full summary (`cosim.analysis.summary.summarise`), with dots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cosim.analysis.energy import energy, task_counts
+from cosim.analysis.summary import PER_SECOND, analyse, summarise
+from cosim.analysis.task_table import Integers
+from cosim.errors import CosimError, nearest
+from cosim.machine.execute import RunResult
+from cosim.mapping.mapping import Mapping as MappingResult
+from cosim.mapping.program import Program, template_counts
+
+USUAL = {
+    "latency_s": "time of the run",
+    "makespan_ps": "the same, exact",
+    "cycles": "the same in cycles of the array's clock",
+    "macs": "multiply-accumulates executed",
+    "macs_per_s": "the same over the time of the run",
+    "energy_j": "energy of accelerator, DRAM and host",
+    "average_power_w": "power of accelerator and DRAM over the run; the host is left out",
+    "energy_delay_js": "energy times latency",
+    "dram_bytes": "bytes moved over the DRAM's pins",
+    "peak_memory_bytes": "largest footprint of the tensors in DRAM and on chip",
+    "array_utilisation": "multiply-accumulates over those of an array that never waits",
+    "array_elements": "processing elements: rows times columns",
+    "buffer_bytes": "on-chip memory, all buffers together",
+}
+"""Columns that every point has, with what they mean."""
+
+FROM_PARENT = {"accuracy": "share of right answers, of a trained checkpoint"}
+"""Columns that are known of a workload before it runs."""
+
+
+def usual(mapping: MappingResult, result: RunResult) -> dict[str, float | int]:
+    """The columns of `USUAL`."""
+    program, design = mapping.program, mapping.design
+    counts = executed(program, result)
+    spent = energy(program, design, counts, result.makespan_ps)
+    seconds = result.makespan_ps / PER_SECOND
+    period = design.clock(design.array.clock).period_ps
+    elements = design.array.rows * design.array.columns
+    macs = on_array = moved = 0
+    domain_pj = 0.0
+    for count, template in zip(counts.tolist(), program.templates, strict=True):
+        info = template.info
+        macs += count * info.macs
+        moved += count * (info.dram_read_bytes + info.dram_write_bytes)
+        if info.activity == "compute":
+            on_array += count * info.macs
+        domain_pj += count * sum(entry[2] for entry in info.energy if entry[0] != "host")
+    domain_pj += program.static_mw * result.makespan_ps * 1e-3
+    cycles = result.makespan_ps / period
+    return {
+        "latency_s": seconds,
+        "makespan_ps": result.makespan_ps,
+        "cycles": -(-result.makespan_ps // period),
+        "macs": macs,
+        "macs_per_s": macs / seconds if seconds else 0.0,
+        "energy_j": spent.total_pj / PER_SECOND,
+        "average_power_w": domain_pj / PER_SECOND / seconds if seconds else 0.0,
+        "energy_delay_js": spent.total_pj / PER_SECOND * seconds,
+        "dram_bytes": moved,
+        "peak_memory_bytes": _peak_memory(program),
+        "array_utilisation": on_array / (elements * cycles) if cycles else 0.0,
+        "array_elements": elements,
+        "buffer_bytes": sum(buffer.size_bytes for buffer in design.buffers),
+    }
+
+
+def _peak_memory(program: Program) -> int:
+    facts = program.facts.get("memory")
+    return int(facts.get("peak_bytes", 0)) if isinstance(facts, Mapping) else 0
+
+
+def executed(program: Program, result: RunResult) -> Integers:
+    """Tasks executed of every template, shape (n_templates,)."""
+    if any(component.background for component in program.components):
+        return task_counts(program, result.timeline.rows())
+    counts = np.zeros(len(program.templates), np.int64)
+    for component in program.components:
+        for template, count in template_counts(component.stream).items():
+            counts[template] += count
+    return counts
+
+
+def further(
+    mapping: MappingResult, result: RunResult, columns: Sequence[str]
+) -> dict[str, float | int | str | None]:
+    """Columns of the full summary by dotted key.
+
+    Raises
+    ------
+    CosimError
+        For a key that the summary does not have.
+    """
+    if not columns:
+        return {}
+    rows = result.timeline.rows()
+    analysis = analyse(mapping.program, mapping.design, rows, result.makespan_ps)
+    summary = summarise(analysis)
+    return {column: _looked_up(summary, column) for column in columns}
+
+
+def _looked_up(summary: Mapping[str, Any], column: str) -> Any:
+    value: Any = summary
+    rest = column
+    while rest:
+        if not isinstance(value, Mapping):
+            raise _unknown(column, summary)
+        # names of layers have dots as well: the longest key that fits
+        keys = [k for k in value if rest == k or rest.startswith(f"{k}.")]
+        if not keys:
+            # a cause that took no time, a layer of another network
+            if column.partition(".")[0] in summary and column.count("."):
+                return 0.0
+            raise _unknown(column, summary)
+        key = max(keys, key=len)
+        value, rest = value[key], rest[len(key) + 1 :]
+    if isinstance(value, Mapping | list):
+        raise CosimError(
+            f"column '{column}' is a table", expected=f"{column}.KEY",
+            nearest=f"{column}.{next(iter(value))}" if isinstance(value, Mapping) and value else "",
+        )  # fmt: skip
+    return value
+
+
+def _unknown(column: str, summary: Mapping[str, Any]) -> CosimError:
+    return CosimError(
+        f"no such column '{column}'",
+        expected=f"one of {', '.join(USUAL)}, or a key of a run's summary as breakdown.bandwidth",
+        nearest=nearest(column, [*USUAL, *summary]),
+    )
