@@ -49,16 +49,17 @@ def open_stores(folders: Sequence[str | Path], view: View) -> Stores:
         found += below
     if view.panel in ("designs", "parallel"):
         return Stores((), table_of_folders(found))
-    if view.panel == "compare" and len(found) < 2:
+    several = view.panel in ("compare", "aligned")
+    if several and len(found) < 2:
         raise CosimError("a comparison needs two runs or more", where=str(folders[0]))
-    runs = tuple(open_run(folder) for folder in (found if view.panel == "compare" else found[:1]))
-    if len(found) > 1 and view.panel != "compare":
+    runs = tuple(open_run(folder) for folder in (found if several else found[:1]))
+    if len(found) > 1 and not several:
         raise CosimError(
             f"{len(found)} runs lie below", where=str(folders[0]),
             expected=f"one run for this panel, as {found[0]}",
         )  # fmt: skip
     for run in runs:
-        if view.panel in ("timeline", "memory", "power", "machine"):
+        if view.panel in ("timeline", "aligned", "memory", "power", "machine"):
             run.prepare()
     return Stores(runs)
 

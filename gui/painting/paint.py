@@ -8,6 +8,7 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QPainter
 
 from cosim.errors import unknown
+from gui.painting.aligned import paint_aligned
 from gui.painting.breakdown import paint_breakdown
 from gui.painting.compare import paint_compare
 from gui.painting.designs import paint_designs, paint_parallel
@@ -32,6 +33,7 @@ PICTURES: dict[str, Paint] = {
     "roofline": paint_roofline,
     "energy": paint_energy,
     "compare": paint_compare,
+    "aligned": paint_aligned,
 }
 
 
@@ -68,5 +70,5 @@ def paint(
 SCROLLING = ("timeline", "breakdown", "compare")
 """Panels that may need more height than there is."""
 
-SHARP = ("timeline", "memory", "power")
+SHARP = ("timeline", "aligned", "memory", "power")
 """Panels whose edges lie on pixels: antialiasing would only blur and slow them."""

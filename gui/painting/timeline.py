@@ -33,6 +33,9 @@ from gui.views.lanes import CATEGORIES, N_ACTIVITIES, explain
 from gui.views.run_data import Run
 from gui.views.view import View
 
+CROWDED = 0.8
+"""Intervals a pixel above which a lane is merged: more would look busier than they are."""
+
 RECTANGLES = 24000
 """Most exact intervals in one picture; what has more is merged."""
 
@@ -78,7 +81,7 @@ def _draw_tracks(
     names = _names(run)
     fade = _fade(view, run)
     lanes = max(1, sum(line.kind == "lane" for line in lines))
-    budget = min(RECTANGLES // lanes, int(window.width * 2.5))
+    budget = min(RECTANGLES // lanes, int(window.width * CROWDED))
     codes: set[int] = set()
     for line in lines:
         place = QRectF(rect.left(), top + line.y - scroll, rect.width(), line.height)

@@ -38,7 +38,7 @@ def panel_table(view: View, runs: Sequence[Run], table: DesignTable | None = Non
         return _designs(view, table)
     if not runs:
         raise CosimError("no run is open")
-    if view.panel == "compare":
+    if view.panel in ("compare", "aligned"):
         return _compare(runs)
     return _TABLES[view.panel](view, runs[0])
 

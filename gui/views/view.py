@@ -20,7 +20,8 @@ PANELS = {
     "parallel": "design points across all their quantities",
     "roofline": "attained against attainable rate, by layer",
     "energy": "energy by component and by what it was spent on",
-    "compare": "runs side by side, aligned by layer",
+    "compare": "what differs between runs, layer by layer and cause by cause",
+    "aligned": "timelines of several runs above each other, aligned by layer",
 }
 """Panels by name, each with what it shows."""
 

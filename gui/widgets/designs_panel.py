@@ -137,9 +137,7 @@ class DesignsPanel(QWidget):
         if hit.kind != "point":
             return
         rows = self.state.rows
-        more = modifiers & (
-            Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
-        )
+        more = modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
         if more and hit.key in rows:
             self.state.choose_rows(tuple(r for r in rows if r != hit.key))
         else:

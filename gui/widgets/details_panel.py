@@ -104,9 +104,7 @@ class DetailsPanel(QWidget):
     jump = pyqtSignal(str)
     """``cause`` or ``consequence``."""
 
-    def __init__(
-        self, state: State, navigation: Navigation, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, state: State, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = state
         self.text = QLabel(self)

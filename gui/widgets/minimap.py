@@ -83,7 +83,7 @@ class Minimap(QWidget):
         for position, lane in enumerate(lanes):
             top = body.top() + position * height - 2
             strip = QRectF(body.left(), top, body.width(), height + 4)
-            draw_lane(painter, lane, strip, window, colours, names, 3000)
+            draw_lane(painter, lane, strip, window, colours, names, int(0.8 * body.width()))
         painter.end()
         return image
 

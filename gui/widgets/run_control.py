@@ -126,9 +126,7 @@ class RunControl(QObject):
 class MachinePanel(QWidget):
     """Diagram and controls."""
 
-    def __init__(
-        self, state: State, control: RunControl, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, state: State, control: RunControl, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state, self.control = state, control
         self.picture = PicturePanel(

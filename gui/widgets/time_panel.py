@@ -217,5 +217,3 @@ class TimelinePanel(TimePanel):
                     f"{text.lower()} lane", **{field: left}
                 )
             )
-
-

@@ -1,0 +1,315 @@
+"""Opening runs, folders and scenarios; running jobs; exporting. All that touches files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QSettings, pyqtSignal
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
+
+from cosim.errors import CosimError
+from cosim.workload.networks import cache_directory
+from gui.painting.picture import image_of, save_picture
+from gui.views.design_table import table_of_folders
+from gui.views.panel_table import panel_table, to_csv
+from gui.views.run_data import Run, find_runs
+from gui.views.what_if import Job, job_for
+from gui.widgets.loader import Loader, try_open
+from gui.widgets.simulation import Simulation
+from gui.widgets.state import State
+
+log = logging.getLogger(__name__)
+
+MOST_RECENT = 12
+MOST_OPENED = 6
+"""Runs of a folder or selection that are opened at once; the others stay in the table."""
+
+DEMO = ("edge-mnist", ("train-mlp/ultra96, budget 1 W",))
+"""Scenario and point of the demo run: training, with a power budget that is felt."""
+
+
+class Opening(QObject):
+    """What the window opens and starts."""
+
+    problem = pyqtSignal(str, str)
+    """A line, and details."""
+    busy = pyqtSignal(str, float)
+    started = pyqtSignal()
+    simulated = pyqtSignal(list, bool)
+    """Opened runs of a finished job, and whether it was a what-if."""
+    failed = pyqtSignal(str)
+    ended = pyqtSignal()
+
+    def __init__(self, state: State, settings: QSettings, window: QWidget) -> None:
+        super().__init__(window)
+        self.state, self.settings, self.window = state, settings, window
+        self.loaders: list[Loader] = []
+        self.simulation: Simulation | None = None
+        self._base: Run | None = None
+        self._recent_menu: QMenu | None = None
+
+    # Runs and folders
+
+    def open_paths(self, paths: list[Path]) -> list[Run]:
+        """Open run folders, folders of runs, and scenario files."""
+        opened: list[Run] = []
+        for path in paths:
+            if path.suffix == ".toml":
+                self.open_scenario(path)
+                continue
+            found = find_runs(path) if path.is_dir() else []
+            if len(found) > 1:
+                self.show_folder(path, found)
+                found = found[:1]
+            for folder in found or [path]:
+                run = self.open_run(folder)
+                if run is not None:
+                    opened.append(run)
+        return opened
+
+    def open_run(self, path: Path, show: bool = True) -> Run | None:
+        """Open one run folder; what is wrong with it is told."""
+        run, why = try_open(path)
+        if run is None:
+            self.problem.emit(why, "")
+            return None
+        self.state.add_run(run, show)
+        self.load(run)
+        self._remember(path)
+        return run
+
+    def load(self, run: Run) -> None:
+        """Prepare a run in a thread."""
+        loader = Loader(run, self)
+        loader.ready.connect(lambda what, part: self._ready(loader, what, part))
+        loader.failed.connect(lambda why: self.problem.emit(why, ""))
+        loader.ended.connect(lambda: self._loaded(loader))
+        self.loaders.append(loader)
+        loader.start()
+
+    def _ready(self, loader: Loader, what: str, part: float) -> None:
+        self.busy.emit(f"{loader.run.name}: {what}" if what else "", part)
+        self.state.changed.emit({"data"})
+
+    def _loaded(self, loader: Loader) -> None:
+        loader.close()
+        if loader in self.loaders:
+            self.loaders.remove(loader)
+        loader.deleteLater()
+        self.busy.emit("", 1.0)
+        self.state.changed.emit({"data"})
+
+    def show_folder(self, path: Path, folders: list[Path]) -> None:
+        """Show the runs below a folder as design points."""
+        self.state.show_table(table_of_folders(folders))
+        self.state.message.emit(f"{len(folders)} runs below {path}: see Designs")
+        self._remember(path)
+
+    def open_rows(self, rows: tuple[int, ...]) -> None:
+        """Open the runs of design points, and compare them if they are several."""
+        table = self.state.table
+        if table is None:
+            return
+        folders = [table.folders[row] for row in rows]
+        runs = []
+        for folder in [f for f in folders if f is not None][:MOST_OPENED]:
+            known = [run for run in self.state.runs if run.path == folder]
+            run = known[0] if known else self.open_run(folder, show=False)
+            if run is not None:
+                runs.append(run)
+        if runs:
+            self.state.show_run(runs[0])
+        if len(runs) > 1:
+            self.state.compare(tuple(runs))
+        if len(rows) > MOST_OPENED:
+            self.state.message.emit(f"The first {MOST_OPENED} of {len(rows)} points were opened")
+
+    def close_run(self, run: Run) -> None:
+        """Close a run."""
+        for loader in [one for one in self.loaders if one.run is run]:
+            loader.close()
+            self.loaders.remove(loader)
+        self.state.close_run(run)
+
+    def reload(self) -> None:
+        """Read the shown run again; the view stays."""
+        if self.state.run is not None:
+            self.open_run(self.state.run.path)
+
+    # Dialogs
+
+    def ask_run(self) -> None:
+        """Let one choose a run folder, or a folder of runs."""
+        start = str(self.settings.value("folder", str(Path.cwd())))
+        name = QFileDialog.getExistingDirectory(
+            self.window, "Open a run, or a folder of runs", start
+        )
+        if name:
+            self.settings.setValue("folder", name)
+            self.open_paths([Path(name)])
+
+    def ask_scenario(self) -> None:
+        """Let one choose a scenario."""
+        start = str(self.settings.value("folder", str(Path.cwd())))
+        name, _ = QFileDialog.getOpenFileName(
+            self.window, "Open a scenario", start, "Scenarios (*.toml)"
+        )
+        if name:
+            self.open_scenario(Path(name))
+
+    # Recent
+
+    def _remember(self, path: Path) -> None:
+        text = str(path.resolve())
+        recent = [text, *(other for other in self.recent() if other != text)][:MOST_RECENT]
+        self.settings.setValue("recent", recent)
+        if self._recent_menu is not None:
+            self.fill_recent(self._recent_menu)
+
+    def recent(self) -> list[str]:
+        """What was opened last."""
+        value = self.settings.value("recent", [])
+        return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
+
+    def fill_recent(self, menu: QMenu) -> None:
+        """List what was opened last."""
+        self._recent_menu = menu
+        menu.clear()
+        for text in self.recent():
+            action = menu.addAction(text)
+            assert action is not None
+            action.triggered.connect(lambda _=False, t=text: self.open_paths([Path(t)]))
+        menu.setEnabled(bool(self.recent()))
+
+    # Jobs
+
+    def open_scenario(self, path: Path) -> None:
+        """Run a scenario's points in a process of its own, and show them as design points."""
+        out = Path("runs") / path.stem
+        self._remember(path)
+        self.start_job(Job(str(out.resolve()), scenario=str(path)), None)
+
+    def run_demo(self) -> None:
+        """Run the demo."""
+        scenario, only = DEMO
+        self.start_job(Job(str(cache_directory() / "demo"), scenario=scenario, only=only), None)
+
+    def run_again(self, run: Run, changes: dict[str, object]) -> None:
+        """Run a run again with other parameters."""
+        try:
+            job = job_for(run, changes, cache_directory() / "what-if")
+        except CosimError as error:
+            self.failed.emit(str(error))
+            return
+        self.start_job(job, run)
+
+    def start_job(self, job: Job, base: Run | None) -> None:
+        """Start a job, if none runs."""
+        if self.simulation is not None:
+            self.state.message.emit("A simulation runs already; cancel it first")
+            return
+        self._base = base
+        simulation = self.simulation = Simulation(self)
+        simulation.progress.connect(lambda part, what: self.busy.emit(what, min(part, 0.999)))
+        simulation.finished.connect(self._on_runs)
+        simulation.failed.connect(self._on_failed)
+        simulation.ended.connect(self._on_end)
+        self.started.emit()
+        self.busy.emit("starting", 0.0)
+        simulation.start(job)
+
+    def cancel(self) -> None:
+        """Stop the running job."""
+        if self.simulation is not None:
+            self.simulation.cancel()
+
+    def _on_runs(self, folders: list[Path]) -> None:
+        opened = [run for folder in folders[:1] if (run := self.open_run(folder)) is not None]
+        if self._base is not None and opened:
+            self.state.compare((self._base, opened[0]))
+        if len(folders) > 1:
+            self.state.show_table(table_of_folders(folders))
+            self.state.message.emit(f"{len(folders)} design points: see Designs")
+        self.simulated.emit(opened, self._base is not None)
+
+    def _on_failed(self, why: str) -> None:
+        self.failed.emit(why)
+        if why == "cancelled":
+            self.state.message.emit("The simulation was cancelled")
+        elif self._base is None:
+            self.problem.emit(why, "")
+
+    def _on_end(self) -> None:
+        if self.simulation is not None:
+            self.simulation.deleteLater()
+            self.simulation = None
+        self.busy.emit("", 1.0)
+        self.ended.emit()
+
+    # Export
+
+    def export(self, panel: str, what: str, path: Path | None = None) -> None:
+        """Write or copy what a panel shows: its picture, or the numbers behind it."""
+        view = replace(self.state.view, panel=panel)
+        if panel in ("designs", "parallel"):
+            view = replace(view, pattern=str(self.state.view.extra.get("designs", "")))
+        stores = self.state.stores(panel)
+        clipboard = QApplication.clipboard()
+        try:
+            if what == "copy picture" and clipboard is not None:
+                clipboard.setImage(image_of(view, stores, (1600, 900), 2.0))
+            elif what == "copy table" and clipboard is not None:
+                table = panel_table(view, stores.runs, stores.table)
+                clipboard.setText(to_csv(table).replace(",", "\t"))
+            elif what == "picture":
+                self._save(
+                    path or self._ask(panel, "Pictures (*.png *.svg *.pdf)", "png"),
+                    lambda file: save_picture(view, stores, file, (1600, 900), 2.0),
+                )
+            elif what == "table":
+                table = panel_table(view, stores.runs, stores.table)
+                self._save(
+                    path or self._ask(panel, "Tables (*.csv)", "csv"),
+                    lambda file: file.write_text(to_csv(table), encoding="utf-8"),
+                )
+        except (CosimError, OSError) as error:
+            self.problem.emit(str(error), "")
+
+    def _ask(self, panel: str, kinds: str, ending: str) -> Path | None:
+        name, _ = QFileDialog.getSaveFileName(
+            self.window, f"Export {panel}", f"{panel}.{ending}", kinds
+        )
+        if not name:
+            return None
+        return Path(name) if Path(name).suffix else Path(f"{name}.{ending}")
+
+    def _save(self, path: Path | None, write: Callable[[Path], object]) -> None:
+        if path is None:
+            return
+        write(path)
+        self.state.message.emit(f"Wrote {path}")
+
+    def save_view(self, path: Path | None = None) -> None:
+        """Write the view to a file that `cosim render --view` draws."""
+        path = path or self._ask("view", "Views (*.json)", "json")
+        if path is not None and self.state.run is not None:
+            replace(self.state.view, runs=(str(self.state.run.path.resolve()),)).save(path)
+            self.state.message.emit(f"Wrote {path}")
+
+    def clear_cache(self) -> None:
+        """Forget the runs of the demo and of what-if."""
+        for name in ("demo", "what-if"):
+            shutil.rmtree(cache_directory() / name, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop everything that runs."""
+        for loader in self.loaders:
+            loader.close()
+        self.loaders.clear()
+        if self.simulation is not None:
+            self.simulation.close()
+            self.simulation = None

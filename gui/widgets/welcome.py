@@ -1,0 +1,44 @@
+"""What is there before anything is open."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+ENTRIES = (
+    ("help.demo", "Run the demo and take the tour",
+     "trains a small network on an edge FPGA with a 1 W budget; takes some seconds"),
+    ("file.open", "Open a run, or a folder of runs…", "what `cosim run` has written"),
+    ("file.scenario", "Open a scenario…", "runs every workload on every design of a TOML file"),
+)  # fmt: skip
+
+
+class Welcome(QWidget):
+    """Three ways to begin."""
+
+    wanted = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        layout = QVBoxLayout(self)
+        layout.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        title = QLabel("<h1>edge-cosim</h1><p>See where the time, energy and memory of a neural "
+                       "network go on an edge machine, and why.</p>", self)  # fmt: skip
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout.addWidget(title)
+        layout.addSpacing(16)
+        self.buttons: dict[str, QPushButton] = {}
+        for id_, text, note in ENTRIES:
+            button = QPushButton(text, self)
+            button.setMinimumSize(360, 40)
+            button.setAccessibleDescription(note)
+            button.clicked.connect(lambda _=False, id_=id_: self.wanted.emit(id_))
+            layout.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
+            told = QLabel(note, self)
+            told.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(told)
+            layout.addSpacing(10)
+            self.buttons[id_] = button
+        drop = QLabel("or drop a folder or a scenario here", self)
+        drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout.addWidget(drop)
