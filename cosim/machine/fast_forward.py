@@ -49,14 +49,20 @@ PATIENCE = 6
 """Fruitless comparisons on a loop level after which it is looked at half as often."""
 
 FREE_COMPARISONS = 60
-TASKS_PER_COMPARISON = 1200
-"""Fruitless comparisons that are made anyway, and the simulated tasks that earn a further one."""
+SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 1200, 100
+"""Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
+
+OCCURRENCES = 16
+"""Occurrences of a state that are remembered where whole nodes of a stream are compared."""
 
 FIRST_STRETCH, LONGEST_STRETCH = 64, 16384
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
 
 ALARM_AGE = 8
 """Comparisons that a foreground component's hold outlasts before it counts as an alarm."""
+
+N_LANDMARKS = 3
+"""Kinds of loops in a stream at whose start one looks for equal layers."""
 
 MAX_STATES = 4096
 """States remembered for one loop level."""
@@ -78,7 +84,7 @@ class Level:
 
     stride: int = 1
     misses: int = 0
-    seen: dict[Any, Sample] = field(default_factory=dict)
+    seen: dict[Any, list[Sample]] = field(default_factory=dict)
 
 
 class FastForward:
@@ -106,7 +112,7 @@ class FastForward:
             for rank in range(len(streams))
         ]
         self._offsets: dict[int, list[int]] = {}
-        self._repeated_kinds = [_repeated(sequence) for sequence in self._alike]
+        self._landmarks = [_landmarks(sequence) for sequence in self._alike]
         self._levels: dict[tuple[int, int, int], Level] = {}
         self._due: list[tuple[int, int]] = []
         self._times: deque[int] = deque([-1] * ALARM_AGE, maxlen=ALARM_AGE)
@@ -149,14 +155,16 @@ class FastForward:
             key, alarms = self._signature(m, signature, parts)
             here = self._look(m, position)
             for depth, kind in self._due:
-                level = self._levels[self._lead, depth, kind]
-                before = level.seen.get(key)
-                if before is not None and self._jump(m, parts, alarms, before, here, depth):
+                level = self._level(depth, kind)
+                known = level.seen.get(key, ())
+                if any(
+                    self._jump(m, parts, alarms, before, here, depth) for before in reversed(known)
+                ):
                     jumped = True
-                    level.seen[key] = self._look(m, position)
+                    level.seen[key] = [self._look(m, position)]
                     level.stride, level.misses = max(1, level.stride // 4), 0
                     break
-                self._remember(level, key, here)
+                self._remember(level, key, here, OCCURRENCES if depth < 0 else 1)
                 self._forget_within(depth)
             self._times.append(here.time)
         if not jumped:
@@ -249,10 +257,10 @@ class FastForward:
             ),
             default=k.NEVER,
         )
-        times = self._times_repeated(self._same, here.tasks, lags, most)
+        times = self._times_repeated(self._same, here.tasks, lags, most, depth < 0)
         other = False
         if times < 1 and not self._kinds_are_unique:
-            times = self._times_repeated(self._alike, here.tasks, lags, most)
+            times = self._times_repeated(self._alike, here.tasks, lags, most, depth < 0)
             other = True
         if times < 1 or times == k.NEVER:
             return False
@@ -263,22 +271,27 @@ class FastForward:
             if level_depth > depth or lead != self._lead:
                 level.seen.clear()
             else:
-                kept = {s: v for s, v in level.seen.items() if v.position <= before.position}
-                level.seen = kept
+                for state, samples in list(level.seen.items()):
+                    level.seen[state] = [s for s in samples if s.position <= before.position]
         skipped = times * sum(lags)
         self.skipped += skipped
-        self._earned += min(skipped, 20 * TASKS_PER_COMPARISON)
+        self._earned += min(skipped, 100 * SKIPPED_PER_COMPARISON) // SKIPPED_PER_COMPARISON
         return True
 
     def _times_repeated(
-        self, sequences: list[Sequence], tasks: tuple[int, ...], lags: list[int], most: int
+        self,
+        sequences: list[Sequence],
+        tasks: tuple[int, ...],
+        lags: list[int],
+        most: int,
+        layers: bool,
     ) -> int:
         """How many periods, up to `most`, all streams go on repeating."""
         times = most
         for rank in (self._lead, *range(len(lags))):  # the lead most often says least
             lag = lags[rank]
             if lag and times > 0:
-                count = repeats(sequences[rank], tasks[rank], lag, times * lag + 1)
+                count = repeats(sequences[rank], tasks[rank], lag, times * lag + 1, layers)
                 times = min(times, (count - 1) // lag)
         return times
 
@@ -350,11 +363,13 @@ class FastForward:
             Block(before.position, here.position, times, period, lags, other, children)
         ]
 
-    def _remember(self, level: Level, key: Any, here: Sample) -> None:
+    def _remember(self, level: Level, key: Any, here: Sample, most: int) -> None:
         if len(level.seen) >= MAX_STATES:
             level.seen.clear()
-        level.seen[key] = here
-        level.misses += 1
+        known = level.seen.setdefault(key, [])
+        level.misses += not known
+        known.append(here)
+        del known[:-most]
         if level.misses >= PATIENCE:
             level.stride *= 2
             level.misses = 0
@@ -366,21 +381,20 @@ class FastForward:
                 level.seen.clear()
 
     def _left_to_repeat(self, rank: int, task: int) -> int:
-        """Tasks left in the outermost loop around a task, and in equal nodes of the stream."""
+        """Tasks left in the outermost loop around a task."""
         sequence = self._alike[rank]
         if task >= sequence.size:
             return 0
         outermost = locate(sequence, task)[0]
-        left = sequence.starts[outermost.node + 1] - task
-        if sequence.kinds[outermost.node] in self._repeated_kinds[rank]:
-            return left
-        return left if sequence.bodies[outermost.node] is not None else 0
+        if sequence.bodies[outermost.node] is None:
+            return 0
+        return sequence.starts[outermost.node + 1] - task
 
     def _plan(self, m: k.Memory, task: int) -> None:
         """Choose the task of the lead at which to look next, and for which loop levels."""
         self._due = []
         m[k.LEAD_TASK] = k.NEVER
-        allowed = FREE_COMPARISONS + (int(m[k.TASKS]) + self._earned) // TASKS_PER_COMPARISON
+        allowed = FREE_COMPARISONS + int(m[k.TASKS]) // SIMULATED_PER_COMPARISON + self._earned
         sequence = self._alike[self._lead]
         task = max(0, task)
         if self._misses > allowed or task >= sequence.size:
@@ -392,12 +406,15 @@ class FastForward:
             kind = place.sequence.kinds[place.node]
             candidates = [((depth, kind), self._next_iteration(place, start, depth, kind))]
             if depth == 0:
-                candidates.append(((-1, -1), self._next_node(place)))
+                candidates.append(((-1, -1), self._next_landmark(place)))
             for level, boundary in candidates:
                 if boundary < nearest:
                     nearest, self._due = boundary, [level]
                 elif boundary == nearest and boundary < k.NEVER:
                     self._due.append(level)
+            boundary = self._next_loop(place, start)
+            if boundary < nearest:  # nothing to compare there, but to plan anew
+                nearest, self._due = boundary, []
             body = place.sequence.bodies[place.node]
             if body is not None:
                 start += place.iteration * body.size
@@ -421,24 +438,32 @@ class FastForward:
         iteration = (place.iteration // stride + 1) * stride
         return start + iteration * body.size if iteration < count else k.NEVER
 
-    def _next_node(self, place: Place) -> int:
-        """First task of the next node of the stream that has an equal among the others."""
-        repeated = self._repeated_kinds[self._lead]
-        stride = self._level(-1, -1).stride
-        if not repeated:
-            return k.NEVER
+    def _next_loop(self, place: Place, start: int) -> int:
+        """First task of the next loop beside a node that is worth a look; `start` is the node's."""
+        sequence = place.sequence
+        for node in range(place.node + 1, min(place.node + 16, len(sequence.kinds))):
+            if sequence.starts[node + 1] - sequence.starts[node] >= MIN_LOOP_TASKS:
+                return start + sequence.starts[node] - sequence.starts[place.node]
+        return k.NEVER
+
+    def _next_landmark(self, place: Place) -> int:
+        """First task of the next landmark of the stream."""
         kinds = place.sequence.kinds
-        for node in range(place.node + stride, min(place.node + stride + 64, len(kinds))):
-            if kinds[node] in repeated:
-                return place.sequence.starts[node]
+        landmarks = self._landmarks[self._lead]
+        if landmarks:
+            for node in range(place.node + 1, len(kinds)):
+                if kinds[node] in landmarks:
+                    return place.sequence.starts[node]
         return k.NEVER
 
 
-def _repeated(sequence: Sequence) -> set[int]:
-    """Kinds of loops that are worth a look and occur more than once."""
-    seen: set[int] = set()
+def _landmarks(sequence: Sequence) -> set[int]:
+    """Kinds of the largest loops that occur more than once: where equal layers may be told."""
+    sizes: dict[int, int] = {}
     repeated: set[int] = set()
     for node, kind in enumerate(sequence.kinds):
-        if sequence.starts[node + 1] - sequence.starts[node] >= MIN_LOOP_TASKS:
-            (repeated if kind in seen else seen).add(kind)
-    return repeated
+        if kind in sizes:
+            repeated.add(kind)
+        sizes[kind] = sequence.starts[node + 1] - sequence.starts[node]
+    worth = [kind for kind in repeated if sizes[kind] >= MIN_LOOP_TASKS]
+    return set(sorted(worth, key=lambda kind: (-sizes[kind], kind))[:N_LANDMARKS])

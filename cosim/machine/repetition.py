@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from cosim.timeline.loop_tree import Sequence, locate
 
-MAX_STEPS = 400
-MAX_SINGLE_STEPS = 32
+MAX_STEPS, MAX_SINGLE_STEPS = 400, 32
+MAX_STEPS_OF_LAYERS = 4000
 """Comparisons of nodes, and of single tasks beyond those of the bodies that one is in, after which
-the answer is what is known so far: always a valid, smaller one."""
+the answer is what is known so far: always a valid, smaller one. Where whole layers are compared,
+more are worth it."""
 
 
 class _Walker:
@@ -62,7 +63,7 @@ class _Walker:
         self.sequence, self.node, self.iteration = body, 0, 0
 
 
-def repeats(root: Sequence, task: int, lag: int, enough: int) -> int:
+def repeats(root: Sequence, task: int, lag: int, enough: int, layers: bool = False) -> int:
     """Number of tasks from `task` on that equal the task `lag` before them, one after the other.
 
     Parameters
@@ -75,6 +76,8 @@ def repeats(root: Sequence, task: int, lag: int, enough: int) -> int:
         Positive.
     enough : int
         A number of tasks beyond which the answer does not matter.
+    layers : bool
+        Whether whole layers are compared.
 
     Returns
     -------
@@ -85,8 +88,9 @@ def repeats(root: Sequence, task: int, lag: int, enough: int) -> int:
         return 0
     early, late = _Walker(root, task - lag), _Walker(root, task)
     matched = 0
-    singles = MAX_SINGLE_STEPS + late.nodes_around()
-    for _ in range(MAX_STEPS):
+    steps = MAX_STEPS_OF_LAYERS if layers else MAX_STEPS
+    singles = steps if layers else MAX_SINGLE_STEPS + late.nodes_around()
+    for _ in range(steps):
         if late.at_end() or early.at_end() or matched >= enough or not singles:
             break
         first, second = early.body(), late.body()
