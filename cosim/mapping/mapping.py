@@ -261,19 +261,23 @@ class _Mapper:
     ) -> list[Tensor]:
         """Enter the group's waits; returns resident tensors to be fetched first."""
         reads = [self.tensors[t] for t in group.reads]
-        fills: list[Tensor] = []
+        fills: dict[int, Tensor] = {}
         for tensor in reads:
             storage = self._storage(tensor)
-            component, key = self._reader(group, operands, tensor, request)
+            if storage.resident and storage.exists_before and min(storage.readers) == p:
+                fills.setdefault(storage.id, tensor)
+        # in the order of the stream: a token taken first must be the one given first
+        for storage_id in fills:
+            for on in sorted(self.reused.get(storage_id, set())):
+                self.ordering.wait(p, self.load["input"], self.load["input"], on)
+        keyed = [(*self._reader(group, operands, tensor, request), tensor) for tensor in reads]
+        for component, key, tensor in sorted(keyed, key=lambda k: not k[1].endswith("/weight")):
+            storage = self._storage(tensor)
             for writer in storage.writers:
                 if writer < p:
                     self.ordering.wait(p, component, key, writer)
-            if storage.resident and storage.exists_before:
-                first = min(storage.readers)
-                if first == p and tensor.storage not in {t.storage for t in fills}:
-                    fills.append(tensor)
-                elif first < p:
-                    self.ordering.wait(p, component, key, first)
+            if storage.resident and storage.exists_before and min(storage.readers) < p:
+                self.ordering.wait(p, component, key, min(storage.readers))
         writer_name = self._finisher(group, request)
         writer_key = writer_name
         before = {self.position[d] for d in group.depends if d in self.position}
@@ -284,11 +288,7 @@ class _Mapper:
                 before |= self.reused.get(storage.id, set())
         for on in sorted(before):
             self.ordering.wait(p, writer_name, writer_key, on)
-        for tensor in fills:
-            for on in self.reused.get(tensor.storage, set()):
-                lane = self.load["input"]
-                self.ordering.wait(p, lane, lane, on)
-        return fills
+        return list(fills.values())
 
     # Emission
 
