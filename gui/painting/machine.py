@@ -10,7 +10,7 @@ from cosim.units import format_bandwidth, format_bytes, format_power, format_tim
 from gui.painting.machine_layout import Wire, layout
 from gui.painting.palette import Palette, mixed, on, palette, with_alpha
 from gui.painting.scene import Scene, Stores
-from gui.painting.text import RIGHT, heading, width, write
+from gui.painting.text import LEFT, RIGHT, heading, width, write
 from gui.views.lanes import ACTIVITIES, ACTIVITY_WORDS, N_ACTIVITIES, WAIT_WORDS, WAITS, cause_name
 from gui.views.machine_state import BufferState, MachineState, PartState, machine_state
 from gui.views.run_data import Run
@@ -138,8 +138,9 @@ def _draw_buffer(
     write(painter, QRectF(inner.left(), inner.top(), inner.width(), 15), buffer.name,
           colours.text, bold=True)  # fmt: skip
     held = f"{format_bytes(round(buffer.bytes), 3)} of {format_bytes(round(buffer.size), 3)}"
-    write(painter, QRectF(inner.left(), inner.top() + 15, inner.width(), 14), held, colours.text,
-          pixels=10)  # fmt: skip
+    low = place.height() < 34
+    room = QRectF(inner.left(), inner.top() + (0 if low else 15), inner.width(), 14)
+    write(painter, room, held, colours.text, pixels=10, align=RIGHT if low else LEFT)
     tip = f"Buffer {buffer.name}: {held} held, {100 * share:.0f} %"
     scene.add(place, "buffer", buffer.name, tip)
 

@@ -77,7 +77,7 @@ def _draw_steps(
 ) -> None:  # fmt: skip
     """Where the path goes from one lane to another, unless it does so all the time."""
     changes = np.flatnonzero((rank[1:] != rank[:-1]) & (rank[1:] >= 0) & (rank[:-1] >= 0)) + 1
-    if len(changes) * 12 > len(rank):
+    if len(changes) * 28 > len(rank):
         return
     painter.setPen(QPen(with_alpha(colours.critical, 0.7), 1))
     for column in changes.tolist():

@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import (
 )
 
 from cosim.units import format_time
-from gui.views.comparison import short_names
 from gui.widgets.state import State
 
 
@@ -29,6 +28,8 @@ class RunsPanel(QWidget):
         self._filling = False
         self.list = QListWidget(self)
         self.list.setAccessibleName("open runs")
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setAlternatingRowColors(True)
         self.told = QLabel("Check two or more runs to compare them.", self)
         self.told.setWordWrap(True)
         self.close_button = QPushButton("Close run", self)
@@ -51,9 +52,10 @@ class RunsPanel(QWidget):
         self._filling = True
         self.list.clear()
         runs = self.state.runs
-        for run, name in zip(runs, short_names(runs), strict=True):
-            shown = run.name if len(runs) == 1 else name
-            item = QListWidgetItem(f"{shown}\n{format_time(run.makespan_ps)}")
+        for run in runs:
+            item = QListWidgetItem(
+                f"{run.workload}\n{run.design_name}\n{format_time(run.makespan_ps)}"
+            )
             item.setToolTip(f"{run.name}\n{run.path}")
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             checked = run in self.state.compared

@@ -150,7 +150,7 @@ class MainWindow(QMainWindow):
             for first, second in pairwise(names):
                 self.tabifyDockWidget(self.docks[first], self.docks[second])
             self.docks[names[0]].raise_()
-        self.resizeDocks([self.docks["runs"], self.docks["details"]], [190, 330],
+        self.resizeDocks([self.docks["runs"], self.docks["details"]], [200, 400],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["breakdown"]], [340], Qt.Orientation.Vertical)
 
@@ -208,6 +208,8 @@ class MainWindow(QMainWindow):
     def _on_change(self, what: set[str]) -> None:
         if what & {"run", "runs", "table"}:
             self._show_page()
+        if "table" in what and self.state.table is not None:
+            self.show_panel("designs")
         if "theme" in what:
             application = QApplication.instance()
             if isinstance(application, QApplication):

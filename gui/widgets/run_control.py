@@ -159,7 +159,7 @@ class MachinePanel(QWidget):
     def _build(self) -> None:
         bar = QHBoxLayout()
         buttons = (
-            ("⏮", "Reset to the beginning", self.control.reset),
+            ("|◀", "Reset to the beginning", self.control.reset),
             ("◀", "Step back: the start or end before  F4", self.control.step_back),
             ("▶|", "Step: the next start or end of any interval  F5", self.control.step),
             ("▶", "Run, animated  F6", self.control.run),

@@ -19,8 +19,9 @@ def apply_theme(application: QApplication, theme: str) -> None:
 def qt_palette(theme: str) -> QPalette:
     """Qt's palette for one of `gui.views.view.THEMES`."""
     colours = palette(theme)
-    window = mixed(colours.band, colours.background, 1.0)
-    button = mixed(colours.text, colours.background, 0.08)
+    # Fusion outlines check boxes in a darker shade of this: in the dark it must not be too dark
+    window = mixed(colours.grid, colours.band, 0.8) if colours.dark else colours.band
+    button = mixed(colours.text, colours.background, 0.14 if colours.dark else 0.06)
     made = QPalette()
     role = QPalette.ColorRole
     for which, colour in (
