@@ -180,7 +180,9 @@ def build(name: str, **options: Any) -> nn.Module:
     if entry.quantizable:
         from models.quantization import quantize_network
 
-        module = quantize_network(module, **{key: resolved[key] for key in QUANTIZATION_OPTIONS})
+        quantization = {key: resolved[key] for key in QUANTIZATION_OPTIONS}
+        # initial weights are no distribution to fit; training fits when it starts
+        module = quantize_network(module, **quantization, fit=False)
     module.network_name = name
     module.network_options = resolved
     module.input_shape = entry.input_shape(resolved)

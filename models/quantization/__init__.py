@@ -3,7 +3,7 @@
 Every quantize step is an operator (`operators`) that carries bits, scheme and signedness, so a
 captured operation stream knows its bit widths. `levels` holds the weight schemes, `steps` the
 optimal steps they use, `layers` and `convert` put them into networks. After training, `fit` finds
-the best step for a layer's own weights and `reconstruct` the best codes for its outputs.
+the best step for a layer's own weights, `reconstruct` the best codes for its outputs.
 `integer` says which integers a layer computes with, and `thresholds` runs chains in integers
 throughout. Fixed-point training of tensorized layers lives in `models.tensor_train`.
 """
@@ -11,11 +11,11 @@ throughout. Fixed-point training of tensorized layers lives in `models.tensor_tr
 from models.quantization.activation import ActivationQuantizer
 from models.quantization.convert import (
     calibrate,
+    fit_weight_steps,
     quantize_network,
     quantized_layers,
     recalibrate_batch_norm,
 )
-from models.quantization.fit import fit_weight_steps
 from models.quantization.integer import (
     IntegerTensor,
     accumulate,

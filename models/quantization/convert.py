@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.errors import ModelError, unknown
 from models.quantization.activation import ActivationQuantizer
+from models.quantization.fit import best_step
 from models.quantization.layers import QuantConv2d, QuantizedLayer, QuantLinear
 from models.quantization.specification import ActivationSpecification, WeightSpecification
 
@@ -23,6 +24,7 @@ def quantize_network(
     per_channel: bool = False,
     asymmetric: bool = False,
     keep: Collection[str] = (),
+    fit: bool = True,
 ) -> nn.Module:
     """Replace the linear and convolution layers of a network by quantized ones, in place.
 
@@ -47,6 +49,9 @@ def quantize_network(
         Activations with a zero point.
     keep : collection of str
         Dotted names of layers that stay as they are.
+    fit : bool
+        Fit the steps of ``vecq`` and ``ternary`` to the weights at hand (`fit_weight_steps`);
+        otherwise they are the optima for normal weights.
 
     Returns
     -------
@@ -78,6 +83,8 @@ def quantize_network(
         least = getattr(module, "input_bits_at_least", 0)
         quantized.set_quantizers(weight, _fitted(activation, least, signed), signed)
         quantized.input_nonnegative, quantized.input_bits_at_least = not signed, least
+        if fit:
+            fit_weight_steps(quantized)
         if name == "":
             return quantized
         parent, _, child = name.rpartition(".")
@@ -119,6 +126,26 @@ def quantized_layers(network: nn.Module) -> Iterator[tuple[str, QuantLinear | Qu
     for name, module in network.named_modules():
         if isinstance(module, QuantLinear | QuantConv2d):
             yield name, module
+
+
+@torch.no_grad()
+def fit_weight_steps(network: nn.Module) -> nn.Module:
+    """Set the step of every ``vecq`` and ``ternary`` layer to the best for its weights.
+
+    Trained weights have heavier tails than normal ones: from 6 bits on, the optimum for normal
+    weights can be worse than a plain min-max quantizer, the fitted step is not.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A quantized network, or one quantized layer; changed in place.
+    """
+    for _, layer in quantized_layers(network):
+        specification = layer.weight_specification
+        if specification is not None and specification.scheme in ("vecq", "ternary"):
+            assert layer.step is not None
+            layer.step.copy_(best_step(layer.weight.detach(), specification))
+    return network
 
 
 def calibrate(network: nn.Module, batches: Iterable[Tensor], find_sign: bool = True) -> nn.Module:

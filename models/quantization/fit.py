@@ -10,9 +10,8 @@ best ternary vector keeps the n largest, where n maximizes (sum of the n largest
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.quantization.convert import quantized_layers
 from models.quantization.levels import TINY
 from models.quantization.specification import WeightSpecification
 from models.quantization.steps import gaussian_step, gaussian_ternary_step
@@ -24,21 +23,6 @@ SAMPLES = 1 << 17
 
 
 @torch.no_grad()
-def fit_weight_steps(network: nn.Module) -> nn.Module:
-    """Set the step of every ``vecq`` and ``ternary`` layer to the best for its weights.
-
-    Parameters
-    ----------
-    network : nn.Module
-        A quantized network, or one quantized layer; changed in place.
-    """
-    for _, layer in quantized_layers(network):
-        specification = layer.weight_specification
-        if specification is not None and specification.scheme in ("vecq", "ternary"):
-            layer.step.copy_(best_step(layer.weight.detach(), specification))
-    return network
-
-
 def best_step(weight: Tensor, specification: WeightSpecification) -> Tensor:
     """Return the best step in standard deviations, shape (1,) or (channels,).
 

@@ -27,19 +27,27 @@ def run(arguments: argparse.Namespace) -> str:
         ranks = "; ".join(",".join(map(str, r)) for r in record.get("ranks", {}).values())
         size = checkpoints.path(name).stat().st_size
         rows.append(
-            [name, f"{record['parameters']:,}", ranks, f"{size / 1024:.0f}", f"{accuracy:.3f}"]
+            [
+                name,
+                f"{record['parameters']:,}",
+                ranks,
+                f"{size / 1024:.0f}",
+                f"{100.0 * accuracy:.1f}",
+                record["data"],
+            ]
         )
         recipes.append(f"# {name}\n" + "\n".join(record["commands"]))
     return "\n\n".join(
         [
             "## Checkpoints in the repository",
             "Measured by `python -m models.results checkpoints`: networks of `models/checkpoints` "
-            f"on the {len(dataset.test_targets):,} test images of the bundled digits, trained on "
-            f"{len(dataset.train_targets):,} (far fewer than the full MNIST, hence the lower "
-            "accuracy). One seed each.",
-            table(["name", "parameters", "ranks", "file, KiB", "accuracy"], rows),
-            "Made by `python -m models.checkpoints make`, which does the same as (matrices are "
-            "then kept in half precision):",
+            f"on the {len(dataset.test_targets):,} test images of the bundled digits. Those "
+            f"trained on the other {len(dataset.train_targets):,} bundled images have seen far "
+            "fewer than the full MNIST holds, hence their lower accuracy; those trained on the "
+            "full MNIST may have seen some of the bundled test images. One seed each.",
+            table(["name", "parameters", "ranks", "file, KiB", "accuracy, %", "data"], rows),
+            "Each was made by the commands below its name; `python -m models.checkpoints make` "
+            "repeats those on bundled images, and keeps matrices in half precision.",
             "```sh\n" + "\n".join(recipes) + "\n```",
         ]
     )

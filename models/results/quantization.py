@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from models.errors import ModelError
 from models.quantization import quantize_network, quantized_layers, recalibrate_batch_norm
-from models.quantization.fit import fit_weight_steps
 from models.quantization.levels import weight_codes
 from models.quantization.reconstruct import reconstruct
 from models.quantization.specification import has_half_integer_levels
@@ -213,7 +212,6 @@ def _trained(
 def _nearest(path: Path, dataset: Dataset, case: Case) -> tuple[float, float, float]:
     """Return weight error, and accuracy in percent without and with recalibration."""
     network = quantize_network(load_network(path)[0], case.bits, 32, case.scheme)
-    fit_weight_steps(network)
     return weight_error(network), *_accuracies(network, dataset)
 
 

@@ -20,7 +20,7 @@ from torch import nn
 from models import networks
 from models.errors import ModelError
 from models.quantization import calibrate, quantized_layers
-from models.quantization.fit import fit_weight_steps
+from models.quantization.convert import fit_weight_steps
 from models.training import checkpoint as files
 from models.training.data import Dataset, load
 from models.training.loop import Progress, Schedule, evaluate, make_optimizer, train_epoch

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from models import checkpoints
 from models.errors import ModelError
 from models.quantization import WeightSpecification, gaussian_step, gaussian_ternary_step
 from models.quantization.fit import best_step
@@ -117,6 +118,17 @@ def test_two_stage_error_is_never_above_the_baselines(
     one_bit = fitted(weight, 1, "vecq", per_channel)
     assert one_bit == pytest.approx(fitted(weight, 1, "sign", per_channel), rel=1e-5)
     assert one_bit <= fitted(weight, 1, "min-max", per_channel) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_trained_weights_are_never_quantized_worse_than_by_min_max(bits: int) -> None:
+    model = checkpoints.load("lenet5-float")
+    for layer in (model.conv1, model.conv2, model.fc1, model.fc2, model.fc3):
+        weight = layer.weight.detach()
+        scheme = "ternary" if bits == 2 else "vecq"
+        assert fitted(weight, bits, scheme) <= fitted(weight, bits, "min-max")
+        if bits == 2:
+            assert fitted(weight, bits, scheme) <= fitted(weight, bits, "twn")
 
 
 @pytest.mark.parametrize(("bits", "scheme"), SCHEMES)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.errors import ModelError
 from models.quantization import calibrate, quantize_network
-from models.quantization.fit import fit_weight_steps
+from models.quantization.convert import fit_weight_steps
 from models.quantization.integer import integer_weight
 from models.quantization.reconstruct import reconstruct
 
