@@ -90,9 +90,9 @@ def run(
         fast_forward=fast_forward,
         progress=progress,
     )
-    table = machine.run()
+    stored = machine.run()
     return RunResult(
-        timeline=Timeline.from_table(lambda: outline_of(program), table, machine.blocks),
+        timeline=Timeline(lambda: outline_of(program), stored, machine.blocks),
         makespan_ps=machine.now_ps,
         executor=", then ".join(machine.modes),
         tasks_simulated=machine.tasks_simulated,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,12 @@ from cosim.errors import CosimError
 from cosim.machine import kernel as k
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
-from cosim.machine.fast_forward import FastForward
+from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.mapping.program import Program, count_tasks
 from cosim.timeline.blocks import Block
 from cosim.timeline.recorder import Progress
+from cosim.timeline.timeline import STORED_TYPES
 
 THINK_OVER = 8_000
 """Tasks run uncompiled before compiling is thought over."""
@@ -56,13 +58,19 @@ class FastExecutor:
         self.modes: list[str] = []
         self._advance: Callable[[k.Memory], int] = k.advance
         self._signature: Callable[..., int] = k.signature
-        self._forward = FastForward(program, flat) if fast_forward else None
+        self._forward: FastForward | None = None
+        if not fast_forward:
+            self._why_not = "fast-forward was turned off"
+        elif not worth_a_look(flat.streams):
+            self._why_not = NO_LOOP
+        else:
+            self._forward = FastForward(program, flat)
         self._total = sum(
             count_tasks(part.stream) for part in program.components if not part.background
         )
         self._undecided = compiled is None
         self._progress = progress
-        self._chunks: list[NDArray[np.int64]] = []
+        self._chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in STORED_TYPES}
         self._stored = 0
         if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
             self._compile()
@@ -88,20 +96,20 @@ class FastExecutor:
     @property
     def why_not_skipped(self) -> str:
         """Why nothing was skipped, empty if something was."""
-        return self._forward.why_not() if self._forward else "fast-forward was turned off"
+        return self._forward.why_not() if self._forward else self._why_not
 
     @property
     def now_ps(self) -> int:
         """Present time in picoseconds."""
         return int(self.memory[k.NOW])
 
-    def run(self) -> NDArray[np.int64]:
+    def run(self) -> dict[str, NDArray[Any]]:
         """Run to the end of the last foreground component.
 
         Returns
         -------
-        table : int64 array, shape (n_stored, 8)
-            Columns as in `cosim.timeline.timeline.STORED_TYPES`; `blocks` says what repeats.
+        stored : dict of str to array
+            The columns of `cosim.timeline.timeline.STORED_TYPES`; `blocks` says what repeats.
 
         Raises
         ------
@@ -109,7 +117,7 @@ class FastExecutor:
             Deadlock, or a pool filled above its capacity.
         """
         if self.memory[k.UNFINISHED] == 0:
-            return np.empty((0, k.ROW_FIELDS), np.int64)
+            return self._columns()
         if self._forward:
             self._forward.begin(self.memory)
         elif self._undecided:
@@ -133,7 +141,7 @@ class FastExecutor:
             else:
                 raise self._failure(status)
         self._flush()
-        return np.concatenate(self._chunks) if self._chunks else np.empty((0, 8), np.int64)
+        return self._columns()
 
     def _think_over(self) -> None:
         """Load the compiled kernel if what is left to simulate seems worth it."""
@@ -160,12 +168,20 @@ class FastExecutor:
         """Take the finished intervals out of the machine's buffer."""
         count, first = int(self.memory[k.BUFFERED]), int(self.memory[k.ROWS])
         if count:
-            rows = self.memory[first : first + count * k.ROW_FIELDS]
-            self._chunks.append(np.array(rows, np.int64).reshape(count, k.ROW_FIELDS))
+            rows = np.asarray(self.memory[first : first + count * k.ROW_FIELDS], np.int64)
+            table = rows.reshape(count, k.ROW_FIELDS)
+            for place, (name, kind) in enumerate(STORED_TYPES.items()):
+                self._chunks[name].append(table[:, place].astype(kind))
             self.memory[k.BUFFERED] = 0
             self._stored += count
             if self._progress is not None:
                 self._progress(int(self.memory[k.ROW]))
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {
+            name: np.concatenate(self._chunks[name]) if self._stored else np.empty(0, kind)
+            for name, kind in STORED_TYPES.items()
+        }
 
     def _failure(self, status: int) -> CosimError:
         m = [int(value) for value in self.memory[: int(self.memory[k.ROWS])]]

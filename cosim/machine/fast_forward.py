@@ -40,7 +40,7 @@ from cosim.machine.flatten import Flat
 from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, locate
+from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, Stream, locate
 
 MIN_LOOP_TASKS = 24
 """Loops of fewer tasks are not worth a comparison."""
@@ -48,12 +48,14 @@ MIN_LOOP_TASKS = 24
 PATIENCE = 6
 """Fruitless comparisons on a loop level after which it is looked at half as often."""
 
-FREE_COMPARISONS = 60
-SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 1200, 100
+FREE_COMPARISONS = 40
+SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 8000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
 OCCURRENCES = 16
 """Occurrences of a state that are remembered where whole nodes of a stream are compared."""
+
+NO_LOOP = "no loop is long enough to repeat"
 
 FIRST_STRETCH, LONGEST_STRETCH = 64, 16384
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
@@ -201,7 +203,7 @@ class FastForward:
         if self.skipped:
             return ""
         if not self.compared:
-            return "no loop is long enough to repeat"
+            return NO_LOOP
         if not self.recurred:
             return f"no state of the machine recurred ({self.compared} compared)"
         return f"states recurred, but not the tasks to come ({self.compared} compared)"
@@ -455,6 +457,19 @@ class FastForward:
                 if kinds[node] in landmarks:
                     return place.sequence.starts[node]
         return k.NEVER
+
+
+def worth_a_look(streams: list[Stream]) -> bool:
+    """Whether any loop repeats enough to be worth a comparison."""
+    return any(
+        not isinstance(node, int) and _tasks(node) >= MIN_LOOP_TASKS
+        for stream in streams
+        for node in stream
+    )
+
+
+def _tasks(node: Any) -> int:
+    return 1 if isinstance(node, int) else int(node[0]) * sum(map(_tasks, node[1]))
 
 
 def _landmarks(sequence: Sequence) -> set[int]:
