@@ -118,10 +118,19 @@ def _pointwise(op: Op) -> bool:
     if op.kind is Kind.COPY:
         return function == "copy"
     if op.kind is Kind.QUANTIZE:
-        # a quantizer without a given scale measures the whole tensor first
-        given = (*cast("list[str]", op.attributes.get("operands", [])), *op.attributes)
-        return "scale" in given or "exponent" in given
+        return scale_is_given(op)
     return function not in _NOT_POINTWISE
+
+
+def scale_is_given(op: Op) -> bool:
+    """Whether a quantizer knows its scale; without, it measures the whole tensor first.
+
+    One that rounds at random takes the elements in their order, for its numbers come in theirs.
+    """
+    if op.attributes.get("rounding") == "stochastic":
+        return False
+    given = (*cast("list[str]", op.attributes.get("operands", [])), *op.attributes)
+    return "scale" in given or "exponent" in given
 
 
 _NOT_POINTWISE = {"nll_loss", "arange", "tril", "triu", "eye", "linspace", "glu", "random"}

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cosim.design.design import Design, Precision
-from cosim.mapping.cuts import output_view_of, view_of
+from cosim.mapping.cuts import output_view_of, scale_is_given, view_of
 from cosim.mapping.rescale import rescale_constants
 from cosim.workload.workload import Kind, Op, Phase, Role, Tensor, Workload
 
@@ -249,6 +249,8 @@ class _Grouper:
         before, after = self.tensors[main], self.tensors[op.outputs[0]]
         if op.kind is Kind.NORMALIZATION:
             return self.inference and self._fixed_statistics(op) and group.anchor is not None
+        if op.kind is Kind.QUANTIZE and not scale_is_given(op):
+            return False
         if op.kind is Kind.COPY:
             return after.elements == before.elements and bool(op.attributes.get("contiguous"))
         if op.kind is not Kind.POOLING:

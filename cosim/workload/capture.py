@@ -142,6 +142,20 @@ def record_values(
     return stacked(runs)
 
 
+def answers(model: Any, samples: Sequence[Any]) -> list[Any]:
+    """What a network answers to each sample, as PyTorch runs it: arrays of logits."""
+    import torch
+
+    was = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            given = [_arguments(sample) for sample in samples]
+            return [_logits(model(*a, **k)).detach().cpu().numpy() for a, k in given]
+    finally:
+        model.train(was)
+
+
 @dataclass(frozen=True)
 class _Request:
     model: Any

@@ -37,6 +37,9 @@ class Watcher:
     def exists(self, view: View, tensor: Any) -> None:
         """A tensor that is there before the first call."""
 
+    def given(self, view: View, tensor: Any) -> None:
+        """An input of the run."""
+
     def execute(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Run a call."""
         return function(*arguments, **keywords)
@@ -70,7 +73,8 @@ class Recorder:
         storage = self.trace.storages[view.storage]
         storage.role, storage.name, storage.parameter = role, name, parameter
         if self._watcher is not None and not self.trace.calls:
-            self._watcher.exists(view, tensor)
+            seen = self._watcher.given if role is Role.INPUT else self._watcher.exists
+            seen(view, tensor)
         if parameter:
             self._owner[view.storage] = _module_of(parameter)
         if len(self.trace.storages) > known:

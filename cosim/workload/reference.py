@@ -8,7 +8,7 @@ same shape may be recorded: arrays have a leading axis of samples, of length 1 w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
+from cosim.workload.workload import Op
 
 Array = NDArray[Any]
 VERSION = 1
@@ -55,6 +56,14 @@ class Reference:
     outputs: dict[tuple[int, int], Array] = field(default_factory=dict)
     levels: dict[int, Levels] = field(default_factory=dict)
     single: frozenset[tuple[int, int]] = frozenset()
+    seeds: dict[int, int] = field(default_factory=dict)
+    """Seeds that operations drew their random numbers with, by operation."""
+
+    def as_run(self, op: Op) -> Op:
+        """An operation with the seed that it had in this run."""
+        if op.id not in self.seeds:
+            return op
+        return replace(op, attributes={**op.attributes, "seed": self.seeds[op.id]})
 
     def save(self, path: str | Path) -> None:
         """Write an npz file."""
@@ -62,6 +71,7 @@ class Reference:
             "version": VERSION,
             "samples": self.samples,
             "single": sorted(self.single),
+            "seeds": sorted(self.seeds.items()),
             "levels": {
                 str(t): [list(v.unit), v.zero_point, v.half_integer, v.axis]
                 for t, v in self.levels.items()
@@ -105,11 +115,12 @@ class Reference:
             for t, (unit, zero, half, axis) in head["levels"].items()
         }
         result.single = frozenset((op, at) for op, at in head["single"])
+        result.seeds = {op: seed for op, seed in head["seeds"]}
         return result
 
 
 def stacked(runs: list[Reference]) -> Reference:
-    """Samples recorded one by one as one reference; what all agree on is kept once.
+    """Samples recorded one by one as one reference; what only the first has holds for all.
 
     Raises
     ------
@@ -127,14 +138,16 @@ def stacked(runs: list[Reference]) -> Reference:
             )
     return Reference(
         sum(run.samples for run in runs),
-        {t: _stack([run.initial[t] for run in runs]) for t in first.initial},
-        {key: _stack([run.outputs[key] for run in runs]) for key in first.outputs},
+        {t: _stack([run.initial[t] for run in runs if t in run.initial]) for t in first.initial},
+        {
+            key: _stack([run.outputs[key] for run in runs if key in run.outputs])
+            for key in first.outputs
+        },
         first.levels,
         first.single,
+        first.seeds,
     )
 
 
 def _stack(arrays: list[Array]) -> Array:
-    if all(a is arrays[0] or np.array_equal(a, arrays[0], equal_nan=True) for a in arrays[1:]):
-        return arrays[0]
-    return np.concatenate(arrays)
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -8,6 +8,7 @@ go on from the same numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,9 @@ from cosim.workload.workload import Tensor, Workload
 
 TINY = 1e-12
 """Smallest scale of a quantizer, as `models.quantization` has it."""
+
+LOWEST_UNIT = 2.0**-126
+"""Smallest unit of a fixed-point tensor, as `models.tensor_train.fixed_point` has it."""
 
 _OPERANDS = {
     "convolution": (0, 1, 2), "addmm": (1, 2, 0), "mm": (0, 1, None), "bmm": (0, 1, None),
@@ -52,10 +56,16 @@ class ValueRecorder(Watcher):
         Call and place among its results: rounded to single precision after the call.
     weight_codes : callable
         Codes and scale of a weight, as the quantizers define them.
+    skipped : set of int
+        Calls whose results are known from an earlier sample; parameters are known too.
     """
 
-    def __init__(self, single: set[tuple[int, int]], weight_codes: WeightCodes) -> None:
+    def __init__(
+        self, single: set[tuple[int, int]], weight_codes: WeightCodes,
+        skipped: frozenset[int] | None = None,
+    ) -> None:  # fmt: skip
         self._single, self._weight_codes = single, weight_codes
+        self._skipped = skipped
         self.existing: dict[View, Array] = {}
         self.written: list[dict[View, Array]] = []
         self.levels: dict[int, Levels] = {}
@@ -63,6 +73,11 @@ class ValueRecorder(Watcher):
         self._fresh: Levels | None = None
 
     def exists(self, view: View, tensor: Any) -> None:
+        if self._skipped is None:
+            self.existing[view] = _memory_order(view, tensor)
+
+    def given(self, view: View, tensor: Any) -> None:
+        """An input of the run, which every sample has its own of."""
         self.existing[view] = _memory_order(view, tensor)
 
     def execute(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -81,11 +96,14 @@ class ValueRecorder(Watcher):
             if (call.index, place) in self._single and tensor.is_floating_point():
                 tensor.copy_(tensor.float())
             address = tensor.untyped_storage()._cdata
-            self._known.pop(address, None)
+            if not call.aliases:  # what it was before is overwritten
+                self._known.pop(address, None)
             if self._fresh is not None and tensor.is_floating_point():
                 # the storage is kept, so that its address is not given to another
                 self._known[address] = (tensor.untyped_storage(), self._fresh)
                 self.levels[view.storage] = self._fresh
+        if self._skipped is not None and call.index in self._skipped:
+            tensors = []
         self.written.append({view: _memory_order(view, tensor) for view, tensor in tensors})
 
     # Levels
@@ -112,13 +130,16 @@ class ValueRecorder(Watcher):
             return Levels((size,), int(given["zero_point"].reshape(-1)[0]))
         if name == "fixed_point":
             return Levels((2.0 ** int(given["exponent"]),))
-        if name in ("fixed_point_shared", "fixed_point_learned"):
-            return None  # its exponent depends on the values: see `_shared`
+        if name == "fixed_point_shared":
+            return Levels((shared_unit(given["x"], int(given["bits"])),))
+        if name == "fixed_point_learned":
+            return Levels((max(abs(float(given["scale"].reshape(-1)[0])), LOWEST_UNIT),))
         if "scale" in given and "zero_point" in given and name.startswith(("fake_quant", "quant")):
             scale, zero = given["scale"], given["zero_point"]
             return Levels((float(scale),), int(zero))
         if name in _KEEPS:
-            found = {self._of(t) for t in _tensors(arguments)}
+            read = arguments[1:] if name == "copy_" else arguments
+            found = {self._of(t) for t in _tensors(read)}
             known = {levels for levels in found if levels is not None}
             return next(iter(known)) if len(known) == 1 and None not in found else None
         return None
@@ -170,6 +191,15 @@ class ValueRecorder(Watcher):
         if bias is not None:
             result = result + (bias.reshape(shape) if name == "convolution" else bias)
         return result
+
+
+def shared_unit(x: Any, bits: int) -> float:
+    """Unit of a tensor with one exponent: the smallest at which nothing saturates."""
+    largest = float(x.abs().max()) if x.numel() else 0.0
+    if not 0.0 < largest < math.inf:
+        return LOWEST_UNIT
+    mantissa, exponent = math.frexp(largest / ((1 << (bits - 1)) - 1))
+    return float(2.0 ** max(exponent - int(mantissa == 0.5), -126))
 
 
 def _tensors(arguments: Any) -> list[Any]:
@@ -242,18 +272,24 @@ def reference_of(
 ) -> Reference:  # fmt: skip
     """The values of a recorded run, by tensors and operations of a workload."""
     builder = built(trace)
-    same_program(workload, builder.finish(name=workload.name, batch=workload.batch, source={}))
+    recorded = builder.finish(name=workload.name, batch=workload.batch, source={})
+    same_program(workload, recorded)
     result = Reference(1, single=single)
+    for op in recorded.ops:
+        seed = op.attributes.get("seed")
+        if isinstance(seed, int):
+            result.seeds[op.id] = seed
     for view, array in recorder.existing.items():
         tensor = builder.known(view)
         if tensor is not None:
-            result.initial[tensor] = array
+            result.initial[tensor] = array.reshape(1, *workload.tensors[tensor].shape)
     for call, written in zip(trace.calls, recorder.written, strict=True):
         by_tensor = {builder.known(view): array for view, array in written.items()}
         for number in builder.operations_of(call.index):
             for position, tensor in enumerate(workload.ops[number].outputs):
                 if tensor in by_tensor:
-                    result.outputs[number, position] = by_tensor[tensor]
+                    shape = workload.tensors[tensor].shape
+                    result.outputs[number, position] = by_tensor[tensor].reshape(1, *shape)
     by_storage = dict(recorder.levels)
     of_storage: dict[int, Levels] = {}
     for t in workload.tensors:
@@ -261,6 +297,16 @@ def reference_of(
             of_storage[t.id] = by_storage[t.storage]
     result.levels = of_storage
     return result
+
+
+def constant_calls(workload: Workload, trace: Trace) -> frozenset[int]:
+    """Calls that make nothing but constants: the same in every run."""
+    builder = built(trace)
+    return frozenset(
+        call.index for call in trace.calls
+        if (numbers := builder.operations_of(call.index))
+        and all(workload.ops[n].attributes.get("constant") for n in numbers)
+    )  # fmt: skip
 
 
 def results_of_calls(workload: Workload, trace: Trace) -> dict[tuple[int, int], tuple[int, int]]:

@@ -159,8 +159,9 @@ def _where(op: Op, operands: Operands) -> Array:
 
 def _gelu(x: Array, approximate: str) -> Array:
     if approximate == "tanh":
-        return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
-    return 0.5 * x * (1.0 + _erf(x / math.sqrt(2.0)))
+        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)
+        return np.asarray(0.5 * x * (1.0 + np.tanh(inner)))
+    return np.asarray(0.5 * x * (1.0 + _erf(x / math.sqrt(2.0))))
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -227,9 +228,8 @@ def quantize(op: Op, operands: Operands) -> Array:
     bits = int(cast(int, op.attributes["bits"]))
     signed = bool(op.attributes.get("signed", True))
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    if "exponent" in op.attributes:
-        unit = 2.0 ** int(cast(int, op.attributes["exponent"]))
-        return np.clip(np.rint(x * (1.0 / unit)), low, high) * unit
+    if "rounding" in op.attributes or "exponent" in op.attributes or "shared" in op.name:
+        return _fixed_point(op, x, bits, named.get("scale"))
     if "scale" not in named:
         raise _unknown(op)
     size = np.maximum(np.abs(named["scale"].reshape(-1, *[1] * (x.ndim - 1))), TINY)
@@ -238,6 +238,41 @@ def quantize(op: Op, operands: Operands) -> Array:
     zero = named.get("zero_point", np.zeros((1, 1))).reshape(-1, *[1] * (x.ndim - 1))
     codes = np.clip(np.rint(x / size) + zero, low, high)
     return np.asarray((codes - zero) * size)
+
+
+LOWEST_EXPONENT = -126
+
+
+def _fixed_point(op: Op, x: Array, bits: int, learned: Array | None) -> Array:
+    """``code * unit``; the unit is given, learned, or the smallest at which nothing saturates."""
+    high = (1 << (bits - 1)) - 1
+    unit: Any = 2.0 ** float(cast(float, op.attributes.get("exponent", 0)))
+    ratio = x * (1.0 / unit)
+    if learned is not None:
+        unit = np.maximum(np.abs(learned.reshape(-1, *[1] * (x.ndim - 1))), 2.0**LOWEST_EXPONENT)
+        ratio = x / unit
+    elif "exponent" not in op.attributes:
+        largest = np.abs(x).reshape(x.shape[0], -1).max(axis=1, initial=0.0)
+        mantissa, exponent = np.frexp(largest / high)
+        exponent = np.maximum(exponent - (mantissa == 0.5), LOWEST_EXPONENT)
+        exponent = np.where(largest > 0, exponent, LOWEST_EXPONENT)
+        unit = np.ldexp(1.0, exponent.astype(int)).reshape(-1, *[1] * (x.ndim - 1))
+        ratio = x * (1.0 / unit)
+    if op.attributes.get("rounding") == "stochastic":
+        seed = int(cast(int, op.attributes.get("seed", 0)))
+        codes = np.floor(ratio + uniform(seed, ratio[0].size).reshape(ratio.shape[1:]))
+    else:
+        codes = np.rint(ratio)
+    return np.asarray(np.clip(codes, -high - 1, high) * unit)
+
+
+def uniform(seed: int, count: int) -> Array:
+    """The numbers that PyTorch draws on a CPU: 53 bits of two words of a Mersenne twister."""
+    twister = np.random.MT19937()
+    twister._legacy_seeding(seed & 0xFFFF_FFFF)  # as the reference implementation seeds
+    words = twister.random_raw(2 * count).astype(np.uint64)
+    both = (words[0::2] << np.uint64(32)) | words[1::2]
+    return (both & np.uint64((1 << 53) - 1)) * 2.0**-53
 
 
 # Pooling

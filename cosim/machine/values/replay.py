@@ -22,6 +22,7 @@ from cosim.machine.values.deploy import Deployment
 from cosim.machine.values.faults import Overflow, ValueFault
 from cosim.machine.values.layout import Layout
 from cosim.machine.values.memory import Absent, Buffer, Memory, Place
+from cosim.machine.values.scalars import Scalars
 from cosim.machine.values.vector_values import VectorValues
 from cosim.mapping.cuts import Cut
 from cosim.mapping.fusion import Group
@@ -125,6 +126,7 @@ class _Replay:
         self.layout = Layout.of(mapping, reference)
         self.deployment = Deployment(mapping, self.layout, reference)
         self.outcome = Outcome()
+        self.scalars = Scalars(mapping, self.layout, self.deployment, reference)
         lanes, design = reference.samples, mapping.design
         self.names = buffer_names(mapping)
         self.buffers = {
@@ -140,6 +142,8 @@ class _Replay:
         self.since: dict[tuple[int, int], tuple[int, int]] = {}
         self.real_sums = False
         """Whether the array has summed real numbers by now."""
+        self.slack = 0.0
+        """Relative tolerance that neighbouring codes have brought, see `compare`."""
         self.left = self._tasks_of_groups()
         self._deploy()
 
@@ -357,12 +361,19 @@ class _Replay:
             if storage is not None and storage.resident and tensor in self.layout.chip:
                 values = self._on_chip(whole(self.layout.tensors[tensor]), since[1])
                 return code.real(values.reshape(values.shape[0], *shape))
-            constant = self.deployment.constant(tensor)
-            if constant is None or self.layout.tensors[tensor].elements != 1:
+            scalar = None
+            if self.layout.tensors[tensor].elements == 1:
+                scalar = self.scalars.value(tensor, self._reader(task.group, tensor))
+            if scalar is None:
                 raise Absent(f"'{self.layout.tensors[tensor].name}' was not brought on chip")
-            return constant
+            return scalar
 
         return read
+
+    def _reader(self, group: int, tensor: int) -> int:
+        """The first operation of a group that reads a tensor."""
+        ops = self.mapping.grouping.groups[group].ops
+        return next((op.id for op in ops if tensor in op.inputs), ops[0].id)
 
     def _epilogue(self, task: Task, since: tuple[int, int]) -> None:
         array = self._array(task.group)
@@ -542,7 +553,7 @@ class _Replay:
                 continue
             place = self.layout.dram.get(tensor)
             if place is None:
-                constant = self.deployment.constant(tensor)
+                constant = self.scalars.value(tensor, self._reader(task.group, tensor))
                 if constant is None:
                     raise Absent(f"'{described.name}' is not in the DRAM")
                 everything[tensor] = constant

@@ -66,7 +66,7 @@ class VectorValues:
             return [self._product(op, operands)]
         shape = seen_shape(self.layout.tensors[op.outputs[0]], output_view_of(op, 0))
         try:
-            return evaluate(op, operands, shape)[: len(op.outputs)]
+            return evaluate(self.reference.as_run(op), operands, shape)[: len(op.outputs)]
         except CosimError:
             return [
                 seen(self._reference(op, position), output_view_of(op, position))
