@@ -19,6 +19,8 @@ from cosim.errors import CosimError, nearest, unknown
 
 COMMANDS = {
     "run": "run a scenario: table, breakdown, HTML report and run folders",
+    "sweep": "run thousands of points of a scenario: Pareto front, table, resumable store",
+    "search": "look for the best points of a scenario without running all of them",
     "show": "show a run: summary, latency breakdown, memory",
     "compare": "compare runs, layer by layer and cause by cause",
     "export": "write a run's timeline in another format",
@@ -31,6 +33,8 @@ COMMANDS = {
 """Every command with its line in ``cosim --help``, in the order of a first encounter."""
 
 EXTRAS = {
+    "distributed": "cluster",
+    "optuna": "search",
     "PyQt6": "gui",
     "numba": "fast",
     "onnx": "onnx",

@@ -187,17 +187,10 @@ class Plan:
             for i, axis in enumerate(self.scenario.axes)
             if any(key.startswith("workload.") for key in axis.keys)
         ]
-        whole = np.zeros_like(positions)
-        whole[:, in_workload] = positions[:, in_workload]
+        _, first = np.unique(positions[:, in_workload], axis=0, return_index=True)
         by_name: dict[str, list[_Stream]] = {}
-        for row in np.unique(whole, axis=0).tolist():
-            varied = self._varied(tuple(row))
-            try:
-                entry = self._entry(row[0], varied or {})
-            except CosimError:
-                if varied is None:
-                    continue
-                raise
+        for position in positions[np.sort(first)].tolist():
+            entry = self.entry(tuple(position))
             told(entry.name)
             by_name.setdefault(entry.name, []).append(self._stream(entry))
         for streams in by_name.values():

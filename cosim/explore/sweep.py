@@ -116,6 +116,7 @@ class Sweep:
         self.shard, self.retry, self.executor, self.runs = shard, retry, executor, runs
         self.progress = progress or Unwatched()
         self._seconds_a_point = 0.0
+        self._left = 0
         self._flights: dict[Future[Answer], _Flight] = {}
         self._again: list[_Flight] = []
 
@@ -130,6 +131,7 @@ class Sweep:
             When the store cannot be written.
         """
         tally = self._tally = Tally(len(positions), [])
+        self._left = len(positions)
         self.progress.start(len(positions))
         begin = perf_counter()
         points = self._pending(self.plan.in_good_order(positions))
@@ -163,7 +165,9 @@ class Sweep:
     def _next_flight(self, points: Iterator[PlannedPoint]) -> _Flight | None:
         size = _FIRST_CHUNK
         if self._seconds_a_point:
-            size = min(max(round(CHUNK_SECONDS / self._seconds_a_point), 1), LARGEST_CHUNK)
+            size = min(round(CHUNK_SECONDS / self._seconds_a_point), LARGEST_CHUNK)
+        # towards the end smaller ones, so that no worker waits long for the others
+        size = max(1, min(size, -(-self._left // (2 * self.pool.workers))))
         jobs: list[Job] = []
         rows: dict[str, Row] = {}
         for point in points:
@@ -174,6 +178,7 @@ class Sweep:
                 break
         if not jobs:
             return None
+        self._left -= len(jobs)
         needed = {job.workload: self.plan.packed(job.workload) for job in jobs}
         return _Flight(Chunk(tuple(jobs), needed, self.plan.columns, self.executor), rows)
 
@@ -207,6 +212,7 @@ class Sweep:
             tally.reused += len(known)
             tally.failed += len(failed)
             skipped = len(block) - len(new) + len(known)
+            self._left -= skipped
             if skipped:
                 self.progress.advance(skipped, reused=len(known), failed=len(failed))
             refused = [p.row for p in new if p.design is None and p.row.key not in known]

@@ -1,0 +1,87 @@
+"""How much each axis matters: the share of a result's spread that one axis explains by itself.
+
+On a full grid this is the first-order sensitivity index of variance-based analysis (Sobol'): the
+variance of the mean over everything else, by the axis's value, over the whole variance. The
+logarithm of a result is taken where all are above zero, so that a factor counts the same at both
+ends. On a sample it is an estimate, corrected for the few points a value may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What an axis does to a result.
+
+    Attributes
+    ----------
+    share : float
+        Share of the spread it explains by itself, 0 to 1.
+    factor : float
+        Largest over smallest mean among its values (geometric means); 1 if it does nothing.
+    best : object
+        The value with the smallest mean.
+    """
+
+    axis: str
+    share: float
+    factor: float
+    best: object
+
+
+def importance(
+    results: Sequence[float],
+    axes: Mapping[str, Sequence[Hashable]],
+    *,
+    larger_is_better: bool = False,
+) -> list[Importance]:
+    """Importance of every axis for one result, the most important first.
+
+    Parameters
+    ----------
+    results : sequence of float
+        One for each point.
+    axes : mapping of str to sequence
+        Name -> value of the axis at each point.
+    """
+    values = np.asarray(results, np.float64)
+    logarithmic = bool(len(values)) and bool((values > 0).all())
+    scaled = np.log(values) if logarithmic else values
+    total = float(scaled.var()) if len(values) else 0.0
+    found = [
+        _of_axis(name, list(column), scaled, total, logarithmic, larger_is_better)
+        for name, column in axes.items()
+    ]
+    return sorted(found, key=lambda entry: -entry.share)
+
+
+def _of_axis(
+    name: str,
+    column: list[Hashable],
+    scaled: NDArray[np.float64],
+    total: float,
+    logarithmic: bool,
+    larger_is_better: bool,
+) -> Importance:
+    levels = list(dict.fromkeys(column))
+    place = {level: position for position, level in enumerate(levels)}
+    index = np.array([place[level] for level in column], np.int64)
+    counts = np.bincount(index, minlength=len(levels))
+    if len(levels) < 2 or not total:
+        return Importance(name, 0.0, 1.0, levels[0] if levels else None)
+    means = np.bincount(index, scaled, len(levels)) / counts
+    between = float((counts * (means - scaled.mean()) ** 2).sum()) / len(scaled)
+    # what chance alone puts between the means of groups this small
+    freedom = len(scaled) - len(levels)
+    within = (total - between) / freedom if freedom > 0 else 0.0
+    share = max(0.0, between - (len(levels) - 1) * within) / total
+    best = levels[int(means.argmax() if larger_is_better else means.argmin())]
+    spread = float(means.max() - means.min())
+    factor = float(np.exp(spread)) if logarithmic else 1.0 + spread
+    return Importance(name, min(share, 1.0), factor, best)

@@ -1,0 +1,96 @@
+"""The best of many points under several objectives: Pareto front, knee point, hypervolume.
+
+Everything here takes a matrix in which less is better in every column (`costs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.explore.options import Objective
+
+Costs = NDArray[np.float64]
+
+
+def costs(values: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> Costs:
+    """Objective values with less being better, shape (n_points, n_objectives)."""
+    table = [[o.sign * float(value[o.column]) for o in objectives] for value in values]
+    return np.array(table, np.float64).reshape(len(values), len(objectives))
+
+
+def front(points: Costs) -> NDArray[np.int64]:
+    """Positions of the points that no other point beats, best in the first objective first.
+
+    A point beats another that is nowhere better and somewhere worse. Of equal points the first
+    one counts.
+    """
+    if not len(points):
+        return np.zeros(0, np.int64)
+    order = np.lexsort(points.T[::-1])
+    kept: list[int] = []
+    chosen = np.empty((0, points.shape[1]))
+    for position in order.tolist():
+        # sorted, so that only an earlier point can beat (or equal) this one
+        if not (chosen <= points[position]).all(axis=1).any():
+            kept.append(position)
+            chosen = points[kept]
+    return np.array(kept, np.int64)
+
+
+def knee(points: Costs) -> int:
+    """Position of the knee of a front: nearest to the best value of every objective at once.
+
+    Distances are measured with each objective scaled to 0 for the front's best and 1 for its
+    worst value.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.where(high > low, high - low, 1.0)
+    return int(np.linalg.norm(scaled, axis=1).argmin())
+
+
+def hypervolume(points: Costs, reference: Sequence[float] | Costs) -> float:
+    """Volume that the points dominate, up to a reference point that is worse than all of them.
+
+    Points beyond the reference in some objective do not count. Exact: sliced along the last
+    objective until two remain.
+    """
+    limit = np.asarray(reference, np.float64)
+    inside = points[(points < limit).all(axis=1)]
+    return _volume(inside[front(inside)], limit) if len(inside) else 0.0
+
+
+def reference_of(points: Costs, margin: float = 0.1) -> Costs:
+    """A reference point a little worse than the worst of the points in every objective."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    span = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    limit: Costs = high + margin * span
+    return limit
+
+
+def _volume(points: Costs, limit: Costs) -> float:
+    if points.shape[1] == 1:
+        return float(limit[0] - points[:, 0].min())
+    if points.shape[1] == 2:
+        chain = points[front(points)]
+        heights = np.concatenate([[limit[1]], chain[:-1, 1]]) - chain[:, 1]
+        return float(((limit[0] - chain[:, 0]) * heights).sum())
+    order = np.argsort(points[:, -1])
+    chain = points[order]
+    edges = np.append(chain[:, -1], limit[-1])
+    total = 0.0
+    for count in range(1, len(chain) + 1):
+        thickness = edges[count] - edges[count - 1]
+        if thickness > 0:
+            slab = chain[:count, :-1]
+            total += thickness * _volume(slab[front(slab)], limit[:-1])
+    return total
+
+
+def front_over_time(points: Costs, reference: Costs, steps: int = 20) -> list[tuple[int, float]]:
+    """Hypervolume of the first points, at about `steps` counts up to all of them."""
+    counts = sorted({max(1, round(len(points) * (i + 1) / steps)) for i in range(steps)})
+    return [(count, hypervolume(points[:count], reference)) for count in counts if len(points)]

@@ -1,0 +1,163 @@
+"""A sweep's or search's results as terminal output: front, importance, best points, failures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cosim.explore.options import Objective
+from cosim.explore.results import ResultTable, repr_of
+from cosim.explore.store import Row
+from cosim.report import quantities as q
+from cosim.report.terminal import heading
+
+MOST_LINES = 16
+"""Lines of a front that are shown; the export has all of them."""
+
+_SHOWN: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("bytes_per_s", q.bandwidth),
+    ("macs_per_s", lambda v: f"{v / 1e9:.3g} GMAC/s"),
+    ("energy_delay_js", lambda v: f"{v:.3g} J s"),
+    ("_ps", q.picoseconds),
+    ("_s", q.seconds),
+    ("_j", q.joules),
+    ("_w", q.watts),
+    ("bytes", q.size),
+    ("utilisation", q.percent),
+    ("accuracy", lambda v: f"{100 * v:.1f} %"),
+)
+"""How a column is printed, by the unit its name ends in."""
+
+
+def shown(column: str, value: Any) -> str:
+    """A result as a person reads it: ``1.3 ms``, ``61 %``."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    name = column.rpartition(".")[2] if not column.startswith("breakdown") else "breakdown_s"
+    for ending, show in _SHOWN:
+        if name.endswith(ending):
+            return show(float(value))
+    return q.count(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def named(column: str) -> str:
+    """A column as a heading: without its unit."""
+    words = {"latency_s": "latency", "energy_j": "energy", "average_power_w": "mean power",
+             "dram_bytes": "DRAM traffic", "peak_memory_bytes": "peak memory",
+             "array_elements": "elements", "buffer_bytes": "buffers",
+             "array_utilisation": "array use"}  # fmt: skip
+    return words.get(column, column)
+
+
+def short_keys(axes: Sequence[str]) -> dict[str, str]:
+    """Axis -> the shortest end of it that no other axis has."""
+    result = {}
+    for axis in axes:
+        parts = axis.split(".")
+        for count in range(1, len(parts) + 1):
+            end = ".".join(parts[-count:])
+            same = [o for o in axes if o == end or o.endswith(f".{end}")]
+            if len(same) <= 1:
+                break
+        result[axis] = end
+    return result
+
+
+def result_columns(table: ResultTable) -> list[str]:
+    """Columns worth showing: objectives, constraints, what the scenario asks for, the usual."""
+    asked = [
+        *(objective.column for objective in table.objectives),
+        *(name for c in table.scenario.constraints for name in c.names),
+        *table.scenario.report.columns,
+        "latency_s", "energy_j", "peak_memory_bytes",
+    ]  # fmt: skip
+    return [name for name in dict.fromkeys(asked) if name in table.columns]
+
+
+def sweep_report(console: Console, table: ResultTable) -> None:
+    """Everything a sweep has to say, in the order of a first reading."""
+    if not table.done:
+        failures(console, table)
+        return
+    words = " and ".join(f"{_wish(o)} {named(o.column)}" for o in table.objectives)
+    front = table.front
+    heading(console, f"Pareto front: {words} ({len(front)} of {len(table.feasible)} points)")
+    console.print(_points(table, front))
+    if len(front) > MOST_LINES:
+        console.print(f"... and {len(front) - MOST_LINES} more (--export front.csv has all points)")
+    heading(console, "How much each axis matters")
+    console.print(_importance(table))
+    for key in table.scenario.report.best_by:
+        heading(console, f"Best for every {key}")
+        console.print(_points(table, [row for _, row in table.best_by(key)], first=key))
+    failures(console, table)
+
+
+def failures(console: Console, table: ResultTable) -> None:
+    """Why points have no result, by reason."""
+    if not table.failures:
+        return
+    heading(console, f"{len(table.failures)} points without a result")
+    counted = Counter(row.reason for row in table.failures)
+    for reason, count in counted.most_common(5):
+        console.print(f"{count} x {reason}", soft_wrap=True)
+    if len(counted) > 5:
+        console.print(f"... and {len(counted) - 5} more reasons")
+
+
+def _wish(objective: Objective) -> str:
+    return "less" if objective.direction == "min" else "more"
+
+
+def _points(table: ResultTable, rows: Sequence[Row], first: str = "") -> Table:
+    axes = [axis for axis in table.axes if any(row.get(axis) is not None for row in rows)]
+    if first in axes:
+        axes = [first, *(axis for axis in axes if axis != first)]
+    short = short_keys(axes)
+    columns = result_columns(table)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for axis in axes:
+        grid.add_column(short[axis], no_wrap=True)
+    for column in columns:
+        grid.add_column(named(column), justify="right", no_wrap=True)
+    grid.add_column("", no_wrap=True)
+    knee = table.knee
+    listed = list(rows)
+    if not first and len(listed) > MOST_LINES:
+        step = len(listed) / MOST_LINES
+        listed = [listed[int(i * step)] for i in range(MOST_LINES)]
+        if knee is not None and knee not in listed:
+            listed = sorted([*listed, knee], key=list(rows).index)
+    for row in listed:
+        is_knee = knee is not None and row.key == knee.key
+        cells = [repr_of(row.get(axis)) for axis in axes]
+        cells += [shown(column, row.get(column)) for column in columns]
+        grid.add_row(*cells, Text("knee" if is_knee else "", style="bold green"))
+    return grid
+
+
+def _importance(table: ResultTable) -> Table:
+    axes = list(table.axes)
+    short = short_keys(axes)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("axis", no_wrap=True)
+    found = {o.column: {i.axis: i for i in table.importance(o)} for o in table.objectives}
+    for objective in table.objectives:
+        grid.add_column(named(objective.column), justify="right", no_wrap=True)
+        grid.add_column("best", no_wrap=True)
+    ranked = sorted(
+        {axis for entries in found.values() for axis in entries},
+        key=lambda axis: -max(entries[axis].share for entries in found.values()),
+    )
+    for axis in ranked:
+        cells = []
+        for objective in table.objectives:
+            entry = found[objective.column][axis]
+            cells += [f"{q.percent(entry.share)} (x{entry.factor:.3g})", repr_of(entry.best)]
+        grid.add_row(short[axis], *cells)
+    return grid
