@@ -46,6 +46,8 @@ class TensorizedWeight(nn.Module):
     """Which parameters are factors, for those who watch memory by role."""
     precision: Any
     masks: nn.ParameterList | None
+    tensor_factors = ("factors",)
+    """Names of parameters that are factors; whoever captures the operation stream reads it."""
 
     def __init__(
         self,
@@ -239,9 +241,9 @@ class TTLinear(nn.Module):
             raise ModelError(f"TTLinear: input of shape {tuple(x.shape)}, expected "
                              f"(..., {self.in_features})")
         y = self.weight(x.reshape(-1, self.in_features))
-        return write_back(y, self.bias, self.weight.precision).reshape(
-            *x.shape[:-1], self.out_features
-        )
+        y = write_back(y, self.bias, self.weight.precision)
+        # No view where none is needed: an in-place operation on a view costs copies in backward.
+        return y if x.dim() == 2 else y.reshape(*x.shape[:-1], self.out_features)
 
     @classmethod
     def from_dense(

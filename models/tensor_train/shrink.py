@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class RankHistory:
             count = sum(p.numel() for p in model.parameters())
             self.records.append(RankRecord(step, ranks, count))
 
-    def to_list(self) -> list[dict[str, object]]:
+    def to_list(self) -> list[dict[str, Any]]:
         """Plain data for JSON."""
         return [asdict(record) for record in self.records]
 

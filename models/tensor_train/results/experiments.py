@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from models import networks
 from models.tensor_train.fixed_point import FixedPoint
-from models.tensor_train.precision import fixed_precision, use_precision
+from models.tensor_train.precision import Precision, fixed_precision, use_precision
 from models.tensor_train.priors import RankShrinkage, warm_up
 from models.tensor_train.results.engine import Widths, train_samples
 from models.tensor_train.results.step import INPUT, two_core_network
@@ -31,7 +32,7 @@ class Outcome:
     accuracy: float
     parameters: int
     cpu_seconds: float
-    history: list[dict[str, object]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     codes: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -190,7 +191,7 @@ def train_low_precision(
     return Outcome(network, reached, _size(network), seconds, [], codes)
 
 
-def precision_of(settings: LowPrecision):  # type: ignore[no-untyped-def]
+def precision_of(settings: LowPrecision) -> Precision:
     """The precision policy that the settings stand for."""
     return fixed_precision(settings.factor, settings.activation, settings.gradient)
 
@@ -210,7 +211,7 @@ def _on_grid(images: Tensor) -> Tensor:
     return INPUT.quantize(images.flatten(1) * 2.0 - 0.5)
 
 
-def _tensors(network: nn.Module) -> dict[str, Tensor]:
+def _tensors(network: Any) -> dict[str, Tensor]:
     """The trained tensors without boundary axes, by the engine's names."""
     first, second = network.fc1.weight.factors, network.fc2.weight.factors
     return {"g1": first[0].data[0], "g2": first[1].data[..., 0], "f1": second[0].data[0],

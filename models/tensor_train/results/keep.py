@@ -35,7 +35,8 @@ def _story(data: Dataset, seed: int, full: float, bundled: float) -> dict[str, A
     return {
         "commands": [f"{COMMAND} {seed} --keep"],
         "data": f"{BUNDLED} ({sample.source}): {len(sample.test_targets)} images to test; trained "
-        f"on {data.name}, {len(data.train_targets)} images",
+        f"on {data.name}, {len(data.train_targets)} images (the bundled digits may be among them: "
+        "accuracy is for measuring again, accuracy_trained_data is that of unseen images)",
         "seed": seed,
         "accuracy": bundled / 100.0,
         "accuracy_trained_data": full / 100.0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -68,16 +70,17 @@ def collect(data: Dataset, seeds: Sequence[int], report: Report) -> dict[str, Ro
                          dense_network)}
     for name, adaptation in ADAPTATIONS.items():
         outcomes = [adapt(data, seed, adaptation, report) for seed in seeds]
-        largest = max(outcomes, key=lambda o: o.parameters).network
-        ranks = (largest.fc1.ranks, largest.fc2.ranks)
-        rows[name] = Row(f"TTM, ranks adapted to <= {adaptation.target:,}", "32/32/32", outcomes,
-                         lambda ranks=ranks: tensorized_network(*ranks))
+        largest: Any = max(outcomes, key=lambda o: o.parameters).network
+        rows[name] = Row(
+            f"TTM, ranks adapted to <= {adaptation.target:,}", "32/32/32", outcomes,
+            partial(tensorized_network, largest.fc1.ranks, largest.fc2.ranks),
+        )
     for name, low in LOW_PRECISION.items():
         outcomes = [train_low_precision(data, seed, low, report) for seed in seeds]
         rows[name] = Row(
             f"TTM, two cores, ranks {low.rank_1} and {low.rank_2}",
             f"{low.factor}/{low.activation}/{low.gradient}", outcomes,
-            lambda low=low: two_core_network(low.rank_1, low.rank_2), precision_of(low),
+            partial(two_core_network, low.rank_1, low.rank_2), precision_of(low),
         )
     return rows
 
@@ -156,7 +159,7 @@ def markdown(results: dict[str, Row], seeds: Sequence[int]) -> str:
     return "\n".join(text)
 
 
-def _thinned(history: list[dict[str, object]], most: int = 8) -> list[dict[str, object]]:
+def _thinned(history: list[dict[str, Any]], most: int = 8) -> list[dict[str, Any]]:
     """First, last and evenly chosen records between."""
     if len(history) <= most:
         return history

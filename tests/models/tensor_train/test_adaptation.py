@@ -155,7 +155,7 @@ def test_the_prior_finds_the_rank_of_the_data_and_records_it():
             history.observe(student, step)
     assert student[0].ranks == (2,)
     assert functional.mse_loss(student(x), y) < 0.02 * y.var()
-    assert [r.ranks["0.weight"] for r in history.records][0] == (8,)
+    assert history.records[0].ranks["0.weight"] == (8,)
     assert history.records[-1].ranks["0.weight"] == (2,)
     sizes = [r.parameters for r in history.records]
     assert sizes == sorted(set(sizes), reverse=True)

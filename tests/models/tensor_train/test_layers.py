@@ -117,9 +117,9 @@ def test_wrong_modes_ranks_and_formats_are_refused(arguments, message):
 
 
 def test_wrong_inputs_are_refused():
-    with pytest.raises(ModelError, match="expected \\(..., 12\\)"):
+    with pytest.raises(ModelError, match=r"expected \(..., 12\)"):
         TTLinear((4, 3), (2, 6), 4)(torch.randn(2, 11))
-    with pytest.raises(ModelError, match="expected \\(batch, 6, height, width\\)"):
+    with pytest.raises(ModelError, match=r"expected \(batch, 6, height, width\)"):
         TTConv2d((2, 3), (4, 2), 3, 3)(torch.randn(1, 5, 8, 8))
     with pytest.raises(ModelError, match="factor of shape"):
         layer("ttm").weight.set_factors((1, 1), [torch.zeros(1)] * 3)

@@ -50,6 +50,7 @@ def test_cp_and_tucker_equal_tensorly(format):
     torch.testing.assert_close(made.weight.dense(), full.reshape(28, 15).t(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 def test_ttm_equals_the_linear_layer_of_torchtt():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
