@@ -102,10 +102,18 @@ def round_codes(ratio: Tensor, bits: int, rounding: str, seed: int) -> Tensor:
 
 
 def shared_exponent(x: Tensor, bits: int) -> int:
-    """Smallest exponent at which no value of x saturates when rounded to nearest."""
+    """Smallest exponent at which no value of x saturates when rounded to nearest.
+
+    Raises
+    ------
+    ModelError
+        If a value is not finite: rounding would hide that training has diverged.
+    """
     _, high = code_limits(bits)
     largest = float(x.abs().max()) if x.numel() else 0.0
-    if not 0.0 < largest < float("inf"):
+    if not math.isfinite(largest):
+        raise ModelError("fixed point: a value is not finite; training has diverged")
+    if largest == 0.0:
         return LOWEST_EXPONENT
     # frexp: largest / high = mantissa * 2^e with 1/2 <= mantissa < 1
     mantissa, exponent = math.frexp(largest / high)

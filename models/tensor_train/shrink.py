@@ -119,6 +119,8 @@ def _cut_state(
     for key, value in state.items():
         if isinstance(value, Tensor) and tuple(value.shape) == old_shape and value.dim():
             state[key] = _cut(value, cuts).clone()
+            if hasattr(value, "bits"):
+                state[key].bits = value.bits
 
 
 def slice_energy(weight: TensorizedWeight, bond: int) -> Tensor:

@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.errors import ModelError
+
 PATH = ((0, 1), (3, 2))
 Array = NDArray[np.float64]
 
@@ -192,10 +194,18 @@ def train_samples(
     -------
     float
         Mean loss over the steps.
+
+    Raises
+    ------
+    ModelError
+        If the loss is not finite.
     """
     p = parameters
-    return float(_train(
+    loss = float(_train(
         images, labels, order, p["g1"], p["g2"], p["f1"], p["f2"], p["bias"], rates,
         widths.factor, widths.activation, widths.gradient, widths.exponent, widths.exponent,
         widths.stochastic, seed,
     ))
+    if not np.isfinite(loss):
+        raise ModelError(f"low-precision training: the loss is {loss}; try a smaller rate")
+    return loss

@@ -177,3 +177,10 @@ def test_sixteen_bits_are_nearly_float_and_four_are_not():
     use_precision(made, None)
     assert torch.equal(made(x), exact)
     assert errors[0] < 1e-3 < errors[1] < errors[2]
+
+
+def test_rounding_does_not_hide_values_that_are_not_finite():
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ModelError, match="not finite"):
+            OPS.fixed_point_shared(torch.tensor([1.0, value]), 8, "nearest", 0)
+    assert torch.isnan(OPS.fixed_point(torch.tensor(float("nan")), 8, 0, "nearest", 0))

@@ -16,6 +16,7 @@ from models.tensor_train import (
     TTLinear,
     fixed_point_parameters,
     fixed_precision,
+    shrink,
     use_precision,
 )
 from models.tensor_train.results.engine import Widths, train_samples
@@ -186,3 +187,33 @@ def test_mistakes_are_refused():
         FixedPointOptimizer([(parameter, FixedPoint(8))], 0.1, seeds)
     with pytest.raises(ModelError, match="'sgd' or 'adam'"):
         FixedPointOptimizer([(parameter, FixedPoint(8, scale="power-of-two"))], 0.1, seeds, "rms")
+
+
+@pytest.mark.parametrize(
+    "network", [dense_network, lambda: two_core_network(1, 5),
+                lambda: tensorized_network((6, 5, 6), (3,))]
+)
+def test_the_simulators_capture_counts_the_same_bytes(network):
+    """Two independent counts of a float32 step, storage by storage."""
+    capture = pytest.importorskip("cosim.workload.capture").capture
+    memory = pytest.importorskip("cosim.workload.lifetime").memory
+    workload = capture(network(), torch.rand(1, 784), mode="training", optimizer="sgd")
+    assert memory(workload, "framework").peak == measure(network()).peak
+
+
+def test_fixed_point_training_survives_a_physical_cut():
+    torch.manual_seed(0)
+    made = TTLinear((4, 3), (4, 4), 6)
+    precision = fixed_precision(8, 8, 8)
+    held = fixed_point_parameters(made, precision)
+    optimizer = FixedPointOptimizer(held, 0.01, use_precision(made, precision), "adam")
+    for keep in (range(6), [0, 2, 5]):
+        shrink(made.weight, {0: keep}, optimizer)
+        optimizer.zero_grad()
+        made(torch.randn(5, 12)).square().sum().backward()
+        optimizer.step()
+    assert made.ranks == (3,)
+    for parameter, form in held:
+        assert on_grid(parameter, form)
+        assert optimizer.state[parameter]["moment"].shape == parameter.shape
+        assert optimizer.state[parameter]["moment"].bits == 8
