@@ -1,183 +1,175 @@
 """Counters over time as step functions: buffer occupancy, DRAM bandwidth, power.
 
-A counter is a sum of contributions, each constant over one interval of the timeline. It is made
-from columns with sorting and sums, never row by row, and is exact: its integral is the quantity
-moved or spent.
+A counter is a sum of contributions, each constant over one interval of the timeline. Amounts are
+integers (tokens, bytes a second, nanowatts), so sums are exact and do not depend on their order:
+a run has the same counters whether its repetitions are stored once or one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from cosim.analysis.task_table import Integers, Numbers, TaskTable, row_parts
-from cosim.mapping.program import Program, Step, StepKind
+from cosim.analysis.distinct_rows import (
+    DistinctRows,
+    Repetition,
+    RepetitionTable,
+    Source,
+    distinct_rows,
+)
+from cosim.analysis.repeated_steps import CompactTime, Counter, Period, RepeatedSteps
+from cosim.analysis.step_function import step_function
+from cosim.analysis.task_table import Integers, Numbers
+from cosim.mapping.program import Program
 from cosim.timeline.rows import Rows
 
 
 @dataclass(frozen=True)
-class StepFunction:
-    """A value that stays until the next change.
+class Contributions:
+    """What every distinct row adds at its start and takes away at its end.
 
-    Attributes
-    ----------
-    times : int64 array, shape (n,)
-        Picoseconds at which the value changes, strictly increasing, the first one 0.
-    values : float64 array, shape (n,)
-        Value from `times[i]` until `times[i + 1]`, the last one until `end`.
-    end : int
-        Picoseconds; the function is defined from 0 to here.
+    A unit of `taken` and `given`, arrays of shape (n_rows,) or one for both, counts `scale`.
     """
 
     name: str
     unit: str
-    times: Integers
-    values: Numbers
-    end: int
-
-    def at(self, time: ArrayLike) -> Numbers:
-        """Values at the given times (just after a change, where there is one)."""
-        found: Numbers = self.values[np.searchsorted(self.times, time, side="right") - 1]
-        return found
-
-    def integral(self, time: ArrayLike) -> Numbers:
-        """Integral from 0 to each of the given times, in value times picoseconds."""
-        lengths = np.diff(self.times)
-        total = np.concatenate([[0.0], np.cumsum(self.values[:-1] * lengths)])
-        moments = np.asarray(time)
-        position = np.searchsorted(self.times, moments, side="right") - 1
-        result: Numbers = total[position] + self.values[position] * (moments - self.times[position])
-        return result
-
-    def average(self, edges: NDArray[np.int64]) -> Numbers:
-        """Mean value between each two neighbouring edges, shape (n_edges - 1,)."""
-        width = np.maximum(np.diff(edges), 1)
-        means: Numbers = np.diff(self.integral(edges)) / width
-        return means
-
-    def largest(self, edges: NDArray[np.int64]) -> Numbers:
-        """Largest value between each two neighbouring edges, shape (n_edges - 1,)."""
-        first = np.searchsorted(self.times, edges[:-1], side="right") - 1
-        stop = np.maximum(np.searchsorted(self.times, edges[1:], side="left"), first + 1)
-        # reduceat takes pairs of positions; every other result lies between the pairs
-        padded = np.append(self.values, self.values[-1])
-        pairs = np.stack([first, stop], axis=1).ravel()
-        result: Numbers = np.maximum.reduceat(padded, pairs)[::2]
-        return result
-
-    @property
-    def peak(self) -> float:
-        return float(self.values.max())
-
-    @property
-    def mean(self) -> float:
-        return float(self.integral(self.end)) / self.end if self.end else 0.0
+    taken: Integers
+    given: Integers
+    scale: float = 1.0
+    base: float = 0.0
 
 
-def step_function(
-    name: str, unit: str, changes: Iterator[tuple[Integers, Numbers]], end: int, base: float = 0.0
-) -> StepFunction:
-    """Sum of changes, given as arrays of (time, amount), on top of `base`.
+class OverTime:
+    """Adds up contributions of rows over time.
 
     Parameters
     ----------
-    end : int
-        Changes from here on (the end of the run) are left out.
+    rows : Rows
+        Their first times, in the order in which they ended.
+    repetitions : sequence of Repetition
+    makespan_ps : int
     """
-    times, amounts = [np.zeros(1, np.int64)], [np.zeros(1)]
-    for time, amount in changes:
-        inside = time < end
-        times.append(time[inside])
-        amounts.append(amount[inside])
-    moments, position = np.unique(np.concatenate(times), return_inverse=True)
-    change = np.bincount(position.ravel(), np.concatenate(amounts), len(moments))
-    values: Numbers = np.cumsum(change, dtype=np.float64)
-    # sums of floats leave dust of either sign where the truth is zero
-    values[np.abs(values) < 1e-9 * (np.abs(values).max() or 1.0)] = 0.0
-    return StepFunction(name, unit, moments, values + base, end)
+
+    def __init__(
+        self,
+        rows: Rows,
+        repetitions: Sequence[Repetition],
+        makespan_ps: int,
+        table: RepetitionTable | None = None,
+    ) -> None:
+        self._end = makespan_ps
+        self._repetitions = repetitions
+        table = table or RepetitionTable(repetitions)
+        self._time = CompactTime(rows.start, rows.end, table, makespan_ps)
+
+    @cached_property
+    def _periods(self) -> tuple[Period, ...]:
+        return self._time.periods(self._repetitions)
+
+    def steps(self, of: Contributions) -> Counter:
+        """A counter over time."""
+        time = self._time
+        changes = ((time.start, of.taken), (time.end, -of.given))
+        compact = step_function(
+            of.name, of.unit, changes, time.makespan_ps, scale=of.scale, base=of.base
+        )
+        if not self._repetitions:
+            return compact
+        return RepeatedSteps(compact, self._periods, self._end)
+
+    def peak(self, of: Contributions) -> float:
+        """Largest value of a counter over time, without making it.
+
+        Only an instant at which something starts can be the peak: all that has started until
+        then, less all that has ended.
+        """
+        order, ended = self._by_start
+        if not len(order):
+            return of.base
+        zero = np.zeros(1, np.int64)
+        taken = np.cumsum(of.taken[order])
+        given = np.concatenate([zero, np.cumsum(of.given)])
+        return max(0, int((taken - given[ended]).max())) * of.scale + of.base
+
+    @cached_property
+    def _by_start(self) -> tuple[Integers, Integers]:
+        """Rows in the order of their starts, and how many have ended by each start."""
+        start = self._time.start
+        order = np.argsort(start, kind="stable")
+        begins = start[order]
+        order = order[: np.searchsorted(begins, self._time.makespan_ps)]
+        return order, np.searchsorted(self._time.end, begins[: len(order)], side="right")
 
 
-def buffer_occupancy(program: Program, rows: Rows, makespan_ps: int) -> list[StepFunction]:
-    """Bytes held in every on-chip buffer over time.
+class Counters(OverTime):
+    """All counters of one run; what they share is made once."""
 
-    Bytes count from the start of the interval before which they were taken until the end of the
-    one after which they were given back.
-    """
-    tasks = TaskTable(program)
-    part = np.minimum(row_parts(rows), tasks.parts - 1)
-    result = []
-    for index, pool in enumerate(program.pools):
-        if pool.kind != "buffer":
-            continue
-        taken, given = _amounts(tasks, index)
-        result.append(
-            step_function(
-                pool.name.removeprefix("buffer "), "B",
-                iter((
-                    _nonzero(rows.start, taken[rows.template, part]),
-                    _nonzero(rows.end, -given[rows.template, part]),
-                )),
-                makespan_ps,
+    def __init__(self, run: DistinctRows, makespan_ps: int) -> None:
+        super().__init__(run.rows, run.repetitions, makespan_ps, run.table)
+        self._run = run
+
+    @cached_property
+    def buffers(self) -> list[Contributions]:
+        """Bytes held in every on-chip buffer.
+
+        Bytes count from the start of the interval before which they were taken until the end of
+        the one after which they were given back.
+        """
+        pools = self._run.tasks.program.pools
+        template, tasks = self._run.rows.template, self._run.tasks
+        which = template if tasks.parts == 1 else template * np.int64(tasks.parts) + self._run.part
+        return [
+            Contributions(
+                pools[pool].name.removeprefix("buffer "),
+                "B",
+                taken.reshape(-1)[which],
+                given.reshape(-1)[which],
             )
-        )  # fmt: skip
-    return result
+            for pool, (taken, given) in tasks.buffer_tokens.items()
+        ]
+
+    @cached_property
+    def dram_bandwidth(self) -> Contributions:
+        """Whole bytes a second on the DRAM's pins, averaged over each descriptor's service."""
+        rate = self._rate(self._run.tasks.dram_bytes.astype(np.float64) * 1e12)
+        return Contributions("DRAM bandwidth", "B/s", rate, rate)
+
+    @cached_property
+    def power(self) -> Contributions:
+        """Power that the accelerator and its DRAM draw, in whole nanowatts; without the host.
+
+        Static power, and each task's energy over its first interval.
+        """
+        rate = self._rate(self._run.tasks.domain_energy_pj * 1e9)
+        static = self._run.tasks.program.static_mw
+        return Contributions("power", "mW", rate, rate, 1e-6, static)
+
+    def _rate(self, amount: Numbers) -> Integers:
+        """Amount a picosecond of every row that is its task's first; 0 where no time passes."""
+        duration = self._run.durations
+        rate = amount[self._run.rows.template] / np.maximum(duration, 1)
+        rate[duration == 0] = 0.0
+        if self._run.tasks.parts > 1:
+            rate[self._run.part > 0] = 0.0
+        return np.rint(rate).astype(np.int64)
 
 
-def dram_bandwidth(program: Program, rows: Rows, makespan_ps: int) -> StepFunction:
-    """Bytes per second on the DRAM's pins over time, averaged over each descriptor's service."""
-    rate = _rate(TaskTable(program).dram_bytes.astype(np.float64), rows) * 1e12
-    return _spread("DRAM bandwidth", "B/s", rate, rows, makespan_ps)
+def buffer_occupancy(program: Program, source: Source, makespan_ps: int) -> list[Counter]:
+    """Bytes held in every on-chip buffer over time, see `Counters.buffers`."""
+    found = Counters(distinct_rows(program, source), makespan_ps)
+    return [found.steps(buffer) for buffer in found.buffers]
 
 
-def power(program: Program, rows: Rows, makespan_ps: int) -> StepFunction:
-    """Milliwatts that the accelerator and its DRAM draw over time; the host is left out.
-
-    Static power, and each task's energy over its (first) interval.
-    """
-    rate = _rate(TaskTable(program).domain_energy_pj, rows) * 1e3
-    return _spread("power", "mW", rate, rows, makespan_ps, program.static_mw)
+def dram_bandwidth(program: Program, source: Source, makespan_ps: int) -> Counter:
+    """Bytes per second on the DRAM's pins over time, see `Counters.dram_bandwidth`."""
+    found = Counters(distinct_rows(program, source), makespan_ps)
+    return found.steps(found.dram_bandwidth)
 
 
-def _rate(amount: Numbers, rows: Rows) -> Numbers:
-    """Amount per picosecond of every task, in its first row; 0 where no time passes."""
-    duration = rows.duration
-    counts = (row_parts(rows) == 0) & (duration > 0)
-    rate: Numbers = np.where(counts, amount[rows.template] / np.maximum(duration, 1), 0.0)
-    return rate
-
-
-def _spread(
-    name: str, unit: str, rate: Numbers, rows: Rows, makespan_ps: int, base: float = 0.0
-) -> StepFunction:
-    changes = iter((_nonzero(rows.start, rate), _nonzero(rows.end, -rate)))
-    return step_function(name, unit, changes, makespan_ps, base)
-
-
-def _nonzero(time: Integers, amount: NDArray[np.generic]) -> tuple[Integers, Numbers]:
-    kept = np.flatnonzero(amount)
-    return time[kept], amount[kept].astype(np.float64)
-
-
-def _amounts(tasks: TaskTable, pool: int) -> tuple[Integers, Integers]:
-    """Tokens of `pool` taken before and given after each part, shape (n_templates + 1, n_parts)."""
-    taken = np.zeros((len(tasks.infos), tasks.parts), np.int64)
-    given = np.zeros_like(taken)
-    for number, template in enumerate(tasks.program.templates):
-        for part, amount, takes in _exchanges(template.steps, pool):
-            (taken if takes else given)[number, part] += amount
-    return taken, given
-
-
-def _exchanges(steps: tuple[Step, ...], pool: int) -> Iterator[tuple[int, int, bool]]:
-    """(part, tokens, whether taken) of every ACQUIRE and RELEASE of `pool`."""
-    marks, total = 0, sum(step[0] == StepKind.MARK for step in steps)
-    for kind, index, amount, _ in steps:
-        if kind == StepKind.MARK:
-            marks += 1
-        elif index == pool and kind == StepKind.ACQUIRE:
-            yield min(marks, total - 1), amount, True
-        elif index == pool and kind == StepKind.RELEASE:
-            yield max(marks - 1, 0), amount, False
+def power(program: Program, source: Source, makespan_ps: int) -> Counter:
+    """Milliwatts drawn over time, see `Counters.power`."""
+    found = Counters(distinct_rows(program, source), makespan_ps)
+    return found.steps(found.power)

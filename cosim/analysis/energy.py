@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cosim.analysis.task_table import Integers, TaskTable, row_parts
+from cosim.analysis.distinct_rows import Source, distinct_rows
+from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
 from cosim.mapping.program import Program
-from cosim.timeline.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -29,29 +29,38 @@ class Energy:
         return sum(self.by_component.values())
 
 
-def task_counts(program: Program, rows: Rows) -> Integers:
+def task_counts(program: Program, source: Source) -> Integers:
     """Tasks executed of every template, shape (n_templates,)."""
-    first = (row_parts(rows) == 0) & (rows.template >= 0)
-    counts: Integers = np.bincount(rows.template[first], minlength=len(program.templates))
-    return counts
+    run = distinct_rows(program, source)
+    counts = np.zeros(len(program.templates) + 1, np.int64)
+    np.add.at(counts, run.rows.template, run.count if run.tasks.parts == 1 else run.first_count)
+    return counts[:-1]
 
 
-def energy(program: Program, design: Design, counts: Integers, makespan_ps: int) -> Energy:
+def energy(
+    program: Program,
+    design: Design,
+    counts: Integers,
+    makespan_ps: int,
+    tasks: TaskTable | None = None,
+) -> Energy:
     """Energy of `counts` tasks of each template and of the time they took together."""
-    by_component: dict[str, float] = {}
-    by_role: dict[str, float] = {}
-    for count, info in zip(counts.tolist(), TaskTable(program).infos, strict=False):
+    infos = (tasks or TaskTable(program)).infos
+    spent: dict[tuple[str, str], float] = {}
+    for count, info in zip(counts.tolist(), infos, strict=False):
         for component, role, picojoules in info.energy:
-            spent = picojoules * count
-            if spent:
-                _add(by_component, component, spent)
-                _add(by_role, role or "operations", spent)
+            key = (component, role or "operations")
+            spent[key] = spent.get(key, 0.0) + picojoules * count
     for component, purpose, milliwatts in static_shares(program, design):
         # 1 mW for 1 ps is 1e-3 pJ
-        spent = milliwatts * makespan_ps * 1e-3
-        if spent:
-            _add(by_component, component, spent)
-            _add(by_role, purpose, spent)
+        key = (component, purpose)
+        spent[key] = spent.get(key, 0.0) + milliwatts * makespan_ps * 1e-3
+    by_component: dict[str, float] = {}
+    by_role: dict[str, float] = {}
+    for (component, role), amount in spent.items():
+        if amount:
+            by_component[component] = by_component.get(component, 0.0) + amount
+            by_role[role] = by_role.get(role, 0.0) + amount
     return Energy(by_component, by_role)
 
 
@@ -65,7 +74,3 @@ def static_shares(program: Program, design: Design) -> list[tuple[str, str, floa
     known = sum(share[2] for share in shares)
     shares.append(("logic", "static", max(0.0, program.static_mw - known)))
     return shares
-
-
-def _add(totals: dict[str, float], key: str, amount: float) -> None:
-    totals[key] = totals.get(key, 0.0) + amount

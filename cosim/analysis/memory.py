@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from cosim.analysis.counters import StepFunction
-from cosim.analysis.task_table import Integers, TaskTable
+from cosim.analysis.distinct_rows import Source, distinct_rows
+from cosim.analysis.step_function import StepFunction
+from cosim.analysis.task_table import Integers
 from cosim.mapping.program import Program
-from cosim.timeline.rows import Rows
 
 ROLES = ("weight", "factor", "optimizer", "gradient", "activation", "input", "workspace")
 """Tensor roles in the order in which they are stacked: what stays at the bottom."""
@@ -53,32 +53,32 @@ class MemoryOverTime:
     at_peak: list[tuple[str, str, int]]
 
 
-def group_starts(program: Program, rows: Rows) -> Integers:
+def group_starts(program: Program, source: Source) -> Integers:
     """When the work of each group begins, shape (n_layers,), never decreasing, the first at 0.
 
     Prefetching its operands does not begin a group; a group without rows begins with the next.
     """
-    tasks = TaskTable(program)
+    run = distinct_rows(program, source)
+    tasks, rows = run.tasks, run.rows
     works = np.array([info.activity not in _NOT_WORK for info in tasks.infos])
-    layer = tasks.layer[rows.template]
-    counts = works[rows.template] & (layer >= 0)
-    never = np.iinfo(np.int64).max
-    starts = np.full(len(program.layers), never, np.int64)
-    np.minimum.at(starts, layer[counts], rows.start[counts])
-    starts = np.minimum.accumulate(starts[::-1])[::-1]
+    layer = np.where(works, tasks.layer, -1)[rows.template]
+    # the last line is for rows that begin no group
+    starts = np.full(len(program.layers) + 1, np.iinfo(np.int64).max, np.int64)
+    np.minimum.at(starts, layer, rows.start)
+    starts = np.minimum.accumulate(starts[-2::-1])[::-1]
     if len(starts):
         starts[0] = 0
-    end = int(rows.end.max()) if len(rows) else 0
+    end = run.end_ps
     result: Integers = np.maximum.accumulate(np.minimum(starts, end))
     return result
 
 
-def memory_over_time(program: Program, rows: Rows, makespan_ps: int) -> MemoryOverTime | None:
+def memory_over_time(program: Program, source: Source, makespan_ps: int) -> MemoryOverTime | None:
     """Memory of the run, or None for a program that says nothing of its tensors."""
     facts: Any = program.facts.get("memory")
     if not isinstance(facts, Mapping) or not facts.get("timeline"):
         return None
-    starts = group_starts(program, rows)
+    starts = group_starts(program, source)
     steps: list[Mapping[str, int]] = list(facts["timeline"])
     present = {role for step in steps for role, size in step.items() if size}
     by_role = {

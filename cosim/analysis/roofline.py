@@ -66,7 +66,11 @@ def roof(design: Design) -> Roof:
 
 
 def roofline(
-    program: Program, design: Design, counts: Integers, breakdown: Breakdown
+    program: Program,
+    design: Design,
+    counts: Integers,
+    breakdown: Breakdown,
+    tasks: TaskTable | None = None,
 ) -> list[LayerPoint]:
     """A point for every layer that multiplies, in order of execution.
 
@@ -75,15 +79,15 @@ def roofline(
     counts : int64 array, shape (n_templates,)
         Tasks executed of each template.
     """
-    tasks = TaskTable(program)
+    tasks = tasks or TaskTable(program)
     macs, moved = (
-        layer_totals(program, tasks.layer[:-1], counts * column[:-1])
+        layer_totals(program, tasks.layer[:-1], counts * column[:-1]).tolist()
         for column in (tasks.macs, tasks.dram_bytes)
     )
-    seconds = breakdown.by_layer.sum(axis=1) * 1e-12
+    seconds = (breakdown.by_layer.sum(axis=1) * 1e-12).tolist()
     over = roof(design)
     return [
-        LayerPoint(name, int(macs[i]), int(moved[i]), float(seconds[i]), over)
+        LayerPoint(name, macs[i], moved[i], seconds[i], over)
         for i, name in enumerate(program.layers)
         if macs[i]
     ]

@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cosim.analysis import counters, roofline
-from cosim.analysis.breakdown import (
-    LABELS,
-    Breakdown,
-    ComponentTime,
-    component_times,
-    latency_breakdown,
-)
+import numpy as np
+
+from cosim.analysis import roofline
+from cosim.analysis.breakdown import LABELS, Breakdown, latency_breakdown
+from cosim.analysis.component_time import ComponentTime, component_times
+from cosim.analysis.counters import Counters
+from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
 from cosim.analysis.energy import Energy, energy, task_counts
 from cosim.analysis.memory import MemoryOverTime, memory_over_time
+from cosim.analysis.repeated_steps import Counter
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
 from cosim.mapping.program import Program
-from cosim.timeline.rows import Rows
 
 PER_SECOND = 1e12
 """Picoseconds; also picojoules in a joule. Dividing rounds once, so 1739000 ps is 1.739e-06 s."""
@@ -37,49 +36,65 @@ class Analysis:
 
     program: Program
     design: Design
-    rows: Rows
+    source: Source
     makespan_ps: int
 
     @cached_property
+    def tasks(self) -> TaskTable:
+        return TaskTable(self.program)
+
+    @cached_property
+    def run(self) -> DistinctRows:
+        """The rows of the run, each once."""
+        return distinct_rows(self.program, self.source, self.tasks)
+
+    @cached_property
     def breakdown(self) -> Breakdown:
-        return latency_breakdown(self.program, self.design, self.rows)
+        return latency_breakdown(self.program, self.design, self.run)
 
     @cached_property
     def components(self) -> list[ComponentTime]:
-        return component_times(self.program, self.rows, self.makespan_ps)
+        return component_times(self.program, self.run, self.makespan_ps)
 
     @cached_property
     def task_counts(self) -> Integers:
-        return task_counts(self.program, self.rows)
+        return task_counts(self.program, self.run)
 
     @cached_property
     def energy(self) -> Energy:
-        return energy(self.program, self.design, self.task_counts, self.makespan_ps)
+        return energy(self.program, self.design, self.task_counts, self.makespan_ps, self.tasks)
 
     @cached_property
     def memory(self) -> MemoryOverTime | None:
-        return memory_over_time(self.program, self.rows, self.makespan_ps)
+        return memory_over_time(self.program, self.run, self.makespan_ps)
 
     @cached_property
-    def buffers(self) -> list[counters.StepFunction]:
-        return counters.buffer_occupancy(self.program, self.rows, self.makespan_ps)
+    def counters(self) -> Counters:
+        return Counters(self.run, self.makespan_ps)
 
     @cached_property
-    def dram_bandwidth(self) -> counters.StepFunction:
-        return counters.dram_bandwidth(self.program, self.rows, self.makespan_ps)
+    def buffers(self) -> list[Counter]:
+        """Occupancy of every buffer over time."""
+        return [self.counters.steps(buffer) for buffer in self.counters.buffers]
 
     @cached_property
-    def power(self) -> counters.StepFunction:
-        return counters.power(self.program, self.rows, self.makespan_ps)
+    def dram_bandwidth(self) -> Counter:
+        return self.counters.steps(self.counters.dram_bandwidth)
+
+    @cached_property
+    def power(self) -> Counter:
+        return self.counters.steps(self.counters.power)
 
     @cached_property
     def roofline(self) -> list[roofline.LayerPoint]:
-        return roofline.roofline(self.program, self.design, self.task_counts, self.breakdown)
+        return roofline.roofline(
+            self.program, self.design, self.task_counts, self.breakdown, self.tasks
+        )
 
 
-def analyse(program: Program, design: Design, rows: Rows, makespan_ps: int) -> Analysis:
+def analyse(program: Program, design: Design, source: Source, makespan_ps: int) -> Analysis:
     """The analysis of a whole timeline."""
-    return Analysis(program, design, rows, makespan_ps)
+    return Analysis(program, design, source, makespan_ps)
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:
@@ -92,12 +107,12 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "makespan_ps": makespan,
         "cycles": -(-makespan // period),
         "clock_hz": analysis.design.clock(analysis.design.array.clock).frequency_hz,
-        "macs": int((analysis.task_counts * TaskTable(analysis.program).macs[:-1]).sum()),
+        "macs": int((analysis.task_counts * analysis.tasks.macs[:-1]).sum()),
         "energy_j": total_pj / PER_SECOND,
         "energy_by_component_j": _in_seconds(analysis.energy.by_component),
         "energy_by_role_j": _in_seconds(analysis.energy.by_role),
-        "average_power_w": analysis.power.mean / 1e3,
-        "peak_power_w": analysis.power.peak / 1e3,
+        "average_power_w": _average_power(analysis) / 1e3,
+        "peak_power_w": analysis.counters.peak(analysis.counters.power) / 1e3,
         "power_budget_w": _watts(analysis.design.power.budget_mw),
         **_traffic(analysis),
         **_memory(analysis),
@@ -127,20 +142,32 @@ def _in_seconds(amounts: Mapping[str, float]) -> dict[str, float]:
     return {name: amount / PER_SECOND for name, amount in amounts.items()}
 
 
+def _average_power(analysis: Analysis) -> float:
+    """Milliwatts of accelerator and DRAM."""
+    spent = float((analysis.task_counts * analysis.tasks.domain_energy_pj[:-1]).sum())
+    # 1 pJ in 1 ps is 1 W
+    dynamic = 1e3 * spent / analysis.makespan_ps if analysis.makespan_ps else 0.0
+    return analysis.program.static_mw + dynamic
+
+
 def _traffic(analysis: Analysis) -> dict[str, Any]:
     read: dict[str, int] = {}
     written: dict[str, int] = {}
-    infos = TaskTable(analysis.program).infos
-    for count, info in zip(analysis.task_counts.tolist(), infos, strict=False):
-        for totals, size in ((read, info.dram_read_bytes), (written, info.dram_write_bytes)):
-            if size and count:
-                totals[info.role] = totals.get(info.role, 0) + size * count
+    counts, tasks = analysis.task_counts, analysis.tasks
+    for totals, size in ((read, tasks.read_bytes), (written, tasks.written_bytes)):
+        moved = counts * size[:-1]
+        which = np.flatnonzero(moved)
+        for template, amount in zip(which.tolist(), moved[which].tolist(), strict=True):
+            role = tasks.infos[template].role
+            totals[role] = totals.get(role, 0) + amount
+    total = sum(read.values()) + sum(written.values())
+    makespan = analysis.makespan_ps
     return {
-        "dram_bytes": sum(read.values()) + sum(written.values()),
+        "dram_bytes": total,
         "dram_read_bytes_by_role": read,
         "dram_written_bytes_by_role": written,
-        "peak_dram_bandwidth_bytes_per_s": analysis.dram_bandwidth.peak,
-        "average_dram_bandwidth_bytes_per_s": analysis.dram_bandwidth.mean,
+        "peak_dram_bandwidth_bytes_per_s": analysis.counters.peak(analysis.counters.dram_bandwidth),
+        "average_dram_bandwidth_bytes_per_s": total * PER_SECOND / makespan if makespan else 0.0,
     }
 
 
@@ -152,8 +179,11 @@ def _memory(analysis: Analysis) -> dict[str, Any]:
         "peak_memory_by_role_bytes": dict(facts.get("by_role", {})),
         "peak_memory_layer": _peak_layer(analysis, facts),
         "buffers": {
-            counter.name: {"peak_bytes": int(counter.peak), "size_bytes": sizes.get(counter.name)}
-            for counter in analysis.buffers
+            buffer.name: {
+                "peak_bytes": int(analysis.counters.peak(buffer)),
+                "size_bytes": sizes.get(buffer.name),
+            }
+            for buffer in analysis.counters.buffers
         },
     }
 
@@ -165,38 +195,33 @@ def _peak_layer(analysis: Analysis, facts: Mapping[str, Any]) -> str:
 
 def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     """Share of the critical path of every layer; they sum to the latency."""
-    table = analysis.breakdown.by_layer
     names = [*analysis.program.layers, "(no layer)"]
     phases: Any = analysis.program.facts.get("phases") or []
     array = _array_cycles(analysis)
     result: dict[str, Any] = {}
-    for position, name in enumerate(names):
-        total = int(table[position].sum())
+    for position, times in enumerate(analysis.breakdown.by_layer.tolist()):
+        total = sum(times)
         if position == len(names) - 1 and not total:
             continue
-        result[name] = {
+        result[names[position]] = {
             "seconds": total / PER_SECOND,
             "cycles": total / period,
-            "array_cycles": array.get(position, 0),
+            "array_cycles": array[position],
             "phase": str(phases[position]) if position < len(phases) else "",
             "breakdown_ps": {
-                label: int(time)
-                for label, time in zip(LABELS, table[position], strict=True)
-                if time
+                label: time for label, time in zip(LABELS, times, strict=True) if time
             },
         }
     return result
 
 
-def _array_cycles(analysis: Analysis) -> dict[int, int]:
-    """Cycles the array computes for every layer, on the critical path or not."""
-    cycles: dict[int, int] = {}
-    infos = TaskTable(analysis.program).infos
-    for count, info in zip(analysis.task_counts.tolist(), infos, strict=False):
-        if info.activity == "compute":
-            spent = count * (info.busy_cycles + info.fill_cycles)
-            cycles[info.op] = cycles.get(info.op, 0) + spent
-    return cycles
+def _array_cycles(analysis: Analysis) -> list[int]:
+    """Cycles the array computes for every layer and for none, on the critical path or not."""
+    cycles = np.zeros(len(analysis.program.layers) + 1, np.int64)
+    tasks = analysis.tasks
+    np.add.at(cycles, tasks.layer[:-1], analysis.task_counts * tasks.array_cycles[:-1])
+    found: list[int] = cycles.tolist()
+    return found
 
 
 def _components(analysis: Analysis) -> dict[str, Any]:
@@ -217,13 +242,8 @@ def _utilisation(analysis: Analysis) -> dict[str, float]:
     result = {part.name: part.busy_ps / makespan for part in analysis.components}
     array = analysis.design.array
     if array.name in result:
-        infos = TaskTable(analysis.program).infos
-        counts = analysis.task_counts.tolist()
-        on_array = sum(
-            count * info.macs
-            for count, info in zip(counts, infos, strict=False)
-            if info.activity == "compute"
-        )
+        macs = np.where(analysis.tasks.array_cycles > 0, analysis.tasks.macs, 0)[:-1]
+        on_array = int((analysis.task_counts * macs).sum())
         cycles = makespan / analysis.design.clock(array.clock).period_ps
         result[array.name] = on_array / (array.rows * array.columns * cycles)
     return result

@@ -1,4 +1,4 @@
-"""What the tasks of a program mean, as columns over its templates, and which row is which part.
+"""What the tasks of a program mean, as columns over its templates.
 
 Timelines have millions of rows and a program a few hundred templates: whatever is asked about a
 row is looked up by its template, so analysis never walks rows one by one.
@@ -9,22 +9,21 @@ MARK: a DMA descriptor has part 0, the DRAM's service, and part 1, the rest of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.mapping.program import Program, StepKind, TaskInfo, Template
+from cosim.mapping.program import Program, Step, StepKind, TaskInfo
 from cosim.timeline.rows import Rows
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 _EXTERNAL = TaskInfo(-1, "external")
+_ACQUIRE, _HOLD, _RELEASE, _MARK = (int(kind) for kind in StepKind)
 
 
-@dataclass(frozen=True)
 class TaskTable:
     """Columns over the templates of a program, and one more at the end for rows of none.
 
@@ -32,90 +31,143 @@ class TaskTable:
     indices send them to that last entry.
     """
 
-    program: Program
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.infos: tuple[TaskInfo, ...] = (*(t.info for t in program.templates), _EXTERNAL)
 
     @cached_property
-    def infos(self) -> tuple[TaskInfo, ...]:
-        return (*(template.info for template in self.program.templates), _EXTERNAL)
+    def _columns(self) -> tuple[Integers, ...]:
+        table = np.array(
+            [
+                (i.op, i.macs, i.busy_cycles, i.fill_cycles, i.dram_read_bytes, i.dram_write_bytes)
+                for i in self.infos
+            ],
+            np.int64,
+        )
+        return tuple(np.ascontiguousarray(table.T))
 
-    def _column(self, values: list[int]) -> Integers:
-        return np.array(values, np.int64)
-
-    @cached_property
+    @property
     def layer(self) -> Integers:
         """Index into `Program.layers`, -1 for none."""
-        return self._column([info.op for info in self.infos])
+        return self._columns[0]
 
-    @cached_property
+    @property
     def macs(self) -> Integers:
-        return self._column([info.macs for info in self.infos])
+        return self._columns[1]
+
+    @property
+    def read_bytes(self) -> Integers:
+        """Bytes that one task reads from the DRAM."""
+        return self._columns[4]
+
+    @property
+    def written_bytes(self) -> Integers:
+        """Bytes that one task writes to the DRAM."""
+        return self._columns[5]
 
     @cached_property
     def dram_bytes(self) -> Integers:
-        return self._column([i.dram_read_bytes + i.dram_write_bytes for i in self.infos])
+        return self.read_bytes + self.written_bytes
 
     @cached_property
-    def energy_pj(self) -> Numbers:
-        """Dynamic energy of one task of each template."""
-        return np.array([sum(entry[2] for entry in info.energy) for info in self.infos])
+    def array_cycles(self) -> Integers:
+        """Cycles for which one task keeps the array, 0 for other tasks."""
+        computes = np.array([info.activity == "compute" for info in self.infos])
+        return np.where(computes, self._columns[2] + self._columns[3], 0)
 
     @cached_property
     def domain_energy_pj(self) -> Numbers:
-        """The same without the host's share, which is outside the accelerator's power domain."""
-        return np.array([sum(e[2] for e in i.energy if e[0] != "host") for i in self.infos])
+        """Dynamic energy of one task; the host's share is outside the power domain."""
+        return np.array([sum([e[2] for e in i.energy if e[0] != "host"]) for i in self.infos])
+
+    @cached_property
+    def marks(self) -> Integers:
+        """Number of MARKs of each template; 1 for rows of none."""
+        return np.array([*self._steps[0], 1], np.int64)
 
     @cached_property
     def parts(self) -> int:
         """Largest number of MARKs of a template."""
-        return max([_marks(t) for t in self.program.templates], default=1) or 1
-
-    def _by_part(self, cycles: list[int], clocks: list[int]) -> Integers:
-        periods = self.program.clock_periods_ps
-        return self._column([c * periods[k] for c, k in zip(cycles, clocks, strict=True)])
+        return max(self._steps[0], default=1) or 1
 
     @cached_property
-    def first_clock(self) -> list[int]:
-        """Clock of each template's first HOLD (the picosecond if it holds nothing)."""
-        return [*(_first_clock(template) for template in self.program.templates), 0]
+    def _steps(self) -> tuple[list[int], list[int]]:
+        """MARKs, and the clock of the first HOLD, of every template."""
+        # templates share their steps: looking each tuple through once is enough
+        known: dict[int, tuple[int, int]] = {}
+        marks, clocks = [], []
+        for template in self.program.templates:
+            steps = template.steps
+            found = known.get(id(steps))
+            if found is None:
+                kinds = [step[0] for step in steps]
+                clock = steps[kinds.index(_HOLD)][2] if _HOLD in kinds else 0
+                found = known[id(steps)] = (kinds.count(_MARK), clock)
+            marks.append(found[0])
+            clocks.append(found[1])
+        return marks, clocks
+
+    @cached_property
+    def _first_period(self) -> Integers:
+        """Picoseconds of a cycle of each template's first HOLD."""
+        periods = self.program.clock_periods_ps
+        return np.array([*(periods[clock] for clock in self._steps[1]), 1], np.int64)
 
     @cached_property
     def busy_ps(self) -> Integers:
         """Useful part of the first row of a task."""
-        return self._by_part([info.busy_cycles for info in self.infos], self.first_clock)
+        return self._columns[2] * self._first_period
 
     @cached_property
     def fill_ps(self) -> Integers:
         """Fill and drain (of a descriptor: first-access latency) in the first row of a task."""
-        return self._by_part([info.fill_cycles for info in self.infos], self.first_clock)
+        return self._columns[3] * self._first_period
 
-    def kinds(self, rows: Rows) -> NDArray[np.str_]:
-        """Kind of every row's component; ``external`` for components that a user attached."""
-        kinds = np.array([*(c.kind for c in self.program.components), "external"])
-        found: NDArray[np.str_] = kinds[np.minimum(rows.component, len(kinds) - 1)]
+    @cached_property
+    def kind_names(self) -> tuple[str, ...]:
+        """Kinds of components; the last one, ``external``, is that of what users attached."""
+        return (*(component.kind for component in self.program.components), "external")
+
+    def is_kind(self, rows: Rows, *kinds: str) -> NDArray[np.bool_]:
+        """Which rows are of components of one of these kinds."""
+        of_component = np.array([name in kinds for name in self.kind_names])
+        found: NDArray[np.bool_] = of_component[np.minimum(rows.component, len(of_component) - 1)]
+        return found
+
+    @cached_property
+    def buffer_tokens(self) -> dict[int, tuple[Integers, Integers]]:
+        """Tokens of every buffer pool taken before and given after each part of a task.
+
+        By pool: two arrays of shape (n_templates + 1, n_parts).
+        """
+        shape = (len(self.infos), self.parts)
+        pools = [i for i, pool in enumerate(self.program.pools) if pool.kind == "buffer"]
+        found: dict[int, tuple[Integers, Integers]] = {
+            pool: (np.zeros(shape, np.int64), np.zeros(shape, np.int64)) for pool in pools
+        }
+        known: dict[int, list[tuple[int, int, int, int]]] = {}
+        wanted = set(pools)
+        for number, template in enumerate(self.program.templates):
+            steps = template.steps
+            exchanges = known.get(id(steps))
+            if exchanges is None:
+                exchanges = known[id(steps)] = _exchanges(steps, wanted)
+            for pool, given, part, amount in exchanges:
+                found[pool][given][number, part] += amount
         return found
 
 
-def _marks(template: Template) -> int:
-    return sum(step[0] == StepKind.MARK for step in template.steps)
-
-
-def _first_clock(template: Template) -> int:
-    return next((step[2] for step in template.steps if step[0] == StepKind.HOLD), 0)
-
-
-def row_parts(rows: Rows) -> Integers:
-    """Which MARK of its task every row is, shape (n_rows,): 0 for the first.
-
-    `rows` must begin at the start of a timeline, or at least at the start of a task of every
-    component.
-    """
-    order = np.argsort(rows.component, kind="stable")
-    component, task = rows.component[order], rows.task[order]
-    count = len(order)
-    begins = np.ones(count, bool)
-    begins[1:] = (component[1:] != component[:-1]) | (task[1:] != task[:-1])
-    position = np.arange(count)
-    first = np.maximum.accumulate(np.where(begins, position, 0))
-    parts = np.empty(count, np.int64)
-    parts[order] = position - first
-    return parts
+def _exchanges(steps: tuple[Step, ...], pools: set[int]) -> list[tuple[int, int, int, int]]:
+    """(pool, 0 if taken and 1 if given, part, tokens) of ACQUIREs and RELEASEs of some pools."""
+    found = []
+    marks = 0
+    for kind, index, amount, _ in steps:
+        if kind == _MARK:
+            marks += 1
+        elif index in pools:
+            if kind == _ACQUIRE:
+                found.append((index, 0, marks, amount))
+            elif kind == _RELEASE:
+                found.append((index, 1, max(marks - 1, 0), amount))
+    # what is taken after the last MARK counts for the last part
+    return [(pool, given, min(part, max(marks, 1) - 1), n) for pool, given, part, n in found]

@@ -25,17 +25,15 @@ def data_time(tasks: TaskTable, design: Design) -> Integers:
     """
     program = tasks.program
     result = np.zeros((len(tasks.infos), tasks.parts), np.int64)
-    for number, template in enumerate(program.templates):
-        info = template.info
-        moved = info.dram_read_bytes + info.dram_write_bytes
-        if not moved:
-            continue
-        service = int(tasks.busy_ps[number])
-        result[number, 0] = service
-        if tasks.parts > 1:
+    moves = tasks.dram_bytes > 0
+    result[:, 0] = np.where(moves, tasks.busy_ps, 0)
+    if tasks.parts > 1:
+        for number in np.flatnonzero(moves & (tasks.marks > 1)).tolist():
+            template = program.templates[number]
             tail = _held_for(program.clock_periods_ps, template.steps, 1)
+            moved = int(tasks.dram_bytes[number])
             port = port_time(design, _lane(program, template), moved)
-            result[number, 1] = min(tail, max(0, port - service))
+            result[number, 1] = min(tail, max(0, port - int(result[number, 0])))
     return result
 
 

@@ -192,7 +192,7 @@ def to_summary(workload: Workload, design: Design) -> dict[str, object]:
 
     program = map_workload(workload, design).program
     result = run(program, executor="compiled")
-    return summarise(analyse(program, design, result.timeline.rows(), result.makespan_ps))
+    return summarise(analyse(program, design, result.timeline, result.makespan_ps))
 
 
 def _new_points(workload: Workload, repeats: int) -> float:

@@ -86,7 +86,7 @@ def _peak_memory(program: Program) -> int:
 def executed(program: Program, result: RunResult) -> Integers:
     """Tasks executed of every template, shape (n_templates,)."""
     if any(component.background for component in program.components):
-        return task_counts(program, result.timeline.rows())
+        return task_counts(program, result.timeline)
     counts = np.zeros(len(program.templates), np.int64)
     for component in program.components:
         for template, count in template_counts(component.stream).items():
@@ -106,8 +106,7 @@ def further(
     """
     if not columns:
         return {}
-    rows = result.timeline.rows()
-    analysis = analyse(mapping.program, mapping.design, rows, result.makespan_ps)
+    analysis = analyse(mapping.program, mapping.design, result.timeline, result.makespan_ps)
     summary = summarise(analysis)
     return {column: _looked_up(summary, column) for column in columns}
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def keep_run(job: Job, mapping: Mapping, result: RunResult) -> None:
     """Write the run folder of a point."""
-    rows = result.timeline.rows()
-    analysis = analyse(mapping.program, mapping.design, rows, result.makespan_ps)
+    analysis = analyse(mapping.program, mapping.design, result.timeline, result.makespan_ps)
     names = {
         "workload": job.manifest.get("workload", mapping.workload.name),
         "design": job.manifest.get("design", mapping.design.name),

@@ -207,9 +207,7 @@ def _kept(
     point: Point, simulation: Simulation, folder: Path, scenario: Scenario, command: str
 ) -> PointResult:
     result = simulation.result
-    analysis = analyse(
-        simulation.program, simulation.design, result.timeline.rows(), result.makespan_ps
-    )
+    analysis = analyse(simulation.program, simulation.design, result.timeline, result.makespan_ps)
     names = {"workload": point.workload.name, "design": point.design.name}
     summary = {**names, **summarise(analysis)}
     write_run(

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.analysis.breakdown import path_mask
-from cosim.analysis.counters import StepFunction, step_function
+from cosim.analysis.counters import Contributions, OverTime
+from cosim.analysis.layer_spans import layer_spans
+from cosim.analysis.repeated_steps import Counter
+from cosim.analysis.step_function import StepFunction
 from cosim.analysis.summary import Analysis
 from cosim.report.palette import ROLE_COLOURS, activity_colour, role_colour
 from cosim.report.quantities import bandwidth, percent, picoseconds, size, watts
@@ -29,6 +31,8 @@ BINS = 393
 FEW = 240
 """Up to so many intervals of a lane are drawn one by one."""
 SHADES = 6
+NARROWEST = 0.2
+"""Layers whose part is narrower are not drawn."""
 
 
 def time_picture(analysis: Analysis, name: str) -> str:
@@ -47,7 +51,9 @@ class _TimePicture:
         self.y = 22.0
         self.bottom = height - 12
         self.edges = np.linspace(0, self.end, BINS + 1).astype(np.int64)
-        self.critical = path_mask(analysis.breakdown.path, len(analysis.rows))
+        path = analysis.breakdown.path
+        self.all_rows = OverTime(analysis.run.rows, analysis.run.repetitions, self.end)
+        self.path_rows = OverTime(path.rows, path.repetitions, self.end)
 
     def render(self) -> str:
         self._time_axis()
@@ -86,23 +92,16 @@ class _TimePicture:
 
     def _layers(self) -> None:
         """The layer that holds the latency at each moment: that of the critical path."""
-        path = self.analysis.breakdown.path
-        rows = self.analysis.rows.select(path)
-        layer = np.array([t.info.op for t in self.analysis.program.templates] + [-1])[rows.template]
-        borders = np.flatnonzero(np.diff(layer)) + 1
-        firsts = np.concatenate([[0], borders])
-        lasts = np.concatenate([borders, [len(layer)]]) - 1
-        tip = "the layer on the critical path"
-        self._label("layer", self.y + 12, tip)
+        self._label("layer", self.y + 12, "the layer on the critical path")
         self.svg.rectangle(LEFT, self.y, PLOT, BAND, kind="lane")
-        for position, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
-            begin, stop = int(rows.start[first]), int(rows.end[last])
-            self._layer(int(layer[first]), begin, stop, f"band{position % 2}")
+        path, shortest = self.analysis.breakdown.path, NARROWEST * self.end / PLOT
+        for position, span in enumerate(layer_spans(self.analysis.tasks, path, shortest)):
+            self._layer(span.layer, span.start, span.end, f"band{position % 2}")
         self.y += BAND + GAP
 
     def _layer(self, index: int, begin: int, stop: int, kind: str) -> None:
         width = self._x(stop) - self._x(begin)
-        if index < 0 or width < 0.2:
+        if index < 0 or width < NARROWEST:
             return
         name, x = self.analysis.program.layers[index], self._x(begin)
         tip = f"{name} holds the latency from {picoseconds(begin)} to {picoseconds(stop)}"
@@ -113,17 +112,19 @@ class _TimePicture:
 
     def _lane(self, name: str, kind: str, busy: int) -> None:
         rank = [c.name for c in self.analysis.program.components].index(name)
-        which = np.flatnonzero(self.analysis.rows.component == rank)
-        rows, critical = self.analysis.rows.select(which), self.critical[which]
         self._label(name, self.y + 13, f"{name}: busy {percent(busy / self.end)} of the time")
         self.svg.rectangle(LEFT, self.y, PLOT, LANE, kind="lane")
-        if len(rows) <= FEW:
-            self._each(rows, critical, activity_colour(kind))
+        run, path = self.analysis.run, self.analysis.breakdown.path
+        mine = np.flatnonzero(run.rows.component == rank)
+        if run.count[mine].sum() <= FEW:
+            on_path = path.expanded(np.flatnonzero(path.rows.component == rank))
+            self._each(run.expanded(mine), on_path, activity_colour(kind))
         else:
-            self._merged(name, rows, critical, activity_colour(kind))
+            self._merged(name, rank, activity_colour(kind))
         self.y += LANE + GAP
 
-    def _each(self, rows: Rows, critical: NDArray[np.bool_], colour: str) -> None:
+    def _each(self, rows: Rows, on_path: Rows, colour: str) -> None:
+        critical = np.isin(rows.number, on_path.number)
         ends = np.concatenate([[0], rows.end])[: len(rows)]
         for i in range(len(rows)):
             start, end = int(rows.start[i]), int(rows.end[i])
@@ -145,8 +146,9 @@ class _TimePicture:
             text += f", after waiting {picoseconds(start - before)} for {cause}"
         return text.strip()
 
-    def _merged(self, name: str, rows: Rows, critical: NDArray[np.bool_], colour: str) -> None:
-        for first, last, share in _runs(self._busy(rows)):
+    def _merged(self, name: str, rank: int, colour: str) -> None:
+        run, path = self.analysis.run, self.analysis.breakdown.path
+        for first, last, share in _runs(self._busy(self.all_rows, run.rows, rank)):
             begin, stop = int(self.edges[first]), int(self.edges[last])
             tip = (
                 f"{name}: about {percent(share)} busy from {picoseconds(begin)} to "
@@ -156,17 +158,16 @@ class _TimePicture:
             self.svg.rectangle(
                 self._x(begin), self.y, width, LANE - 4, colour, title=tip, opacity=share
             )
-        for first, last, share in _runs(self._busy(rows.select(critical))):
+        for first, last, share in _runs(self._busy(self.path_rows, path.rows, rank)):
             left, right = self._x(self.edges[first]), self._x(self.edges[last])
             self.svg.rectangle(
                 left, self.y + LANE - 3, right - left, 3, kind="critical", opacity=share
             )
 
-    def _busy(self, rows: Rows) -> NDArray[np.float64]:
-        """Share of each bin in which one of the rows runs."""
-        ones = np.ones(len(rows))
-        changes = iter(((rows.start, ones), (rows.end, -ones)))
-        return step_function("busy", "", changes, self.end).average(self.edges)
+    def _busy(self, over_time: OverTime, rows: Rows, rank: int) -> NDArray[np.float64]:
+        """Share of each bin in which one of a component's rows runs."""
+        ones = (rows.component == rank).astype(np.int64)
+        return over_time.steps(Contributions("busy", "", ones, ones)).average(self.edges)
 
     def _panel(self, title: str, height: float, note: str = "") -> float:
         """Starts a panel below its heading; returns its lower edge."""
@@ -178,7 +179,7 @@ class _TimePicture:
         return self.y + height
 
     def _curve(
-        self, counter: StepFunction, show: object, colour: str, title: str,
+        self, counter: Counter, show: object, colour: str, title: str,
         limit: float | None, limit_name: str,
     ) -> None:  # fmt: skip
         assert callable(show)

@@ -7,14 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.analysis.counters import (
-    StepFunction,
-    buffer_occupancy,
-    dram_bandwidth,
-    power,
-    step_function,
-)
+from cosim.analysis.counters import buffer_occupancy, dram_bandwidth, power
 from cosim.analysis.energy import energy, task_counts
+from cosim.analysis.step_function import StepFunction, step_function
 from cosim.mapping.program import Program
 from tests.analysis.test_critical_path import machines
 from tests.analysis.tiny import DESIGN, program, run
@@ -26,8 +21,8 @@ changes = st.lists(
 
 def intervals(spans: list[tuple[int, int, int]], end: int) -> StepFunction:
     start, length, amount = (np.array(column) for column in zip(*spans, strict=True))
-    edges = ((start, amount.astype(float)), (start + length, -amount.astype(float)))
-    return step_function("test", "B", iter(edges), end)
+    edges = ((start, amount), (start + length, -amount))
+    return step_function("test", "B", edges, end)
 
 
 @given(changes)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.analysis.breakdown import component_times, latency_breakdown
+from cosim.analysis.breakdown import latency_breakdown
+from cosim.analysis.component_time import component_times
 from cosim.analysis.critical_path import critical_path
 from cosim.mapping.program import Component, Program, TaskInfo, Template
 from cosim.timeline.causes import Cause

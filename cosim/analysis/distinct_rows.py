@@ -1,0 +1,349 @@
+"""A whole run by the rows that differ: each once, with the repetitions they take part in.
+
+A timeline keeps a period that repeats once (`cosim.timeline.blocks`), and so does analysis: sums
+over a run are sums over distinct rows weighted by how often each happens. Where a repetition does
+the same with other templates (another layer), its rows are distinct again, so here repetitions
+differ in time and task alone.
+
+Rows are numbered by *position* here; `Rows.number` is the number in the timeline of the first time
+a row happens, and times are those of the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.analysis.task_table import Integers, TaskTable
+from cosim.machine.flatten import to_stream
+from cosim.machine.repetition import repeats as tasks_repeated
+from cosim.mapping.program import Program
+from cosim.timeline.blocks import Block
+from cosim.timeline.loop_tree import LoopTrees
+from cosim.timeline.rows import COLUMN_TYPES, Rows
+from cosim.timeline.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """Rows at positions `first` to `stop` that happen `repeats` more times.
+
+    Each time is `shift_ps` later than the last, `shift_rows` rows and, by component, `task_shift`
+    tasks further. `children` are the repetitions within, in order.
+    """
+
+    first: int
+    stop: int
+    repeats: int
+    shift_ps: int
+    shift_rows: int
+    task_shift: tuple[int, ...] = ()
+    children: tuple[Repetition, ...] = ()
+
+
+class RepetitionTable:
+    """All repetitions in columns, inner ones before those around them: `stop` never decreases.
+
+    Attributes
+    ----------
+    items : list of Repetition
+    first, stop, repeats, shift_ps, cut_ps, extra_rows : int64 array, shape (n,)
+        `cut_ps` and `extra_rows` are the time and the rows of all times but the first.
+    outer : int64 array, shape (n,)
+        How often the repetition as a whole happens, by those around it.
+    depth : list of int
+    """
+
+    def __init__(self, repetitions: Sequence[Repetition]) -> None:
+        self.items: list[Repetition] = []
+        self.depth: list[int] = []
+        outer: list[int] = []
+        self._add(repetitions, 1, 0, outer)
+        self.outer = np.array(outer, np.int64)
+        columns = np.array(
+            [(i.first, i.stop, i.repeats, i.shift_ps, i.shift_rows) for i in self.items], np.int64
+        ).reshape(-1, 5)
+        self.first, self.stop, self.repeats, self.shift_ps, rows = columns.T
+        self.cut_ps = self.repeats * self.shift_ps
+        self.extra_rows = self.repeats * rows
+
+    def _add(
+        self, repetitions: Sequence[Repetition], times: int, depth: int, outer: list[int]
+    ) -> None:
+        for item in repetitions:
+            self._add(item.children, times * (item.repeats + 1), depth + 1, outer)
+            self.items.append(item)
+            self.depth.append(depth)
+            outer.append(times)
+
+    def before(self, amount: Integers, positions: Integers) -> Integers:
+        """Sum of `amount`, one of the columns, over all that stop at or before each position."""
+        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(amount)])
+        found: Integers = total[np.searchsorted(self.stop, positions, side="right")]
+        return found
+
+
+@dataclass(frozen=True)
+class DistinctRows:
+    """A whole run.
+
+    Attributes
+    ----------
+    tasks : TaskTable
+    rows : Rows
+        The first time of each, in the order in which they ended.
+    back : int64 array, shape (n_rows,)
+        Number of rows back to the row's cause, 0 for none; the same every time.
+    repetitions : tuple of Repetition
+        The outermost ones, in order.
+    total : int
+        Number of rows of the run.
+    """
+
+    tasks: TaskTable
+    rows: Rows
+    back: Integers
+    repetitions: tuple[Repetition, ...]
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.back)
+
+    @cached_property
+    def table(self) -> RepetitionTable:
+        return RepetitionTable(self.repetitions)
+
+    @cached_property
+    def count(self) -> Integers:
+        """How often each row happens."""
+        return occurrences(self.table, len(self))
+
+    @cached_property
+    def first_count(self) -> Integers:
+        """The same for the first row of every task, 0 for others."""
+        return np.where(self.part == 0, self.count, 0)
+
+    @cached_property
+    def durations(self) -> Integers:
+        return self.rows.duration
+
+    @cached_property
+    def part(self) -> Integers:
+        """Which MARK of its task every row is, shape (n_rows,): 0 for the first."""
+        result = np.zeros(len(self), np.int64)
+        marks = self.tasks.marks
+        if self.tasks.parts == 1:
+            return result
+        several = np.flatnonzero(marks[self.rows.template] > 1)
+        several = several[np.argsort(self.rows.component[several], kind="stable")]
+        component, task = self.rows.component[several], self.rows.task[several].copy()
+        if self.repetitions:
+            self._close_ranks(several, component, task)
+        begins = np.ones(len(several), bool)
+        begins[1:] = (component[1:] != component[:-1]) | (task[1:] != task[:-1])
+        place = np.arange(len(several))
+        result[several] = place - np.maximum.accumulate(np.where(begins, place, 0))
+        return result
+
+    def _close_ranks(
+        self, positions: Integers, component: NDArray[np.int16], task: Integers
+    ) -> None:
+        """Take the tasks of repetitions that lie before out of task numbers, in place.
+
+        Then rows of one task have one number, and neighbours of different tasks differ.
+        """
+        shifts = np.array(
+            [[n * item.repeats for n in item.task_shift] for item in self.table.items], np.int64
+        )
+        for rank in np.unique(component).tolist():
+            mine = component == rank
+            task[mine] -= self.table.before(shifts[:, rank], positions[mine])
+
+    @cached_property
+    def end_ps(self) -> int:
+        """End of the run's last row."""
+        closing = self.table.cut_ps[self.table.stop == len(self)]
+        return int(self.rows.end.max() + closing.sum()) if len(self) else 0
+
+    def expanded(self, chosen: Integers) -> Rows:
+        """Every time of the rows at some positions, in order of time: as many as there are."""
+        return expanded(self.rows, self.repetitions, chosen)
+
+
+Source = Timeline | Rows | DistinctRows
+"""What analysis starts from. `Rows` must be a whole timeline, numbered from 0 in order."""
+
+
+def distinct_rows(program: Program, source: Source, tasks: TaskTable | None = None) -> DistinctRows:
+    """The distinct rows of a whole timeline."""
+    if isinstance(source, DistinctRows):
+        return source
+    tasks = tasks or TaskTable(program)
+    if isinstance(source, Rows):
+        back = np.where(source.cause_row >= 0, source.number - source.cause_row, 0)
+        return DistinctRows(tasks, source, back, (), len(source))
+    if any(map(_has_other_templates, source.blocks)):
+        return _Unroller(program, source).distinct(tasks)
+    repetitions = tuple(_plain(block) for block in source.blocks)
+    stored = source.stored
+    number = np.arange(len(stored["end"]), dtype=np.int64)
+    if repetitions:
+        table = RepetitionTable(repetitions)
+        number += table.before(table.extra_rows, number)
+    back = stored["cause_offset"]
+    rows = Rows(
+        **{name: stored[name] for name in COLUMN_TYPES if name != "cause_row"},
+        cause_row=np.where(back > 0, number - back, -1),
+        number=number,
+    )
+    return DistinctRows(tasks, rows, back, repetitions, len(source))
+
+
+def occurrences(table: RepetitionTable, size: int) -> Integers:
+    """How often each of `size` rows happens."""
+    count = np.ones(size, np.int64)
+    for item in table.items:
+        count[item.first : item.stop] *= item.repeats + 1
+    return count
+
+
+def expanded(rows: Rows, repetitions: Sequence[Repetition], chosen: Integers) -> Rows:
+    """Every time of the rows at positions `chosen` (increasing), in order of time."""
+    which = _expand(rows, repetitions, chosen)
+    made = rows.select(which[0])
+    start, end, number, task = (
+        column + shift
+        for column, shift in zip(
+            (made.start, made.end, made.number, made.task), (which[1], *which[1:]), strict=True
+        )
+    )
+    cause_row = np.where(made.cause_row >= 0, number - made.number + made.cause_row, -1)
+    return Rows(
+        made.component, made.template, task, made.lane, start, end, made.cause, cause_row, number
+    )
+
+
+def _expand(rows: Rows, repetitions: Sequence[Repetition], chosen: Integers) -> Integers:
+    """Columns of (position, time, number and task to add), shape (4, n)."""
+    pieces: list[Integers] = []
+    done = 0
+
+    def alone(stop: int) -> None:
+        if stop > done:
+            piece = np.zeros((4, stop - done), np.int64)
+            piece[0] = chosen[done:stop]
+            pieces.append(piece)
+
+    for item in repetitions:
+        low, high = np.searchsorted(chosen, (item.first, item.stop)).tolist()
+        if low == high:
+            continue
+        alone(low)
+        once = _expand(rows, item.children, chosen[low:high])
+        steps = np.empty((4, once.shape[1]), np.int64)
+        steps[0], steps[1], steps[2] = 0, item.shift_ps, item.shift_rows
+        steps[3] = np.array(item.task_shift, np.int64)[rows.component[once[0]]]
+        times = np.arange(item.repeats + 1)[:, None]
+        every = once[:, None, :] + times * steps[:, None, :]
+        pieces.append(every.reshape(4, -1))
+        done = high
+    alone(len(chosen))
+    return np.concatenate(pieces, axis=1) if pieces else np.empty((4, 0), np.int64)
+
+
+def _has_other_templates(block: Block) -> bool:
+    return block.other_templates or any(map(_has_other_templates, block.children))
+
+
+def _plain(block: Block) -> Repetition:
+    children = tuple(_plain(child) for child in block.children)
+    rows = block.stop - block.first + sum(c.repeats * c.shift_rows for c in children)
+    return Repetition(
+        block.first, block.stop, block.repeats, block.shift_ps, rows, block.task_shift, children
+    )
+
+
+class _Unroller:
+    """Makes rows distinct again where a repetition uses other templates.
+
+    Neighbouring times with the same templates stay one.
+    """
+
+    def __init__(self, program: Program, timeline: Timeline) -> None:
+        trees = LoopTrees()
+        self._streams = [trees.sequence(to_stream(c.stream)) for c in program.components]
+        self._timeline = timeline
+        self._numbers: list[Integers] = []
+        self._size = 0
+
+    def distinct(self, tasks: TaskTable) -> DistinctRows:
+        timeline = self._timeline
+        stop = len(timeline.stored["end"])
+        repetitions, _ = self._period(0, stop, timeline.blocks, 0, {})
+        rows = timeline.take(np.concatenate(self._numbers))
+        back = np.where(rows.cause_row >= 0, rows.number - rows.cause_row, 0)
+        return DistinctRows(tasks, rows, back, repetitions, len(timeline))
+
+    def _period(
+        self, first: int, stop: int, blocks: Sequence[Block], number: int, moved: dict[int, int]
+    ) -> tuple[tuple[Repetition, ...], int]:
+        """Add the rows of one period; also the number after its last row.
+
+        `moved` is by how many tasks each component is further than when it was stored.
+        """
+        made: list[Repetition] = []
+        for block in blocks:
+            number = self._single(first, block.first, number)
+            number = self._block(block, number, moved, made)
+            first = block.stop
+        return tuple(made), self._single(first, stop, number)
+
+    def _single(self, first: int, stop: int, number: int) -> int:
+        if stop > first:
+            self._numbers.append(np.arange(number, number + stop - first, dtype=np.int64))
+            self._size += stop - first
+        return number + stop - first
+
+    def _block(
+        self, block: Block, number: int, moved: dict[int, int], made: list[Repetition]
+    ) -> int:
+        time = 0
+        while time <= block.repeats:
+            same = self._same(block, time, moved) if block.other_templates else block.repeats
+            here = {
+                rank: moved.get(rank, 0) + time * shift
+                for rank, shift in enumerate(block.task_shift)
+            }
+            first = self._size
+            children, after = self._period(block.first, block.stop, block.children, number, here)
+            if same:
+                made.append(
+                    Repetition(
+                        first, self._size, same, block.shift_ps, after - number,
+                        block.task_shift, children,
+                    )
+                )  # fmt: skip
+            else:
+                made.extend(children)
+            number += (after - number) * (same + 1)
+            time += same + 1
+        return number
+
+    def _same(self, block: Block, time: int, moved: dict[int, int]) -> int:
+        """How many times after this one use the very templates that this one does."""
+        most = block.repeats - time
+        component = self._timeline.stored["component"][block.first : block.stop]
+        task = self._timeline.stored["task"][block.first : block.stop]
+        for rank in np.unique(component).tolist():
+            lag = block.task_shift[rank]
+            begin = int(task[np.argmax(component == rank)]) + moved.get(rank, 0) + time * lag
+            if most <= 0 or lag <= 0:
+                return 0
+            # a period's rows belong to `lag` tasks, and to a further one cut in two
+            known = tasks_repeated(self._streams[rank], begin + lag, lag, (most + 1) * lag + 1)
+            most = min(most, (known - 1) // lag)
+        return max(0, most)
