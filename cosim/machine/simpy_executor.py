@@ -151,7 +151,10 @@ class SimPyExecutor:
                 else:
                     if background:
                         held[pool.index] -= amount
-                    pool.release(amount, rank, last_row)
+                    if pool.waiting or pool.level + amount > pool.capacity:
+                        pool.release(amount, rank, last_row)
+                    else:  # nobody to grant it to: a call less
+                        pool.level += amount
         if not background:
             environment.unfinished -= 1
         yield

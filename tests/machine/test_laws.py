@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.machine.execute import run
@@ -13,7 +13,8 @@ from cosim.timeline.causes import Cause
 from tests.machine.random_programs import programs
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_every_interval_starts_where_its_cause_ends(program: Program) -> None:
     rows = run(program, executor="simpy").timeline.rows()
     later = rows.start > 0
@@ -23,7 +24,8 @@ def test_every_interval_starts_where_its_cause_ends(program: Program) -> None:
     assert (rows.cause[later] != Cause.START).all()
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_a_cause_comes_before_its_consequence(program: Program) -> None:
     rows = run(program, executor="simpy").timeline.rows()
     assert (rows.cause_row < rows.number).all()
@@ -32,7 +34,8 @@ def test_a_cause_comes_before_its_consequence(program: Program) -> None:
     assert (rows.component[rows.cause_row[sequence]] == rows.component[sequence]).all()
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_walking_back_from_the_last_foreground_interval_reaches_time_zero(program: Program) -> None:
     result = run(program, executor="simpy")
     rows = result.timeline.rows()
@@ -45,7 +48,8 @@ def test_walking_back_from_the_last_foreground_interval_reaches_time_zero(progra
     assert length == result.makespan_ps
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_foreground_components_do_all_their_tasks_once_and_in_order(program: Program) -> None:
     rows = run(program, executor="simpy").timeline.rows()
     for rank, component in enumerate(program.components):
@@ -65,7 +69,8 @@ def test_foreground_components_do_all_their_tasks_once_and_in_order(program: Pro
             assert (own.template == number).sum() == count
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_intervals_last_as_long_as_their_holds(program: Program) -> None:
     rows = run(program, executor="simpy").timeline.rows()
     holds = [
@@ -86,7 +91,8 @@ def test_intervals_last_as_long_as_their_holds(program: Program) -> None:
         assert duration == holds[number]
 
 
-@given(programs(), st.randoms(use_true_random=False))
+@settings(max_examples=60)
+@given(programs(max_tasks=80), st.randoms(use_true_random=False))
 def test_the_order_in_which_processes_are_created_does_not_matter(program, random) -> None:
     order = list(range(len(program.components)))
     usual = SimPyExecutor(program).run()
@@ -94,7 +100,8 @@ def test_the_order_in_which_processes_are_created_does_not_matter(program, rando
     assert np.array_equal(SimPyExecutor(program, creation_order=order).run(), usual)
 
 
-@given(programs())
+@given(programs(max_tasks=80))
+@settings(max_examples=60)
 def test_the_makespan_is_the_end_of_the_last_foreground_interval(program: Program) -> None:
     result = run(program, executor="simpy")
     rows = result.timeline.rows()
