@@ -114,21 +114,20 @@ def record_values(
     CosimError
         The network does not do what the workload says.
     """
-    from cosim.workload.value_recorder import ValueRecorder, reference_of, results_of_calls
+    from cosim.workload import value_recorder as recording
     from models.quantization.levels import weight_codes
 
+    first = _Request(model, _arguments(samples[0]), workload.mode, loss, target, optimizer)
+    trace, _ = _trace(first, "auto", workload.name)
+    recording.same_program(workload, lower(trace, name=workload.name, batch=workload.batch))
+    places = recording.results_of_calls(workload, trace)
+    calls = {places[key] for key in single if key in places}
+    constant = recording.constant_calls(workload, trace)
+    reader: recording.Reader | None = None
     runs: list[Reference] = []
-    calls: set[tuple[int, int]] = set()
-    if single:
-        request = _Request(
-            model, _arguments(samples[0]), workload.mode, loss, target, optimizer
-        )  # fmt: skip
-        trace, _ = _trace(request, "auto", workload.name)
-        places = results_of_calls(workload, trace)
-        calls = {places[key] for key in single if key in places}
-    for sample in samples:
+    for number, sample in enumerate(samples):
         request = _Request(model, _arguments(sample), workload.mode, loss, target, optimizer)
-        recorder = ValueRecorder(calls, weight_codes)
+        recorder = recording.ValueRecorder(calls, weight_codes, constant if number else None)
         try:
             trace = _run(request, fake=False, watcher=recorder)
         except CosimError:
@@ -138,7 +137,8 @@ def record_values(
             raise CosimError(
                 f"cannot run '{workload.name}' with values: {type(error).__name__}: {said}"
             ) from error
-        runs.append(reference_of(workload, trace, recorder, single))
+        reader = reader or recording.Reader(workload, trace)
+        runs.append(reader.reference(trace, recorder, single))
     return stacked(runs)
 
 

@@ -33,6 +33,7 @@ class Levels:
     zero_point: int = 0
     half_integer: bool = False
     axis: int = 0
+    signed: bool = True
 
 
 @dataclass
@@ -56,14 +57,14 @@ class Reference:
     outputs: dict[tuple[int, int], Array] = field(default_factory=dict)
     levels: dict[int, Levels] = field(default_factory=dict)
     single: frozenset[tuple[int, int]] = frozenset()
-    seeds: dict[int, int] = field(default_factory=dict)
-    """Seeds that operations drew their random numbers with, by operation."""
+    arguments: dict[int, dict[str, int]] = field(default_factory=dict)
+    """Arguments of operations that were others than the workload says: the seed of random numbers,
+    the sign of codes that calibration found."""
 
     def as_run(self, op: Op) -> Op:
-        """An operation with the seed that it had in this run."""
-        if op.id not in self.seeds:
-            return op
-        return replace(op, attributes={**op.attributes, "seed": self.seeds[op.id]})
+        """An operation with the arguments that it had in this run."""
+        given = self.arguments.get(op.id)
+        return op if given is None else replace(op, attributes={**op.attributes, **given})
 
     def save(self, path: str | Path) -> None:
         """Write an npz file."""
@@ -71,9 +72,9 @@ class Reference:
             "version": VERSION,
             "samples": self.samples,
             "single": sorted(self.single),
-            "seeds": sorted(self.seeds.items()),
+            "arguments": {str(op): given for op, given in self.arguments.items()},
             "levels": {
-                str(t): [list(v.unit), v.zero_point, v.half_integer, v.axis]
+                str(t): [list(v.unit), v.zero_point, v.half_integer, v.axis, v.signed]
                 for t, v in self.levels.items()
             },
         }
@@ -111,11 +112,11 @@ class Reference:
             else:
                 result.outputs[int(numbers[0]), int(numbers[1])] = array
         result.levels = {
-            int(t): Levels(tuple(unit), zero, half, axis)
-            for t, (unit, zero, half, axis) in head["levels"].items()
+            int(t): Levels(tuple(unit), zero, half, axis, signed)
+            for t, (unit, zero, half, axis, signed) in head["levels"].items()
         }
         result.single = frozenset((op, at) for op, at in head["single"])
-        result.seeds = {op: seed for op, seed in head["seeds"]}
+        result.arguments = {int(op): given for op, given in head["arguments"].items()}
         return result
 
 
@@ -145,7 +146,7 @@ def stacked(runs: list[Reference]) -> Reference:
         },
         first.levels,
         first.single,
-        first.seeds,
+        first.arguments,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -242,7 +243,7 @@ def same_program(given: Workload, recorded: Workload) -> None:
                 expected="the network that the workload was captured from",
             )
     for mine, other_tensor in zip(given.tensors, recorded.tensors, strict=False):
-        told = [(t.shape, t.scheme, t.signed) for t in (mine, other_tensor)]
+        told = [(t.shape, t.scheme) for t in (mine, other_tensor)]
         if told[0] != told[1] or (mine.scheme and mine.bits != other_tensor.bits):
             raise CosimError(
                 f"'{mine.name}' is {_told(other_tensor)} in the network, {_told(mine)} in the "
@@ -263,40 +264,56 @@ def _told(tensor: Tensor) -> str:
     shape = "x".join(map(str, tensor.shape)) or "one number"
     if not tensor.scheme:
         return shape
-    return f"{shape}, {tensor.bits} bits {'signed' if tensor.signed else 'unsigned'}"
+    return f"{shape}, {tensor.bits} bits {tensor.scheme}"
 
 
-def reference_of(
-    workload: Workload, trace: Trace, recorder: ValueRecorder,
-    single: frozenset[tuple[int, int]],
-) -> Reference:  # fmt: skip
-    """The values of a recorded run, by tensors and operations of a workload."""
-    builder = built(trace)
-    recorded = builder.finish(name=workload.name, batch=workload.batch, source={})
-    same_program(workload, recorded)
-    result = Reference(1, single=single)
-    for op in recorded.ops:
-        seed = op.attributes.get("seed")
-        if isinstance(seed, int):
-            result.seeds[op.id] = seed
-    for view, array in recorder.existing.items():
-        tensor = builder.known(view)
-        if tensor is not None:
-            result.initial[tensor] = array.reshape(1, *workload.tensors[tensor].shape)
-    for call, written in zip(trace.calls, recorder.written, strict=True):
-        by_tensor = {builder.known(view): array for view, array in written.items()}
-        for number in builder.operations_of(call.index):
-            for position, tensor in enumerate(workload.ops[number].outputs):
-                if tensor in by_tensor:
-                    shape = workload.tensors[tensor].shape
-                    result.outputs[number, position] = by_tensor[tensor].reshape(1, *shape)
-    by_storage = dict(recorder.levels)
-    of_storage: dict[int, Levels] = {}
-    for t in workload.tensors:
-        if t.scheme and t.storage in by_storage:
-            of_storage[t.id] = by_storage[t.storage]
-    result.levels = of_storage
-    return result
+class Reader:
+    """Turns what was recorded into values by tensor and operation of a workload."""
+
+    def __init__(self, workload: Workload, trace: Trace) -> None:
+        self.workload = workload
+        self._builder = built(trace)
+        self._calls = [call.full_name for call in trace.calls]
+        self.recorded = self._builder.finish(name=workload.name, batch=workload.batch, source={})
+        same_program(workload, self.recorded)
+
+    def reference(
+        self, trace: Trace, recorder: ValueRecorder, single: frozenset[tuple[int, int]]
+    ) -> Reference:
+        """The values of a run with the same calls."""
+        if [call.full_name for call in trace.calls] != self._calls:
+            raise CosimError(
+                "the network runs other operations for another sample",
+                where=f"workload '{self.workload.name}'",
+                expected="a network whose operations do not depend on its input",
+            )
+        tensors, builder = self.workload.tensors, self._builder
+        result = Reference(1, single=single, arguments=self._arguments())
+        for view, array in recorder.existing.items():
+            tensor = builder.known(view)
+            if tensor is not None:
+                result.initial[tensor] = array.reshape(1, *tensors[tensor].shape)
+        for call, written in zip(trace.calls, recorder.written, strict=True):
+            by_tensor = {builder.known(view): array for view, array in written.items()}
+            for number in builder.operations_of(call.index) if by_tensor else ():
+                for position, tensor in enumerate(self.workload.ops[number].outputs):
+                    if tensor in by_tensor:
+                        array = by_tensor[tensor].reshape(1, *tensors[tensor].shape)
+                        result.outputs[number, position] = array
+        for t in tensors:
+            if t.scheme and t.storage in recorder.levels:
+                signed = self.recorded.tensors[t.id].signed
+                result.levels[t.id] = replace(recorder.levels[t.storage], signed=signed)
+        return result
+
+    def _arguments(self) -> dict[int, dict[str, int]]:
+        found: dict[int, dict[str, int]] = {}
+        for op, mine in zip(self.recorded.ops, self.workload.ops, strict=True):
+            for key in ("seed", "signed"):
+                value = op.attributes.get(key)
+                if isinstance(value, int) and value != mine.attributes.get(key):
+                    found.setdefault(op.id, {})[key] = int(value)
+        return found
 
 
 def constant_calls(workload: Workload, trace: Trace) -> frozenset[int]:

@@ -182,7 +182,7 @@ class ArrayValues:
         ]  # fmt: skip
         if op.kind is Kind.NORMALIZATION:  # along channels, one number each: as elementwise
             return self._normalized(op, operands)
-        return evaluate(op, operands, box.sizes)[0]
+        return evaluate(self.deployment.reference.as_run(op), operands, box.sizes)[0]
 
     def _normalized(self, op: Op, operands: list[Array]) -> Array:
         names = op.attributes["operands"]

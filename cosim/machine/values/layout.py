@@ -63,7 +63,7 @@ def code_of(tensor: Tensor, reference: Reference) -> Code:
             f"the levels of '{tensor.name}' ({tensor.bits} bits, {tensor.scheme}) are not known",
             expected="a quantizer whose scale is an argument, or a weight",
         )
-    kind = "signed" if tensor.signed else "unsigned"
+    kind = "signed" if levels.signed else "unsigned"
     return Code(
         tensor.bits, kind, True, levels.unit, levels.zero_point, levels.half_integer, levels.axis
     )

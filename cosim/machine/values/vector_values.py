@@ -207,7 +207,7 @@ class VectorValues:
         sizes = [span[1] - span[0] if d == self._slab_of_result(op).axis else n
                  for d, n in enumerate(self._slab_of_result(op).seen)]  # fmt: skip
         try:
-            return evaluate(op, operands, tuple(sizes))[: len(op.outputs)]
+            return evaluate(self.reference.as_run(op), operands, tuple(sizes))[: len(op.outputs)]
         except CosimError:
             made = []
             for position, tensor in enumerate(op.outputs):
