@@ -105,6 +105,7 @@ def test_small_updates_survive_on_average_without_a_float_copy():
     assert float(parameter.detach().mean()) == pytest.approx(-(2.0**-4), abs=5e-3)
 
 
+@pytest.mark.slow  # compiling takes longer than training
 def test_the_compiled_engine_trains_the_very_same_network():
     """50 samples with nearest rounding, double precision: every sum is exact in both."""
     pytest.importorskip("numba")
