@@ -7,10 +7,10 @@ run left there is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cosim import __version__
 from cosim.analysis.summary import Analysis, analyse, summarise
@@ -22,6 +22,9 @@ from cosim.simulate import Simulation, simulate
 from cosim.timeline.run_folder import write_run
 from cosim.workload.files import load_workload, workload_hash
 from cosim.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from cosim.explore.value_run import ValueOptions
 
 
 class Progress(Protocol):
@@ -109,6 +112,8 @@ def run_scenario(
     executor: str = "auto",
     progress: Progress | None = None,
     command: str = "",
+    values: ValueOptions | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> ScenarioResult:
     """Run `points` of `scenario`, keeping each in ``out/<workload>/<design>``.
 
@@ -118,6 +123,10 @@ def run_scenario(
         One of `cosim.machine.execute.EXECUTORS`.
     command : str
         Kept in the manifests: how this came about.
+    values : ValueOptions, optional
+        Carry every run out in numbers, see `cosim.explore.value_run`.
+    warn : callable, optional
+        Told a line about what may go wrong, before it does.
 
     Raises
     ------
@@ -136,10 +145,12 @@ def run_scenario(
         watch.step(point.name, 0.0)
         try:
             simulation = _simulated(point, workloads.get(point.workload), executor, watch)
+            computed = _computed(point, simulation, values, watch, warn)
         except CosimError as error:
             failures.append(Failure(point, error))
         else:
-            results.append(_kept(point, simulation, out / point.folder, scenario, command))
+            folder = out / point.folder
+            results.append(_kept(point, simulation, folder, scenario, command, computed))
         watch.done(point.name)
     return ScenarioResult(scenario, out, tuple(results), tuple(failures))
 
@@ -203,13 +214,33 @@ def _simulated(point: Point, workload: Workload, executor: str, watch: Progress)
     return simulate(workload, point.design.load(), executor=executor, progress=advanced)
 
 
+def _computed(
+    point: Point, simulation: Simulation, values: ValueOptions | None, watch: Progress,
+    warn: Callable[[str], None] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the run computed, for its summary; nothing where nobody asked."""
+    if values is None:
+        return {}
+    from cosim.explore.value_run import value_run
+
+    def told(part: float) -> None:
+        watch.step(point.name, part)
+
+    def warned(text: str) -> None:
+        if warn is not None:
+            warn(f"{point.name}: {text}")
+
+    return {"values": value_run(simulation, values, told, warned).as_data()}
+
+
 def _kept(
-    point: Point, simulation: Simulation, folder: Path, scenario: Scenario, command: str
-) -> PointResult:
+    point: Point, simulation: Simulation, folder: Path, scenario: Scenario, command: str,
+    computed: dict[str, Any],
+) -> PointResult:  # fmt: skip
     result = simulation.result
     analysis = analyse(simulation.program, simulation.design, result.timeline, result.makespan_ps)
     names = {"workload": point.workload.name, "design": point.design.name}
-    summary = {**names, **summarise(analysis)}
+    summary = {**names, **summarise(analysis), **computed}
     write_run(
         folder,
         result.timeline,
@@ -272,6 +303,7 @@ def _as_data(result: PointResult) -> dict[str, Any]:
         "varied": dict(result.point.varied),
         **{key: result.summary[key] for key in _SHOWN},
         "layers": layers,
+        **({"values": result.summary["values"]} if "values" in result.summary else {}),
         "run_dir": str(result.run_dir),
     }
 
