@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
 from gui.views.lane_index import LaneIndex
-from gui.views.lane_walk import lane_totals, walk
+from gui.views.lane_walk import CHUNK_ROWS, Events, lane_totals, walk
 from gui.views.lanes import (
     CATEGORIES,
     NO_WAIT,
@@ -26,7 +26,7 @@ from gui.views.lanes import (
     category_of_template,
     lanes_of,
 )
-from gui.views.pyramid import Part, Pyramid, Shares, build
+from gui.views.pyramid import Pyramid, Shares, as_bytes, bins_for, build, shares_of
 from gui.views.range_sums import BlockSums, Totals
 
 
@@ -116,19 +116,18 @@ class LaneStore:
         """
         sums = BlockSums()
 
-        def parts() -> Iterator[Part]:
-            for first, last, spread in walk(self, span_ps):
+        def parts() -> Iterator[Events]:
+            for events in walk(self, 0, len(self), bin_ps):
                 if stop is not None and stop.is_set():  # type: ignore[attr-defined]
                     raise InterruptedError
-                rows = self.rows(first, last)
-                if self.index.plain:
-                    sums.add(rows)
-                waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
-                yield Part(rows.start, rows.end, rows.category, spread)
-                yield Part(rows.wait_start[waits], rows.start[waits], rows.wait[waits], spread)
+                yield events
 
+        bin_ps, bins = bins_for(max(1, span_ps), 2 * len(self))
         try:
-            pyramid = build(parts(), span_ps, 2 * len(self), len(CATEGORIES))
+            pyramid = build(parts(), bin_ps, bins, len(CATEGORIES))
+            if self.index.plain:
+                for first in range(0, len(self), CHUNK_ROWS):
+                    sums.add(self.rows(first, min(first + CHUNK_ROWS, len(self))))
         except InterruptedError:
             return
         if self.index.plain:
@@ -172,7 +171,18 @@ class LaneStore:
 
     def shares(self, start_ps: int, end_ps: int, pixels: int) -> Shares | None:
         """Shares of time by category in a window, None before `build` is done."""
-        return None if self.pyramid is None else self.pyramid.shares(start_ps, end_ps, pixels)
+        if self.pyramid is None:
+            return None
+        width = max(1, (end_ps - start_ps) // max(1, pixels))
+        if self.index.plain or width >= self.pyramid.bin_ps:
+            return self.pyramid.shares(start_ps, end_ps, pixels)
+        # between what the pyramid can show and single intervals: made for this window alone
+        start_ps, end_ps = max(0, start_ps), min(end_ps, self.pyramid.span_ps)
+        first, stop = self.span(start_ps, end_ps)
+        bins = max(1, -(-(end_ps - start_ps) // width))
+        events = walk(self, first, min(len(self), stop + 1), width)
+        found, filled = shares_of(events, width, bins, len(CATEGORIES), start_ps)
+        return Shares(start_ps, width, found, as_bytes(filled))
 
     def totals(self, start_ps: int, end_ps: int) -> Totals:
         """Exact count, sum, minimum and maximum by category of what a window holds.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gui.views.lane_index import Item, Period
-from gui.views.lanes import CATEGORIES
-from gui.views.pyramid import Spread, bins_for
+from gui.views.lanes import CATEGORIES, NO_WAIT
 from gui.views.range_sums import BlockSums, Totals
 
 if TYPE_CHECKING:
@@ -15,40 +18,122 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 1 << 19
 
-FEW_ROWS = 1 << 16
-"""Repetitions with fewer rows than this in all are walked one by one."""
+@dataclass(frozen=True)
+class Events:
+    """Stretches of time by category; all arrays of shape (n,).
 
-Visit = tuple[int, int, Spread | None]
-"""Places from, to, and what they stand for if not only for themselves."""
+    A `weight` below 1 says that a stretch stands for many shorter ones: it is the share of its
+    time that these fill.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    category: NDArray[np.uint8]
+    weight: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @staticmethod
+    def join(parts: list[Events]) -> Events:
+        """Parts one after the other."""
+        columns = ("start", "end", "category", "weight")
+        if not parts:
+            return Events(*(np.empty(0, t) for t in (np.int64, np.int64, np.uint8, np.float64)))
+        return Events(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))
+
+    def repeated(self, first: int, times: int, shift_ps: int) -> Events:
+        """The same `times` times, from the repetition numbered `first` on."""
+        later = (first + np.arange(times, dtype=np.int64))[:, None] * shift_ps
+        return Events(
+            (self.start + later).ravel(),
+            (self.end + later).ravel(),
+            np.tile(self.category, times),
+            np.tile(self.weight, times),
+        )
+
+    def spread(self, start_ps: int, times: int, shift_ps: int) -> Events:
+        """The same `times` times, evenly over the time of all: one stretch a category."""
+        kinds = np.unique(self.category)
+        filled = np.bincount(self.category, (self.end - self.start) * self.weight)[kinds]
+        end = start_ps + times * shift_ps
+        count = len(kinds)
+        return Events(
+            np.full(count, start_ps), np.full(count, end), kinds.astype(np.uint8),
+            filled / shift_ps,
+        )  # fmt: skip
 
 
-def walk(lane: LaneStore, span_ps: int) -> Iterator[Visit]:
-    """Stretches that tell where a lane's time goes, as finely as bins can show it."""
-    bin_ps, _ = bins_for(max(1, span_ps), 2 * len(lane))
-    yield from _walk(lane, lane.index.root, 0, bin_ps)
+def walk(lane: LaneStore, first: int, stop: int, bin_ps: int) -> Iterator[Events]:
+    """All work and waiting of some places of a lane, as finely as bins of a width can show it."""
+    for item in lane.index.root.items:
+        low, high = max(first, item.place), min(stop, item.place + item.size)
+        if low >= high:
+            continue
+        if item.inner is not None:
+            yield _block(lane, item, item.place, low, high, bin_ps)
+            continue
+        for begin in range(low, high, CHUNK_ROWS):
+            yield of_rows(lane, begin, min(high, begin + CHUNK_ROWS))
 
 
-def _walk(lane: LaneStore, period: Period, base: int, bin_ps: int) -> Iterator[Visit]:
+def of_rows(lane: LaneStore, first: int, stop: int) -> Events:
+    """Work and waiting of rows, one by one."""
+    rows = lane.rows(first, stop)
+    waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
+    return Events(
+        np.concatenate([rows.start, rows.wait_start[waits]]),
+        np.concatenate([rows.end, rows.start[waits]]),
+        np.concatenate([rows.category, rows.wait[waits]]),
+        np.ones(len(rows) + len(waits)),
+    )
+
+
+def _range(
+    lane: LaneStore, period: Period, base: int, first: int, stop: int, bin_ps: int
+) -> Events:
+    """Places `first` to `stop` of the lane, which lie in the period whose first place is `base`."""
+    parts = []
     for item in period.items:
         at = base + item.place
-        if item.inner is None or item.size <= FEW_ROWS:
-            for first in range(at, at + item.size, CHUNK_ROWS):
-                yield first, min(first + CHUNK_ROWS, at + item.size), None
-        elif item.shift_ps < bin_ps:
-            yield from _spread(lane, item, at)
+        low, high = max(first, at), min(stop, at + item.size)
+        if low >= high:
+            continue
+        if item.inner is None:
+            parts.append(of_rows(lane, low, high))
         else:
-            for repetition in range(item.repeats + 1):
-                yield from _walk(lane, item.inner, at + repetition * item.inner.size, bin_ps)
+            parts.append(_block(lane, item, at, low, high, bin_ps))
+    return Events.join(parts)
 
 
-def _spread(lane: LaneStore, item: Item, at: int) -> Iterator[Visit]:
-    """Many repetitions, each shorter than a bin: the second one, spread over the time of all."""
-    assert item.inner is not None
-    steady = at + item.inner.size
-    first = int(lane.rows(at, at + 1).start[0])
-    end = first + (item.repeats + 1) * item.shift_ps
-    for low, high, times in lane.index.pieces(steady, steady + item.inner.size):
-        yield low, high, Spread(first, end, times / item.shift_ps)
+def _block(
+    lane: LaneStore, item: Item, at: int, first: int, stop: int, bin_ps: int
+) -> Events:
+    """The same of a repeated period whose first place is `at`.
+
+    The first repetition stands for itself, since what is waited for before it may differ; one
+    further stands for all others.
+    """
+    inner = item.inner
+    assert inner is not None
+    size = inner.size
+    head, tail = -(-(first - at) // size), (stop - at) // size
+    if head > tail:
+        return _range(lane, inner, at + tail * size, first, stop, bin_ps)
+    parts = [_range(lane, inner, at + (head - 1) * size, first, at + head * size, bin_ps)]
+    if head == 0 < tail:
+        parts.append(_range(lane, inner, at, at, at + size, bin_ps))
+        head = 1
+    times = tail - head
+    if times > 0:
+        begin = at + head * size
+        one = _range(lane, inner, begin, begin, begin + size, bin_ps)
+        if item.shift_ps < bin_ps and times > 1:
+            parts.append(one.spread(int(one.start.min()), times, item.shift_ps))
+        else:
+            parts.append(one.repeated(0, times, item.shift_ps))
+    parts.append(_range(lane, inner, at + tail * size, at + tail * size, stop, bin_ps))
+    return Events.join([part for part in parts if len(part)])
 
 
 def lane_totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: int) -> Totals:

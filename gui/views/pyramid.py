@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,40 +18,17 @@ FULL = 255
 SMALLEST_LEVEL = 64
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Many repetitions, each too short to be seen: their time is spread evenly.
+class Weighted(Protocol):
+    """Stretches of time (`gui.views.lane_walk.Events`)."""
 
-    Attributes
-    ----------
-    start_ps, end_ps : int
-        The time of all repetitions together.
-    weight : float
-        Share of it that each picosecond of the intervals stands for.
-    """
-
-    start_ps: int
-    end_ps: int
-    weight: float
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some intervals that go into a pyramid.
-
-    Attributes
-    ----------
-    start, end : int64 array, shape (n,)
-        Picoseconds.
-    category : uint8 array, shape (n,)
-    spread : Spread, optional
-        What they stand for, if not only for themselves.
-    """
-
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    category: NDArray[np.uint8]
-    spread: Spread | None = None
+    @property
+    def start(self) -> NDArray[np.int64]: ...
+    @property
+    def end(self) -> NDArray[np.int64]: ...
+    @property
+    def category(self) -> NDArray[np.uint8]: ...
+    @property
+    def weight(self) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +71,11 @@ class Pyramid:
         return Shares(first * bin_ps, bin_ps, self.categories, values[:, first:stop])
 
     @property
+    def span_ps(self) -> int:
+        """The time that the bins cover."""
+        return self.bin_ps * self.levels[0].shape[1]
+
+    @property
     def bytes(self) -> int:
         """Memory that the levels take."""
         return sum(level.nbytes for level in self.levels)
@@ -118,41 +101,49 @@ def bins_for(span_ps: int, intervals: int, most: int = 1 << 20) -> tuple[int, in
 
 
 def build(
-    parts: Iterable[Part], span_ps: int, intervals: int, categories: int, most: int = 1 << 20
+    parts: Iterable[Weighted], bin_ps: int, bins: int, categories: int, start_ps: int = 0
 ) -> Pyramid:
-    """The pyramid of intervals that do not overlap within a category.
+    """The pyramid of stretches of time that do not overlap within a category.
 
     Parameters
     ----------
-    span_ps : int
-        The time from 0 that the bins cover.
-    intervals : int
-        About how many there are; decides the width of the narrowest bins.
+    parts : iterable of Weighted
+        In pieces, in any order.
+    bin_ps, bins : int
+        Width and number of the narrowest bins, from `bins_for`.
     categories : int
         Categories are 0 to here.
     """
-    bin_ps, bins = bins_for(max(1, span_ps), intervals, most)
+    present, filled = shares_of(parts, bin_ps, bins, categories, start_ps)
+    return Pyramid(bin_ps, present, tuple(_levels(filled)))
+
+
+def shares_of(
+    parts: Iterable[Weighted], bin_ps: int, bins: int, categories: int, start_ps: int = 0
+) -> tuple[tuple[int, ...], NDArray[np.float32]]:
+    """Categories that occur, and the share of every bin that each fills, (n_present, bins)."""
     sums: dict[int, _Coverage] = {}
     for part in parts:
-        for code in np.unique(part.category).tolist():
+        for code in np.flatnonzero(np.bincount(part.category)).tolist():
             mine = np.flatnonzero(part.category == code)
-            total = sums.setdefault(code, _Coverage(bin_ps, bins))
-            if part.spread is not None:
-                share = float((part.end[mine] - part.start[mine]).sum()) * part.spread.weight
-                over = (np.array([part.spread.start_ps]), np.array([part.spread.end_ps]))
-                total.add(*over, share)
-            else:
-                total.add(part.start[mine], part.end[mine])
+            total = sums.setdefault(code, _Coverage(bin_ps, bins, start_ps))
+            total.add(part.start[mine], part.end[mine], part.weight[mine])
     present = tuple(sorted(code for code in sums if code < categories))
     filled = np.zeros((len(present), bins), np.float32)
     for line, code in enumerate(present):
         filled[line] = sums.pop(code).time() / bin_ps
-    return Pyramid(bin_ps, present, tuple(_levels(filled)))
+    return present, filled
+
+
+def as_bytes(share: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Shares as 0 to `FULL`, rounded up so that nothing disappears."""
+    # what sums of floats leave where nothing is must not be rounded up
+    return np.ceil(np.clip(share - 1e-6, 0, 1) * FULL).astype(np.uint8)
 
 
 def _levels(share: NDArray[np.float32]) -> Iterable[NDArray[np.uint8]]:
     while True:
-        yield np.ceil(np.clip(share, 0, 1) * FULL).astype(np.uint8)
+        yield as_bytes(share)
         if share.shape[1] <= SMALLEST_LEVEL:
             return
         share = (share[:, 0::2] + share[:, 1::2]) * np.float32(0.5)
@@ -161,23 +152,26 @@ def _levels(share: NDArray[np.float32]) -> Iterable[NDArray[np.uint8]]:
 class _Coverage:
     """Time covered in every bin: a start opens, an end closes, and both count partly in theirs."""
 
-    def __init__(self, bin_ps: int, bins: int) -> None:
-        self.bin_ps, self.bins = bin_ps, bins
+    def __init__(self, bin_ps: int, bins: int, start_ps: int = 0) -> None:
+        self.bin_ps, self.bins, self.start_ps = bin_ps, bins, start_ps
         self.open = np.zeros(bins + 1)
         self.part = np.zeros(bins + 1)
 
-    def add(self, start: NDArray[np.int64], end: NDArray[np.int64], share: float = 1.0) -> None:
+    def add(
+        self, start: NDArray[np.int64], end: NDArray[np.int64], weight: NDArray[np.float64]
+    ) -> None:
         limit = self.bins * self.bin_ps
-        for edge, sign in ((start, share), (end, -share)):
-            edge = np.minimum(edge, limit)
+        even = bool((weight == 1.0).all())
+        for edge, sign in ((start, 1.0), (end, -1.0)):
+            edge = np.clip(edge - self.start_ps, 0, limit)
             place = edge // self.bin_ps
-            rest = ((place + 1) * self.bin_ps - edge).astype(np.float64)
-            counted = np.bincount(place, minlength=self.bins + 1)[: self.bins + 1]
-            weighed = np.bincount(place, rest, minlength=self.bins + 1)[: self.bins + 1]
-            self.open += sign * counted
-            self.part += sign * weighed
+            rest = ((place + 1) * self.bin_ps - edge) * weight
+            size = self.bins + 1
+            self.open += sign * np.bincount(place, None if even else weight, size)
+            self.part += sign * np.bincount(place, rest, size)
 
     def time(self) -> NDArray[np.float64]:
+        """Time covered in every bin, shape (bins,)."""
         before = np.concatenate([[0], np.cumsum(self.open[:-1])])
         covered: NDArray[np.float64] = (before * self.bin_ps + self.part)[: self.bins]
         return covered

@@ -31,6 +31,7 @@ from gui.views.counter_store import CounterStore
 from gui.views.design_values import design_from_values
 from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
+from gui.views.large_run import MANY_ROWS, binned_counters, path_on_disk, release
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
 from gui.views.tensor_map import TensorMap, tensor_map
@@ -118,6 +119,8 @@ class Run:
     def critical(self) -> CriticalPath:
         """The critical path."""
         with self._lock:
+            if self.is_large:
+                return path_on_disk(self.program, self.timeline)
             return path_of(self.program, self.timeline.rows())
 
     def matching(self, pattern: str, layer: str = "") -> NDArray[np.bool_]:
@@ -142,9 +145,18 @@ class Run:
         with self._lock:
             return self._counters()
 
+    @property
+    def is_large(self) -> bool:
+        """Whether there are too many stored rows to have columns of all of them in memory."""
+        return len(self.timeline.stored["end"]) > MANY_ROWS and not self.timeline.blocks
+
     def _counters(self) -> dict[str, CounterStore]:
-        design, analysis = self.design, self.analysis
+        design = self.design
         dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        if self.is_large:
+            limits = {"DRAM bandwidth": dram, "power": design.power.budget_mw}
+            return binned_counters(self.program, self.timeline, self.makespan_ps, limits)
+        analysis = self.analysis
         sizes = {buffer.name: float(buffer.size_bytes) for buffer in design.buffers}
         found = [
             (analysis.dram_bandwidth, dram),
@@ -189,7 +201,19 @@ class Run:
     @property
     def few_rows(self) -> Rows:
         """Rows among which each layer's first interval is: all, or one period of what repeats."""
+        if self.is_large:
+            return self._first_of_layers()
         return self.timeline.rows() if self.walkable else self.timeline.distinct()[0]
+
+    def _first_of_layers(self) -> Rows:
+        """A row for each layer, that of its earliest work."""
+        numbers = []
+        for span in self.layers:
+            for lane in self.intervals.lanes:
+                place = lane.index.first_starting_from(span.start_ps)
+                numbers += lane.index.numbers(place, min(place + 1, len(lane))).tolist()
+        rows = self.timeline.take(np.array([*sorted(set(numbers)), len(self.timeline) - 1]))
+        return rows
 
     def prepare(
         self, progress: Progress | None = None, stop: threading.Event | None = None
@@ -211,6 +235,8 @@ class Run:
                 return
             tell(what, position / len(steps))
             make()
+            if self.is_large:
+                release(self.timeline)
         tell("", 1.0)
 
     def has(self, part: str) -> bool:
