@@ -27,6 +27,7 @@ from cosim.workload.files import workload_hash
 
 MOST_EXAMINED = 20_000_000
 """Combinations of a grid that are looked through for those its conditions allow."""
+BUDGET = "design.power.budget"
 
 Position = tuple[int, ...]
 
@@ -89,6 +90,8 @@ class Plan:
         self._allowed: dict[tuple[int, int], Allowed] = {}
         self._families = [self._family(entry) for entry in scenario.designs]
         self._check_values()
+        self.budgets = any(axis.keys == (BUDGET,) for axis in scenario.axes)
+        """Whether points differ in their power budget alone."""
         self._places = {key: axis.where for axis in scenario.axes for key in axis.keys}
         self._streams: dict[tuple[object, ...], _Stream] = {}
         self._store = WorkloadStore()
@@ -255,7 +258,7 @@ class Plan:
         software = [
             2 + i for i, a in enumerate(axes) if all(k.startswith("workload.") for k in a.keys)
         ]
-        budget = [2 + i for i, axis in enumerate(axes) if axis.keys == ("design.power.budget",)]
+        budget = [2 + i for i, axis in enumerate(axes) if axis.keys == (BUDGET,)]
         rest = [2 + i for i in range(len(axes)) if 2 + i not in (*software, *budget)]
         columns = [rank[0], *software, rank[1], *rest, *budget]
         return positions[np.lexsort([positions[:, column] for column in reversed(columns)])]

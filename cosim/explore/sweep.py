@@ -180,7 +180,8 @@ class Sweep:
             return None
         self._left -= len(jobs)
         needed = {job.workload: self.plan.packed(job.workload) for job in jobs}
-        return _Flight(Chunk(tuple(jobs), needed, self.plan.columns, self.executor), rows)
+        chunk = Chunk(tuple(jobs), needed, self.plan.columns, self.executor, self.plan.budgets)
+        return _Flight(chunk, rows)
 
     def _job(self, point: PlannedPoint, design: Any) -> Job:
         if self.runs is None:

@@ -22,12 +22,16 @@ from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.explore.columns import further, usual
 from cosim.explore.shared_mapping import MappingMemory
-from cosim.machine.compiled import compiled_kernel
+from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.execute import run
+from cosim.mapping.program import Program, count_tasks
 from cosim.workload.workload import Workload
 
 KEPT_WORKLOADS = 16
 """Workloads that a worker remembers, with what mapping knows of them."""
+
+FEW_TASKS = 100_000
+"""Tasks that the compiled kernel simulates in the time that looking for repetitions takes."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Chunk:
     workloads: Mapping[str, bytes]
     columns: tuple[str, ...] = ()
     executor: str = "auto"
+    budgets: bool = False
+    """Whether points differ in their power budget alone: they share a mapping then."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,10 @@ def _outcome(job: Job, chunk: Chunk) -> Outcome:
 
 def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
     workload, memory = _workload(job.workload, chunk)
-    mapping = memory.mapping(workload, job.design)
-    result = run(mapping.program, executor=chunk.executor)
+    mapping = memory.mapping(workload, job.design, budgets=chunk.budgets)
+    # looking for repetitions pays only where there is much to skip; the result is the same
+    few = is_loaded() and _tasks(mapping.program) < FEW_TASKS
+    result = run(mapping.program, executor=chunk.executor, fast_forward=not few)
     values: dict[str, Any] = {
         **usual(mapping, result),
         **further(mapping, result, chunk.columns),
@@ -106,6 +114,10 @@ def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
 
         keep_run(job, mapping, result)
     return values
+
+
+def _tasks(program: Program) -> int:
+    return sum(count_tasks(component.stream) for component in program.components)
 
 
 _known: OrderedDict[str, tuple[Workload, MappingMemory]] = OrderedDict()

@@ -1,0 +1,440 @@
+"""A sweep has a row for every point, runs each once, and survives whatever ends it."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cosim
+from cosim.cli.main import main
+from cosim.errors import CosimError
+from cosim.explore import keys as keys_module
+from cosim.explore import pools, worker
+from cosim.explore.interface import STORE, sweep
+from cosim.explore.run_scenario import run_scenario
+from cosim.explore.scenario_file import read_scenario
+from cosim.explore.store import ResultStore
+from cosim.timeline.run_folder import load_run
+from tests.explore.small_scenario import write
+from tests.explore.small_sweep import SWEEP, plan_of, rows_of, swept
+
+
+def test_rows_are_what_runs_of_the_scenario_give(tmp_path: Path) -> None:
+    table = swept(tmp_path).table
+    scenario = read_scenario(tmp_path / "two-layers.toml")
+    outcome = run_scenario(scenario, scenario.points(), tmp_path / "runs")
+    expected = {tuple(sorted(r.point.varied.items())): r.summary for r in outcome.results}
+    assert len(table.rows) == 36
+    for row in table.done:
+        varied = {k: v for k, v in row.varied.items() if v != "unlimited"}
+        design = [r for r in outcome.results if r.point.base == row.design]
+        summary = next(r.summary for r in design if r.point.varied == varied)
+        for column in ("latency_s", "makespan_ps", "cycles", "macs", "dram_bytes",
+                       "peak_memory_bytes"):  # fmt: skip
+            assert row.get(column) == summary[column]
+        for column in ("energy_j", "average_power_w"):
+            assert row.get(column) == pytest.approx(summary[column], rel=1e-9)
+        assert row.get("array_utilisation") == pytest.approx(summary["utilisation"]["array"])
+    assert len(expected) >= len(table.done) // 2
+
+
+def test_columns_of_the_summary_are_had_for_the_asking(tmp_path: Path) -> None:
+    asked = SWEEP + '\n[report]\ncolumns = ["breakdown.compute", "peak_power_w"]\n'
+    table = swept(tmp_path, asked, settings={"design.engine.array.rows": 8}).table
+    for row in table.done:
+        assert 0 < row.get("breakdown.compute") <= row.get("latency_s")
+        assert row.get("peak_power_w") >= row.get("average_power_w")
+
+
+def test_processes_give_the_rows_of_this_process(tmp_path: Path) -> None:
+    swept(tmp_path)
+    sweep(tmp_path / "two-layers.toml", out=tmp_path / "other", workers=2)
+    assert rows_of(tmp_path / "other") == rows_of(tmp_path / "out")
+
+
+def test_what_is_unchanged_is_not_run_again_and_what_is_changed_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert swept(tmp_path).tally.ran == 36
+    again = swept(tmp_path).tally
+    assert (again.ran, again.reused) == (0, 36)
+    renamed = swept(tmp_path, SWEEP.replace('name = "small"', 'name = "other name"'))
+    assert renamed.tally.ran == 0
+    assert {row.workload for row in renamed.table.rows} == {"other name"}
+    more = swept(tmp_path, SWEEP.replace("[4, 8, 16]", "[4, 8, 16, 32]")).tally
+    assert (more.ran, more.reused) == (12, 36)
+    monkeypatch.setattr("cosim.explore.plan.model_version", lambda: "another model")
+    assert swept(tmp_path).tally.ran == 36
+
+
+def test_points_written_in_two_ways_are_one_point(tmp_path: Path) -> None:
+    text = SWEEP.replace("[4, 8, 16]", "[16]").replace('"1 GB/s", "4 GB/s"', '"1 GB/s", "2 GB/s"')
+    one = swept(tmp_path, text.replace("points = 3", "points = 2"))
+    other = swept(
+        tmp_path, text.replace('{ log = ["1 GB/s", "2 GB/s"], points = 3 }', '["1000 MB/s"]')
+    )
+    assert one.tally.ran == 8
+    assert other.tally.reused == 4
+
+
+def test_a_point_that_fails_leaves_its_reason_and_stops_no_other(tmp_path: Path) -> None:
+    text = SWEEP.replace('"900 mW"', '"345 mW"')
+    result = swept(tmp_path, text)
+    assert result.tally.failed == len(result.table.failures) > 0
+    assert len(result.table.rows) == 36
+    assert all("power budget" in row.reason for row in result.table.failures)
+    assert swept(tmp_path, text).tally.ran == 0
+    assert swept(tmp_path, text, retry=True).tally.ran == result.tally.failed
+
+
+def test_a_defect_on_one_point_is_a_failure_of_that_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = itertools.count()
+    real = worker.usual
+
+    def sometimes(*args: object) -> object:
+        if next(calls) == 3:
+            raise ZeroDivisionError("by chance")
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "usual", sometimes)
+    table = swept(tmp_path).table
+    assert [row.reason for row in table.failures] == ["defect: ZeroDivisionError: by chance"]
+    assert len(table.done) == 35
+
+
+def test_timelines_are_kept_for_the_asking(tmp_path: Path) -> None:
+    result = swept(tmp_path, keep="timelines", settings={"design.engine.array.rows": 8})
+    for row in result.table.done:
+        run = load_run(tmp_path / "out" / "points" / row.key[:16])
+        assert run.timeline.end_ps == row.get("makespan_ps")
+        assert run.manifest["varied"] == dict(row.varied)
+
+
+def test_shards_are_disjoint_and_merge_to_the_whole(tmp_path: Path) -> None:
+    swept(tmp_path)
+    parts = []
+    for index in (1, 2, 3):
+        out = tmp_path / f"shard-{index}"
+        parts.append(swept(tmp_path, out=out, shard=(index, 3)).tally.ran)
+        with ResultStore(tmp_path / "merged" / STORE) as store:
+            assert store.merge(out / STORE) == parts[-1]
+    assert sum(parts) == 36
+    assert min(parts) > 0
+    assert rows_of(tmp_path / "merged") == rows_of(tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", ["random", "latin-hypercube", "sobol"])
+def test_samples_are_points_of_the_grid(tmp_path: Path, method: str) -> None:
+    swept(tmp_path)
+    whole = rows_of(tmp_path / "out")
+    part = swept(tmp_path, out=tmp_path / method, method=method, points=12, seed=3)
+    assert 0 < len(part.table.rows) <= 12
+    assert {row.key for row in part.table.rows} <= {row.key for row in whole}
+
+
+# Ends
+
+
+SCRIPT = """
+import os, signal, sys
+from cosim.explore import store, sweep as sweep_module
+from cosim.explore.interface import sweep
+sweep_module.CHUNK_SECONDS = 0.02
+moment, count = sys.argv[3], int(sys.argv[4])
+add, calls = store.ResultStore.add, 0
+def killed(self, rows):
+    global calls
+    calls += 1
+    if moment == "before" and calls == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if moment == "inside" and calls == count:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("INSERT INTO results VALUES ('x','','','','{}',NULL,'half')")
+        os.kill(os.getpid(), signal.SIGKILL)
+    new = add(self, rows)
+    if moment == "after" and calls == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return new
+store.ResultStore.add = killed
+sweep(sys.argv[1], out=sys.argv[2], pool="in-process")
+"""
+
+
+def killed_sweep(folder: Path, moment: str, count: int) -> int:
+    command = [sys.executable, "-c", SCRIPT, folder / "two-layers.toml", folder / "killed"]
+    return subprocess.run([*map(str, command), moment, str(count)], cwd=_ROOT).returncode
+
+
+_ROOT = Path(cosim.__file__).parents[1]
+
+
+def test_killed_at_the_worst_moments_and_resumed_it_is_as_if_uninterrupted(tmp_path: Path) -> None:
+    swept(tmp_path)
+    for moment, count in (("before", 2), ("inside", 2), ("after", 3)):
+        assert killed_sweep(tmp_path, moment, count) == -signal.SIGKILL
+    before = len(rows_of(tmp_path / "killed"))
+    assert 0 < before < 36
+    result = swept(tmp_path, out=tmp_path / "killed")
+    assert result.tally.reused == before
+    assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "out")
+
+
+LARGE = SWEEP.replace("[4, 8, 16]", "{ range = [4, 32], step = 2 }").replace(
+    "points = 3", "points = 7"
+)
+"""420 points."""
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_leave_the_table_of_an_uninterrupted_sweep(
+    tmp_path: Path,
+) -> None:
+    """The moment is whenever a reader sees some more rows; workers are processes."""
+    swept(tmp_path, LARGE)
+    out, chance = tmp_path / "killed", random.Random(7)
+    command = [sys.executable, "-m", "cosim", "sweep", str(tmp_path / "two-layers.toml"),
+               "--out", str(out), "--workers", "2"]  # fmt: skip
+    small_chunks = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    kills = 0
+    while kills < 20:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SMALL_CHUNKS, *command[3:]], env=small_chunks,
+            stdout=subprocess.DEVNULL, cwd=tmp_path,
+        )  # fmt: skip
+        enough = _count(out) + chance.randint(1, 20)
+        while _count(out) < enough and process.poll() is None:
+            time.sleep(chance.random() * 0.05)
+        assert process.poll() is None, "it ended before it was killed"
+        process.kill()
+        process.wait()
+        kills += 1
+    assert _count(out) < 420
+    swept(tmp_path, LARGE, out=out)
+    assert rows_of(out) == rows_of(tmp_path / "out")
+
+
+_SMALL_CHUNKS = """
+import sys
+from cosim.explore import sweep
+sweep.LARGEST_CHUNK = 3
+from cosim.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _count(out: Path) -> int:
+    if not (out / STORE).is_file():
+        return 0
+    try:
+        with ResultStore(out / STORE, read_only=True) as store:
+            return len(store)
+    except CosimError:  # the file is being made
+        return 0
+
+
+def test_two_sweeps_into_one_store_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    swept(tmp_path)
+    out = tmp_path / "shared"
+    command = [sys.executable, "-m", "cosim", "sweep", str(tmp_path / "two-layers.toml"),
+               "--out", str(out), "--pool", "in-process", "--json"]  # fmt: skip
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT, text=True) for _ in range(2)
+    ]
+    answers = [json.loads(process.communicate()[0]) for process in both]
+    assert all(process.returncode == 0 for process in both)
+    assert all(len(answer["points"]) == 36 for answer in answers)
+    assert rows_of(out) == rows_of(tmp_path / "out")
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, calls, real = write(tmp_path, SWEEP), itertools.count(), worker.evaluate
+
+    def interrupted(chunk: worker.Chunk) -> worker.Answer:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return real(chunk)
+
+    monkeypatch.setattr("cosim.explore.sweep.evaluate", interrupted)
+    monkeypatch.setattr("cosim.explore.sweep.CHUNK_SECONDS", 1e-9)
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "out"), "--pool", "in-process"]
+    assert main(arguments) == 130
+    assert "Go on with: cosim sweep" in capsys.readouterr().err
+    kept = len(rows_of(tmp_path / "out"))
+    assert 0 < kept < 36
+    monkeypatch.undo()
+    assert swept(tmp_path).tally.reused == kept
+
+
+# Workers
+
+
+def test_workers_import_the_kernel_only(tmp_path: Path) -> None:
+    with pools.open_pool(workers=1, points=1) as pool:
+        modules = set(pool.executor.submit(_modules).result())
+    heavy = {"torch", "PyQt6", "pandas", "pydantic", "pyarrow", "rich", "optuna", "distributed"}
+    assert not modules & heavy
+    assert "cosim.machine.fast_executor" in modules
+
+
+def _modules() -> list[str]:
+    return list(sys.modules)
+
+
+def test_a_worker_that_dies_costs_its_own_point_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The point is found by halving the chunk it was in."""
+    plan, positions = plan_of(tmp_path)
+    fatal = plan.resolve(tuple(positions[11].tolist())).row.key
+    monkeypatch.setenv("COSIM_TEST_FATAL", fatal)
+    monkeypatch.setattr("cosim.explore.sweep.evaluate", _dies)
+    result = sweep(tmp_path / "two-layers.toml", out=tmp_path / "out", workers=2)
+    assert [row.key for row in result.table.failures] == [fatal]
+    assert "its process died" in result.table.failures[0].reason
+    assert len(result.table.done) == 35
+
+
+def _dies(chunk: worker.Chunk) -> worker.Answer:
+    if os.environ["COSIM_TEST_FATAL"] in [job.key for job in chunk.jobs]:
+        os._exit(1)
+    return worker.evaluate(chunk)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes as Linux shows them")
+def test_workers_end_with_the_process_they_work_for() -> None:
+    script = (
+        "import os, signal\n"
+        "from cosim.explore.pools import open_pool\n"
+        "with open_pool(workers=1, points=1) as pool:\n"
+        "    print(pool.executor.submit(os.getpid).result(), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=_ROOT)
+    process = Path("/proc") / done.stdout.decode().strip()
+    for _ in range(600):
+        if not process.exists() or "Z" in (process / "stat").read_text().split(")")[1][:3]:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the worker is still there")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "design.engine.array.rowz=8"], "did you mean 'engine.array.rows'?"),
+        (["--set", "design.engine.array.rows=8,x"], 'engine.array.rows is "x"; expected a whole'),
+        (["--set", "workload.batch=0"], "workload.batch is 0; expected a whole number from 1"),
+        (["--limit", "35"], "36 points; expected at most 35: confirm with --limit 36"),
+        (["--method", "sobol"], "without a number of points"),
+        (["--method", "soboll", "--points", "3"], "did you mean 'sobol'?"),
+        (["--shard", "4/3"], "shard 4/3; expected i/n"),
+        (["--shard", "x"], "cannot read 'x'"),
+        (["--resume"], "nothing to resume"),
+        (["--pool", "threads"], "no such pool 'threads'"),
+        (["--workers", "0"], "0 workers; expected at least one"),
+        (["--export", "x.xlsx"], "cannot export to 'x.xlsx'"),
+        (["--merge", "nowhere.sqlite"], "nowhere.sqlite: no such result store"),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    file = write(tmp_path, SWEEP)
+    assert main(["sweep", str(file), "--out", str(tmp_path / "out"), *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert _count(tmp_path / "out") == 0
+
+
+def test_conditions_and_constraints_that_leave_nothing_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'where = ["design.engine.array.rows > 100"]\n' + SWEEP
+    with pytest.raises(CosimError, match=r"no points: .*design.engine.array.rows > 100"):
+        swept(tmp_path, text)
+    text = "constraints = [\"latency_s < '1 ps'\"]\n" + SWEEP
+    write(tmp_path, text)
+    arguments = ["sweep", str(tmp_path / "two-layers.toml"), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--pool", "in-process"]) == 2
+    error = capsys.readouterr().err
+    assert "the constraints exclude all 36 points" in error
+    assert len(rows_of(tmp_path / "out")) == 36
+
+
+# Answers
+
+
+def test_a_dry_run_says_how_much_there_is_and_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, SWEEP)
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert main([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["points"], said["to_run"], said["in_store"]) == (36, 36, 0)
+    assert said["estimate_s"] > 0
+    assert said["first"][0]["design.engine.array.rows"] == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_exports_have_every_point(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = swept(tmp_path, SWEEP.replace('"900 mW"', '"345 mW"')).table
+    with table.export(tmp_path / "points.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    columns = parquet.read_table(table.export(tmp_path / "points.parquet")).to_pydict()
+    assert len(lines) == len(columns["key"]) == 36
+    for row, line in zip(table.rows, lines, strict=True):
+        assert line["key"] == row.key
+        assert line["design.dram.bandwidth"] == row.varied["design.dram.bandwidth"]
+        assert line["latency_s"] == ("" if row.failed else repr(row.get("latency_s")))
+        assert bool(line["reason"]) == row.failed
+    assert columns["makespan_ps"] == [row.get("makespan_ps") for row in table.rows]
+
+
+def test_the_report_is_a_page_of_its_own(tmp_path: Path) -> None:
+    file = write(tmp_path, SWEEP)
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "out"), "--pool", "in-process"]
+    assert main(arguments) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "knee" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+
+
+def test_the_python_interface_is_imported_when_it_is_used() -> None:
+    script = "import cosim, sys; print(len([m for m in sys.modules if m.startswith('cosim')]))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=_ROOT, text=True)
+    assert done.stdout.strip() == "1"
+    assert cosim.sweep is sweep
+    assert callable(cosim.run)
+    assert callable(cosim.load_run)
+    with pytest.raises(AttributeError):
+        _ = cosim.swoop  # type: ignore[attr-defined]
+
+
+def test_keys_do_not_depend_on_how_they_are_computed() -> None:
+    import cosim.design as designs
+
+    for name in designs.names():
+        design = designs.load(name)
+        assert keys_module.design_hash(design) == designs.content_hash(design)
