@@ -261,7 +261,8 @@ def _has_other_templates(block: Block) -> bool:
 
 def _plain(block: Block) -> Repetition:
     children = tuple(_plain(child) for child in block.children)
-    rows = block.stop - block.first + sum(c.repeats * c.shift_rows for c in children)
+    rows = block.stop - block.first
+    rows += sum((c.repeats + 1) * c.shift_rows - (c.stop - c.first) for c in children)
     return Repetition(
         block.first, block.stop, block.repeats, block.shift_ps, rows, block.task_shift, children
     )
