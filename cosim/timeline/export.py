@@ -27,8 +27,17 @@ from cosim.timeline.timeline import Timeline
 CHUNK_ROWS = 65536
 
 
-def export(timeline: Timeline, path: str | os.PathLike[str], form: str) -> Path:
-    """Write `timeline` to the file `path`.
+Window = tuple[int | None, int | None]
+"""Begin and end in picoseconds; None for those of the run."""
+
+
+def export(
+    timeline: Timeline,
+    path: str | os.PathLike[str],
+    form: str,
+    window: Window = (None, None),
+) -> Path:
+    """Write `timeline`, or the intervals that overlap a window of it, to the file `path`.
 
     Parameters
     ----------
@@ -50,7 +59,7 @@ def export(timeline: Timeline, path: str | os.PathLike[str], form: str) -> Path:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
     try:
-        FORMATS[form](timeline, Path(name))
+        FORMATS[form](timeline, Path(name), window)
         Path(name).chmod(0o644)
         Path(name).replace(target)
     except BaseException:
@@ -59,13 +68,7 @@ def export(timeline: Timeline, path: str | os.PathLike[str], form: str) -> Path:
     return target
 
 
-def _chunks(timeline: Timeline) -> Iterator[Rows]:
-    for first in range(0, len(timeline), CHUNK_ROWS):
-        stop = min(first + CHUNK_ROWS, len(timeline))
-        yield timeline.take(np.arange(first, stop, dtype=np.int64))
-
-
-def _write_chrome(timeline: Timeline, path: Path) -> None:
+def _write_chrome(timeline: Timeline, path: Path, window: Window) -> None:
     """Complete events ("X") in microseconds, one process a component, one thread a lane.
 
     Format: "Trace Event Format", Google, 2016.
@@ -77,7 +80,7 @@ def _write_chrome(timeline: Timeline, path: Path) -> None:
         for event in _chrome_names(timeline):
             file.write(separator + json.dumps(event))
             separator = ",\n"
-        for rows in _chunks(timeline):
+        for rows in timeline.pieces(CHUNK_ROWS, *window):
             for line in _chrome_events(rows, timeline):
                 file.write(separator + line)
                 separator = ",\n"
@@ -155,17 +158,17 @@ CSV_HEADER = (
 )  # fmt: skip
 
 
-def _write_csv(timeline: Timeline, path: Path) -> None:
+def _write_csv(timeline: Timeline, path: Path, window: Window) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        _csv_rows(timeline, file)
+        _csv_rows(timeline, file, window)
 
 
-def _csv_rows(timeline: Timeline, file: TextIO) -> None:
+def _csv_rows(timeline: Timeline, file: TextIO, window: Window) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     names, outline = Names(timeline), timeline.outline
     lanes = outline.lanes or ("",)
-    for rows in _chunks(timeline):
+    for rows in timeline.pieces(CHUNK_ROWS, *window):
         for component, template, task, lane, start, end, cause, cause_row, number in _records(rows):
             writer.writerow(
                 (
@@ -176,7 +179,7 @@ def _csv_rows(timeline: Timeline, file: TextIO) -> None:
             )  # fmt: skip
 
 
-def _write_parquet(timeline: Timeline, path: Path) -> None:
+def _write_parquet(timeline: Timeline, path: Path, window: Window) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -207,11 +210,11 @@ def _write_parquet(timeline: Timeline, path: Path) -> None:
 
     schema = table(Rows.empty()).schema
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in _chunks(timeline):
+        for rows in timeline.pieces(CHUNK_ROWS, *window):
             writer.write_table(table(rows))
 
 
-FORMATS: dict[str, Callable[[Timeline, Path], None]] = {
+FORMATS: dict[str, Callable[[Timeline, Path, Window], None]] = {
     "chrome": _write_chrome,
     "csv": _write_csv,
     "parquet": _write_parquet,

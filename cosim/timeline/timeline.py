@@ -8,7 +8,7 @@ megabytes, and asking for all of its rows is the one thing not to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -106,18 +106,24 @@ class Timeline:
 
     def rows(self, start_ps: int | None = None, end_ps: int | None = None) -> Rows:
         """Rows that overlap the window [start_ps, end_ps), all of them by default."""
+        return Rows.join([*self.pieces(max(1, len(self)), start_ps, end_ps)] or [Rows.empty()])
+
+    def pieces(
+        self, size: int, start_ps: int | None = None, end_ps: int | None = None
+    ) -> Iterator[Rows]:
+        """The rows of a window, at most `size` at a time."""
         first = 0 if start_ps is None else self._index.first_ending_after(start_ps)
-        if end_ps is None:
-            return self.take(np.arange(first, len(self), dtype=np.int64))
-        stop = max(first, self._index.first_ending_after(end_ps - 1))
-        # a component's intervals do not overlap: of those that end later, only its first may
-        # have begun in the window
-        later = {self._index.next_of_component(stop, rank) for rank in self._components}
-        numbers = [number for number in later if number is not None]
-        rows = self.take(
-            np.concatenate([np.arange(first, stop), np.sort(numbers)]).astype(np.int64)
-        )
-        return rows.select(rows.start < end_ps)
+        stop = len(self)
+        if end_ps is not None:
+            stop = max(first, self._index.first_ending_after(end_ps - 1))
+        for number in range(first, stop, size):
+            yield self.take(np.arange(number, min(number + size, stop), dtype=np.int64))
+        if end_ps is not None:
+            # a component's intervals do not overlap: of those that end later, only its first may
+            # have begun in the window
+            later = {self._index.next_of_component(stop, rank) for rank in self._components}
+            rows = self.take(np.array(sorted(later - {None}), np.int64))
+            yield rows.select(rows.start < end_ps)
 
     def take(self, numbers: NDArray[np.int64]) -> Rows:
         """The rows of these numbers, in this order."""
