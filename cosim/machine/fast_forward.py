@@ -45,11 +45,11 @@ from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, Stream, locate
 MIN_LOOP_TASKS = 24
 """Loops of fewer tasks are not worth a comparison."""
 
-PATIENCE = 6
+PATIENCE = 4
 """Fruitless comparisons on a loop level after which it is looked at half as often."""
 
-FREE_COMPARISONS = 40
-SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 8000, 100
+FREE_COMPARISONS = 60
+SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 4000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
 OCCURRENCES = 16
@@ -155,7 +155,7 @@ class FastForward:
         if self._due:
             self.compared += 1
             key, alarms = self._signature(m, signature, parts)
-            here = self._look(m, position)
+            here = self._look(m, parts, position)
             for depth, kind in self._due:
                 level = self._level(depth, kind)
                 known = level.seen.get(key, ())
@@ -163,7 +163,7 @@ class FastForward:
                     self._jump(m, parts, alarms, before, here, depth) for before in reversed(known)
                 ):
                     jumped = True
-                    level.seen[key] = [self._look(m, position)]
+                    level.seen[key] = [self._look(m, self._parts(m), position)]
                     level.stride, level.misses = max(1, level.stride // 4), 0
                     break
                 self._remember(level, key, here, OCCURRENCES if depth < 0 else 1)
@@ -208,8 +208,8 @@ class FastForward:
             return f"no state of the machine recurred ({self.compared} compared)"
         return f"states recurred, but not the tasks to come ({self.compared} compared)"
 
-    def _look(self, m: k.Memory, position: int) -> Sample:
-        tasks = tuple(part[k.TASK_NUMBER] for part in self._parts(m))
+    def _look(self, m: k.Memory, parts: list[list[int]], position: int) -> Sample:
+        tasks = tuple([part[k.TASK_NUMBER] for part in parts])
         return Sample(int(m[k.NOW]), tasks, position, int(m[k.ROW]))
 
     def _parts(self, m: k.Memory) -> list[list[int]]:
