@@ -239,6 +239,13 @@ class _Mapper:
 
     # Order
 
+    def _writers(self, group: Group, tensor: Tensor) -> list[str]:
+        """Components that write a result: on chip as it is made, to DRAM as it is stored."""
+        if group.engine == "host":
+            return [HOST]
+        on_chip = [self.design.vector.name] if self._resident(tensor) else []
+        return on_chip + ([self.store] if self._stored(tensor) else [])
+
     def _reader(
         self, group: Group, operands: _Operands, tensor: Tensor, request: TileRequest | None
     ) -> tuple[str, str]:
@@ -278,16 +285,15 @@ class _Mapper:
                     self.ordering.wait(p, component, key, writer)
             if storage.resident and storage.exists_before and min(storage.readers) < p:
                 self.ordering.wait(p, component, key, min(storage.readers))
-        writer_name = self._finisher(group, request)
-        writer_key = writer_name
-        before = {self.position[d] for d in group.depends if d in self.position}
+        dependent = {self.position[d] for d in group.depends if d in self.position}
         for t in group.writes:
             storage = self._storage(self.tensors[t])
-            before |= {r for r in storage.readers + storage.writers if r < p}
+            before = dependent | {r for r in storage.readers + storage.writers if r < p}
             if min(storage.writers) == p:
                 before |= self.reused.get(storage.id, set())
-        for on in sorted(before):
-            self.ordering.wait(p, writer_name, writer_key, on)
+            for name in self._writers(group, self.tensors[t]):
+                for on in sorted(before):
+                    self.ordering.wait(p, name, name, on)
         return list(fills.values())
 
     # Emission
