@@ -21,6 +21,7 @@ import numpy as np
 
 from cosim.errors import unknown
 from cosim.timeline.causes import Cause
+from cosim.timeline.recorder import Progress
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
 
@@ -36,6 +37,7 @@ def export(
     path: str | os.PathLike[str],
     form: str,
     window: Window = (None, None),
+    progress: Progress | None = None,
 ) -> Path:
     """Write `timeline`, or the intervals that overlap a window of it, to the file `path`.
 
@@ -46,6 +48,9 @@ def export(
         Replaced when the new file is complete.
     form : str
         One of `FORMATS`.
+    window : Window
+    progress : Progress, optional
+        Called now and then with the number of intervals written so far.
 
     Raises
     ------
@@ -59,7 +64,7 @@ def export(
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
     try:
-        FORMATS[form](timeline, Path(name), window)
+        FORMATS[form](timeline, _told(timeline.pieces(CHUNK_ROWS, *window), progress), Path(name))
         Path(name).chmod(0o644)
         Path(name).replace(target)
     except BaseException:
@@ -68,7 +73,16 @@ def export(
     return target
 
 
-def _write_chrome(timeline: Timeline, path: Path, window: Window) -> None:
+def _told(pieces: Iterator[Rows], progress: Progress | None) -> Iterator[Rows]:
+    written = 0
+    for rows in pieces:
+        yield rows
+        written += len(rows)
+        if progress is not None:
+            progress(written)
+
+
+def _write_chrome(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
     """Complete events ("X") in microseconds, one process a component, one thread a lane.
 
     Format: "Trace Event Format", Google, 2016.
@@ -80,7 +94,7 @@ def _write_chrome(timeline: Timeline, path: Path, window: Window) -> None:
         for event in _chrome_names(timeline):
             file.write(separator + json.dumps(event))
             separator = ",\n"
-        for rows in timeline.pieces(CHUNK_ROWS, *window):
+        for rows in pieces:
             for line in _chrome_events(rows, timeline):
                 file.write(separator + line)
                 separator = ",\n"
@@ -158,17 +172,17 @@ CSV_HEADER = (
 )  # fmt: skip
 
 
-def _write_csv(timeline: Timeline, path: Path, window: Window) -> None:
+def _write_csv(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        _csv_rows(timeline, file, window)
+        _csv_rows(timeline, pieces, file)
 
 
-def _csv_rows(timeline: Timeline, file: TextIO, window: Window) -> None:
+def _csv_rows(timeline: Timeline, pieces: Iterator[Rows], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     names, outline = Names(timeline), timeline.outline
     lanes = outline.lanes or ("",)
-    for rows in timeline.pieces(CHUNK_ROWS, *window):
+    for rows in pieces:
         for component, template, task, lane, start, end, cause, cause_row, number in _records(rows):
             writer.writerow(
                 (
@@ -179,7 +193,7 @@ def _csv_rows(timeline: Timeline, file: TextIO, window: Window) -> None:
             )  # fmt: skip
 
 
-def _write_parquet(timeline: Timeline, path: Path, window: Window) -> None:
+def _write_parquet(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -210,11 +224,11 @@ def _write_parquet(timeline: Timeline, path: Path, window: Window) -> None:
 
     schema = table(Rows.empty()).schema
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in timeline.pieces(CHUNK_ROWS, *window):
+        for rows in pieces:
             writer.write_table(table(rows))
 
 
-FORMATS: dict[str, Callable[[Timeline, Path, Window], None]] = {
+FORMATS: dict[str, Callable[[Timeline, Iterator[Rows], Path], None]] = {
     "chrome": _write_chrome,
     "csv": _write_csv,
     "parquet": _write_parquet,

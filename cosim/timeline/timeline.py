@@ -122,7 +122,8 @@ class Timeline:
             # a component's intervals do not overlap: of those that end later, only its first may
             # have begun in the window
             later = {self._index.next_of_component(stop, rank) for rank in self._components}
-            rows = self.take(np.array(sorted(later - {None}), np.int64))
+            numbers = sorted(number for number in later if number is not None)
+            rows = self.take(np.array(numbers, np.int64))
             yield rows.select(rows.start < end_ps)
 
     def take(self, numbers: NDArray[np.int64]) -> Rows:

@@ -110,6 +110,9 @@ def test_bad_arguments_are_one_line(
     assert "two or more runs" in refused(capsys, "compare", run)
     said = refused(capsys, "export", run, "--format", "perfeto", "-o", tmp_path / "x")
     assert "did you mean 'perfetto'" in said
+    window = ("--window", "2ms", "1ms")
+    said = refused(capsys, "export", run, "--format", "csv", "-o", tmp_path / "x", *window)
+    assert "ends before it begins" in said
     said = refused(capsys, "export", run, "--format", "csv", "-o", tmp_path)
     assert "is a folder" in said
     assert not (tmp_path / "x").exists()

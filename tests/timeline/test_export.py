@@ -53,7 +53,7 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -
     target = tmp_path / "trace.csv"
     target.write_text("old")
 
-    def fail(timeline: object, path: Path) -> None:
+    def fail(timeline: object, pieces: object, path: Path) -> None:
         path.write_text("half")
         raise KeyboardInterrupt
 
@@ -67,3 +67,14 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -
 def test_a_format_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(CosimError, match="did you mean 'parquet'"):
         export(TIMELINE, tmp_path / "trace", "parket")
+
+
+def test_a_window_holds_what_overlaps_it_and_nothing_else(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(exporters, "CHUNK_ROWS", 3)
+    low, high = TIMELINE.end_ps // 3, TIMELINE.end_ps // 2
+    told: list[int] = []
+    with export(TIMELINE, tmp_path / "w.csv", "csv", (low, high), told.append).open() as file:
+        found = [int(record["row"]) for record in csv.DictReader(file)]
+    inside = (ROWS.end > low) & (ROWS.start < high)
+    assert found == ROWS.number[inside].tolist()
+    assert told[-1] == len(found) < len(ROWS)
