@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -56,6 +57,7 @@ def time_steps(start_ps: int, end_ps: int, wanted: int) -> list[int]:
     return [k * step for k in range(first, end_ps // step + 1)]
 
 
+@lru_cache(maxsize=4096)
 def tick_text(time_ps: int, step_ps: int) -> str:
     """An instant with as many digits as tell it from its neighbours a step away."""
     if time_ps == 0:

@@ -186,9 +186,12 @@ def _draw_shares(
     painter.drawImage(target, image, QRectF(0, 0, values.shape[1], ROWS))
 
 
+_HEIGHTS = ((np.arange(ROWS) + 0.5) / ROWS * FULL).astype(np.uint16)[:, None]
+
+
 def stacked(categories: tuple[int, ...], values: NDArray[np.uint8], colours: Palette) -> QImage:
     """Shares of bins as an image: work stacked from the bottom, waiting from the top."""
-    height = np.linspace(0.5 / ROWS, 1 - 0.5 / ROWS, ROWS)[:, None] * FULL
+    height = _HEIGHTS
     image = np.full((ROWS, values.shape[1]), mixed(colours.idle, colours.background, 1).rgb(),
                     np.uint32)  # fmt: skip
     for working in (False, True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter
+from PyQt6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QStaticText
 
 from gui.painting.palette import Palette, with_alpha
 
@@ -57,11 +57,32 @@ def write(
     cut: bool = True,
 ) -> None:
     """Write a line of text into a rectangle, shortened to fit unless `cut` is False."""
+    shown = fitted(text, int(rect.width()), pixels, bold) if cut else text
+    room = rect.width() - width(shown, pixels, bold)
+    x = rect.left()
+    if align & Qt.AlignmentFlag.AlignRight:
+        x += room
+    elif align & Qt.AlignmentFlag.AlignHCenter:
+        x += room / 2
     painter.setFont(font(pixels, bold))
     painter.setPen(colour)
-    shown = fitted(text, int(rect.width()), pixels, bold) if cut else text
-    flags = align if cut else align | Qt.TextFlag.TextDontClip
-    painter.drawText(rect, int(flags), shown)
+    # laid out once: a frame has dozens of the same words as the one before
+    painter.drawStaticText(QPointF(x, rect.center().y() - height(pixels) / 2),
+                           _laid_out(shown, pixels, bold))  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _laid_out(text: str, pixels: int, bold: bool) -> QStaticText:
+    made = QStaticText(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.prepare(font=font(pixels, bold))
+    return made
+
+
+@lru_cache(maxsize=32)
+def height(pixels: int) -> float:
+    """Height of a line of text in pixels."""
+    return metrics(pixels).height()
 
 
 def write_rotated(painter: QPainter, centre: QPointF, text: str, colour: QColor) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
 from gui.views.lane_index import LaneIndex
+from gui.views.lane_rows import LaneRows, gather
 from gui.views.lane_walk import CHUNK_ROWS, Events, lane_totals, walk
 from gui.views.lanes import (
     CATEGORIES,
@@ -28,26 +29,6 @@ from gui.views.lanes import (
 )
 from gui.views.pyramid import Pyramid, Shares, as_bytes, bins_for, build, shares_of
 from gui.views.range_sums import BlockSums, Totals
-
-
-@dataclass(frozen=True)
-class LaneRows:
-    """Some intervals of one lane, in order of time; all arrays of shape (n,).
-
-    `wait_start` is where the lane became free before each interval, and `wait` the category of
-    what it waited for from then until `start`.
-    """
-
-    number: NDArray[np.int64]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    category: NDArray[np.uint8]
-    template: NDArray[np.int32]
-    wait_start: NDArray[np.int64]
-    wait: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.number)
 
 
 @dataclass(frozen=True)
@@ -100,6 +81,8 @@ class LaneStore:
 
     def use(self, positions: NDArray[np.int64]) -> None:
         """Let the lane consist of these stored rows of the timeline."""
+        self.periods: dict[tuple[int, int], Events] = {}
+        self._stretches: dict[int, LaneRows] = {}
         stored, small = self._timeline.stored, len(self._timeline.stored["end"]) < 2**31
         self.index = LaneIndex(
             positions.astype(np.int32) if small else positions,
@@ -150,8 +133,25 @@ class LaneStore:
 
     def rows(self, first: int, stop: int) -> LaneRows:
         """Intervals by place in the lane."""
+        stop = min(stop, len(self))
+        if self.index.plain or first >= stop:
+            return self._read(first, stop)
+        parts, other = gather(self.index.root, self.stretch, first, stop)
+        rows = LaneRows.join(parts)
+        if other:  # later repetitions do the same for other layers
+            rows = replace(rows, template=self._timeline.take(rows.number).template)
+        return rows
+
+    def stretch(self, place: int, size: int) -> LaneRows:
+        """Rows that are stored next to each other; kept, since repetitions are made of them."""
+        found = self._stretches.get(place)
+        if found is None or len(found) != size:
+            found = self._stretches[place] = self._read(place, place + size)
+        return found
+
+    def _read(self, first: int, stop: int) -> LaneRows:
         before = int(self._take(self.index.numbers(first - 1, first)).end[0]) if first else 0
-        return self._make(self._take(self.index.numbers(first, min(stop, len(self)))), before)
+        return self._make(self._take(self.index.numbers(first, stop)), before)
 
     def _take(self, numbers: NDArray[np.int64]) -> Rows | _Columns:
         if self._timeline.blocks:

@@ -41,6 +41,7 @@ class Item:
     inner: Period | None = None
     repeats: int = 0
     shift_ps: int = 0
+    other_templates: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,19 @@ def _period(
         size = inner.size * (block.repeats + 1)
         if inner.size:
             low, high = (int(i) for i in np.searchsorted(positions, [block.first, block.stop]))
-            items.append(Item(low, high, place, number, size, inner, block.repeats, block.shift_ps))
+            items.append(
+                Item(
+                    low,
+                    high,
+                    place,
+                    number,
+                    size,
+                    inner,
+                    block.repeats,
+                    block.shift_ps,
+                    block.other_templates,
+                )
+            )
         place += size
         number += inner.rows * (block.repeats + 1)
         at = block.stop

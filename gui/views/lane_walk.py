@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.views.lane_index import Item, Period
+from gui.views.lane_rows import LaneRows, segments
 from gui.views.lanes import CATEGORIES, NO_WAIT
 from gui.views.range_sums import BlockSums, Totals
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gui.views.interval_store import LaneStore
 
 CHUNK_ROWS = 1 << 19
+
 
 @dataclass(frozen=True)
 class Events:
@@ -35,6 +37,17 @@ class Events:
         return len(self.start)
 
     @staticmethod
+    def of(rows: LaneRows) -> Events:
+        """Work and waiting of rows, one by one."""
+        waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
+        return Events(
+            np.concatenate([rows.start, rows.wait_start[waits]]),
+            np.concatenate([rows.end, rows.start[waits]]),
+            np.concatenate([rows.category, rows.wait[waits]]),
+            np.ones(len(rows) + len(waits)),
+        )
+
+    @staticmethod
     def join(parts: list[Events]) -> Events:
         """Parts one after the other."""
         columns = ("start", "end", "category", "weight")
@@ -42,9 +55,13 @@ class Events:
             return Events(*(np.empty(0, t) for t in (np.int64, np.int64, np.uint8, np.float64)))
         return Events(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))
 
-    def repeated(self, first: int, times: int, shift_ps: int) -> Events:
-        """The same `times` times, from the repetition numbered `first` on."""
-        later = (first + np.arange(times, dtype=np.int64))[:, None] * shift_ps
+    def later(self, ps: int) -> Events:
+        """The same some time later."""
+        return Events(self.start + ps, self.end + ps, self.category, self.weight) if ps else self
+
+    def repeated(self, times: int, shift_ps: int) -> Events:
+        """The same again and again."""
+        later = np.arange(times, dtype=np.int64)[:, None] * shift_ps
         return Events(
             (self.start + later).ravel(),
             (self.end + later).ravel(),
@@ -52,15 +69,14 @@ class Events:
             np.tile(self.weight, times),
         )
 
-    def spread(self, start_ps: int, times: int, shift_ps: int) -> Events:
-        """The same `times` times, evenly over the time of all: one stretch a category."""
+    def spread(self, times: int, shift_ps: int) -> Events:
+        """The same again and again, evenly over the time of all: one stretch a category."""
         kinds = np.unique(self.category)
         filled = np.bincount(self.category, (self.end - self.start) * self.weight)[kinds]
-        end = start_ps + times * shift_ps
-        count = len(kinds)
+        start, count = int(self.start.min()), len(kinds)
         return Events(
-            np.full(count, start_ps), np.full(count, end), kinds.astype(np.uint8),
-            filled / shift_ps,
+            np.full(count, start), np.full(count, start + times * shift_ps),
+            kinds.astype(np.uint8), filled / shift_ps,
         )  # fmt: skip
 
 
@@ -71,69 +87,66 @@ def walk(lane: LaneStore, first: int, stop: int, bin_ps: int) -> Iterator[Events
         if low >= high:
             continue
         if item.inner is not None:
-            yield _block(lane, item, item.place, low, high, bin_ps)
+            yield _block(lane, item, 0, low - item.place, high - item.place, bin_ps)
             continue
         for begin in range(low, high, CHUNK_ROWS):
-            yield of_rows(lane, begin, min(high, begin + CHUNK_ROWS))
-
-
-def of_rows(lane: LaneStore, first: int, stop: int) -> Events:
-    """Work and waiting of rows, one by one."""
-    rows = lane.rows(first, stop)
-    waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
-    return Events(
-        np.concatenate([rows.start, rows.wait_start[waits]]),
-        np.concatenate([rows.end, rows.start[waits]]),
-        np.concatenate([rows.category, rows.wait[waits]]),
-        np.ones(len(rows) + len(waits)),
-    )
+            yield Events.of(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
 
 
 def _range(
     lane: LaneStore, period: Period, base: int, first: int, stop: int, bin_ps: int
 ) -> Events:
-    """Places `first` to `stop` of the lane, which lie in the period whose first place is `base`."""
+    """Places `first` to `stop` of a period whose first place in the lane is `base`."""
     parts = []
     for item in period.items:
-        at = base + item.place
-        low, high = max(first, at), min(stop, at + item.size)
+        low, high = max(first, item.place) - item.place, min(stop, item.place + item.size)
+        high -= item.place
         if low >= high:
             continue
         if item.inner is None:
-            parts.append(of_rows(lane, low, high))
+            rows = lane.stretch(base + item.place, item.size).part(low, high)
+            parts.append(Events.of(rows))
         else:
-            parts.append(_block(lane, item, at, low, high, bin_ps))
+            parts.append(_block(lane, item, base, low, high, bin_ps))
     return Events.join(parts)
 
 
-def _block(
-    lane: LaneStore, item: Item, at: int, first: int, stop: int, bin_ps: int
-) -> Events:
-    """The same of a repeated period whose first place is `at`.
-
-    The first repetition stands for itself, since what is waited for before it may differ; one
-    further stands for all others.
-    """
+def _block(lane: LaneStore, item: Item, base: int, first: int, stop: int, bin_ps: int) -> Events:
+    """The same of a repeated period; all is read of its first two repetitions and moved."""
     inner = item.inner
     assert inner is not None
-    size = inner.size
-    head, tail = -(-(first - at) // size), (stop - at) // size
-    if head > tail:
-        return _range(lane, inner, at + tail * size, first, stop, bin_ps)
-    parts = [_range(lane, inner, at + (head - 1) * size, first, at + head * size, bin_ps)]
-    if head == 0 < tail:
-        parts.append(_range(lane, inner, at, at, at + size, bin_ps))
-        head = 1
-    times = tail - head
-    if times > 0:
-        begin = at + head * size
-        one = _range(lane, inner, begin, begin, begin + size, bin_ps)
-        if item.shift_ps < bin_ps and times > 1:
-            parts.append(one.spread(int(one.start.min()), times, item.shift_ps))
+    parts = []
+    for repetition, low, high, times in segments(first, stop, inner.size):
+        read = min(repetition, 1)
+        at = base + item.place + read * inner.size
+        if low == 0 and high == inner.size:
+            one = _whole(lane, item, at, bin_ps)
         else:
-            parts.append(one.repeated(0, times, item.shift_ps))
-    parts.append(_range(lane, inner, at + tail * size, at + tail * size, stop, bin_ps))
-    return Events.join([part for part in parts if len(part)])
+            one = _range(lane, inner, at, low, high, bin_ps)
+        one = one.later((repetition - read) * item.shift_ps)
+        if times > 1 and item.shift_ps < bin_ps:
+            parts.append(one.spread(times, item.shift_ps))
+        else:
+            parts.append(one.repeated(times, item.shift_ps) if times > 1 else one)
+    return Events.join(parts)
+
+
+def _whole(lane: LaneStore, item: Item, at: int, bin_ps: int) -> Events:
+    """One repetition; what is merged depends on the width of bins by powers of two only."""
+    assert item.inner is not None
+    octave = 1 << max(0, bin_ps.bit_length() - 1)
+    key = (at, octave)
+    found = lane.periods.get(key)
+    if found is None:
+        if len(lane.periods) > MOST_PERIODS:
+            lane.periods.clear()
+        found = _range(lane, item.inner, at, 0, item.inner.size, octave)
+        lane.periods[key] = found
+    return found
+
+
+MOST_PERIODS = 4096
+"""Repetitions that a lane keeps ready."""
 
 
 def lane_totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: int) -> Totals:

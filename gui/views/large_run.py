@@ -110,9 +110,7 @@ def binned_counters(
         values[np.abs(values) < 1e-9 * (np.abs(values).max() or 1.0)] = 0.0
         if name == "power":
             values += program.static_mw
-        result[name] = CounterStore(
-            name, units[name], times, values, makespan_ps, limits.get(name)
-        )
+        result[name] = CounterStore(name, units[name], times, values, makespan_ps, limits.get(name))
     return result
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gui.views.lane_rows import LaneRows
 from gui.views.lanes import CATEGORIES, NO_WAIT
-
-if TYPE_CHECKING:
-    from gui.views.interval_store import LaneRows
 
 _NEVER = np.iinfo(np.int64).max
 

@@ -70,8 +70,10 @@ class Tour(QFrame):
         self.back.clicked.connect(lambda: self.go(self.position - 1))
         self.next.clicked.connect(lambda: self.go(self.position + 1))
         self.close_button.clicked.connect(self.end)
-        self.setStyleSheet("#tour { border: 2px solid palette(highlight); border-radius: 8px;"
-            " background: palette(alternate-base); }")
+        self.setStyleSheet(
+            "#tour { border: 2px solid palette(highlight); border-radius: 8px;"
+            " background: palette(alternate-base); }"
+        )
 
     def start(self) -> None:
         """From the first stop."""
