@@ -130,35 +130,52 @@ def _class_costs(
 def _cost_class(
     nest: Nest, name: str, candidates: list[ClassTiles], rows: int, columns: int, step: int
 ) -> _ClassCosts:
-    count = len(candidates)
-    tiles, row_folds, column_folds = np.ones(count), np.ones(count), np.ones(count)
-    hidden = np.zeros(count)
-    spans = (np.ones(count), np.ones(count), np.ones(count))
-    sums = (np.ones(count), np.ones(count), np.ones(count))
-    runs: tuple[dict[int, tuple[Array, Array]], ...] = ({}, {}, {})
-    for i, candidate in enumerate(candidates):
-        tile = dict(candidate.sizes)
-        extents = [(nest.extents[loop], tile[loop]) for loop in nest.classes[name]]
-        tiles[i] = prod(-(-extent // t) for extent, t in extents)
-        sizes = _tile_sizes(extents)
-        row_folds[i] = sum(times * -(-value // rows) for value, times in sizes.items())
-        column_folds[i] = sum(times * -(-value // columns) for value, times in sizes.items())
-        hidden[i] = sum(times * max(0, rows - value * step) for value, times in sizes.items())
-        for o, operand in enumerate((nest.streaming, nest.weight, nest.result)):
-            for d, dimension in enumerate(operand.dimensions):
-                if dimension.loop not in tile:
-                    continue
-                t, extent = tile[dimension.loop], nest.extents[dimension.loop]
-                largest, everything = tile_spans(dimension, extent, t)
-                spans[o][i] *= largest
-                sums[o][i] *= everything
-                if d not in runs[o]:
-                    runs[o][d] = (np.ones(count), np.zeros(count))
-                runs[o][d][0][i] = largest
-                runs[o][d][1][i] = t == extent
+    loops = nest.classes[name]
+    of_loop = {
+        loop: [
+            (o, d, dimension)
+            for o, operand in enumerate((nest.streaming, nest.weight, nest.result))
+            for d, dimension in enumerate(operand.dimensions)
+            if dimension.loop == loop
+        ]
+        for loop in loops
+    }
+    tiles, row_folds, column_folds, hidden = [], [], [], []
+    spans: list[list[int]] = [[], [], []]
+    sums: list[list[int]] = [[], [], []]
+    runs: list[dict[int, tuple[list[int], list[int]]]] = [
+        {d: ([], []) for loop in loops for o, d, _ in of_loop[loop] if o == operand}
+        for operand in range(3)
+    ]
+    for candidate in candidates:
+        extents = [(nest.extents[loop], size) for loop, size in candidate.sizes]
+        tiles.append(prod(-(-extent // t) for extent, t in extents))
+        sizes = _tile_sizes(extents).items()
+        row_folds.append(sum(times * -(-value // rows) for value, times in sizes))
+        column_folds.append(sum(times * -(-value // columns) for value, times in sizes))
+        hidden.append(sum(times * max(0, rows - value * step) for value, times in sizes))
+        largest, everything = [1, 1, 1], [1, 1, 1]
+        for loop, size in candidate.sizes:
+            extent = nest.extents[loop]
+            for o, d, dimension in of_loop[loop]:
+                one, total = tile_spans(dimension, extent, size)
+                largest[o] *= one
+                everything[o] *= total
+                runs[o][d][0].append(one)
+                runs[o][d][1].append(size == extent)
+        for o in range(3):
+            spans[o].append(largest[o])
+            sums[o].append(everything[o])
+
+    def array(values: list[int]) -> Array:
+        return np.array(values, np.float64)
+
     return _ClassCosts(
-        candidates, tiles, float(nest.extent(name)), row_folds, column_folds, hidden,
-        spans, sums, runs,
+        candidates, array(tiles), float(nest.extent(name)), array(row_folds),
+        array(column_folds), array(hidden),
+        (array(spans[0]), array(spans[1]), array(spans[2])),
+        (array(sums[0]), array(sums[1]), array(sums[2])),
+        tuple({d: (array(a), array(b)) for d, (a, b) in each.items()} for each in runs),
     )  # fmt: skip
 
 
