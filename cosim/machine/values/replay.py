@@ -136,6 +136,7 @@ class _Replay:
         scratch = design.buffer("resident")
         self.dram = Memory("the DRAM", mapping.memory.extent, lanes)
         self.chip = Memory(scratch.name, scratch.size_bytes, lanes) if scratch else None
+        self.slots: dict[object, Slot] = {}
         self.of_array: dict[int, ArrayValues] = {}
         self.of_vector: dict[int, tuple[VectorValues, Cut | None]] = {}
         self.streamed: dict[int, dict[int, Array]] = {}
@@ -215,6 +216,7 @@ class _Replay:
         )  # fmt: skip
         for slot in task.takes:
             if slot.bytes:
+                self.slots[_key(slot)] = slot
                 with _about(self._told(slot)):
                     self._buffer(slot).take(_key(slot), slot.bytes)
 
@@ -598,6 +600,14 @@ class _Replay:
                 raise comparison.error()
 
     def _finish(self) -> None:
+        for buffer in self.buffers.values():
+            for key in buffer.taken:
+                slot = self.slots[key]
+                layer = self.mapping.grouping.groups[slot.group].name
+                raise CosimError(
+                    f"{self._told(slot)} was never given back to buffer {buffer.name}",
+                    where=f"layer '{layer}'",
+                )
         count = len(self.mapping.workload.ops)
         for group in self.mapping.grouping.groups:
             for tensor in group.writes:

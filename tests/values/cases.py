@@ -1,0 +1,108 @@
+"""Networks with values on designs, simulated and recorded once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import cosim.design as designs
+from cosim.design.design import Buffer, Dataflow, Design
+from cosim.machine.values.replay import Outcome, replay
+from cosim.machine.values.singles import stored_singles
+from cosim.simulate import Simulation, simulate
+from cosim.workload.capture import record_values, seeded
+from cosim.workload.networks import load_or_capture
+from cosim.workload.reference import Reference
+from cosim.workload.workload import Workload
+
+BOARDS = ("edge-asic-16x16", "pynq-z1", "ultra96")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A simulated workload with its reference values."""
+
+    simulation: Simulation
+    reference: Reference
+
+    def replay(self, **options: Any) -> Outcome:
+        return replay(
+            self.simulation.mapping, self.simulation.result.timeline, self.reference, **options
+        )
+
+
+@cache
+def board(name: str) -> Design:
+    return designs.load(name)
+
+
+def small(
+    board_name: str = "edge-asic-16x16", dataflow: Dataflow | None = None,
+    buffer_bytes: int | None = None, resident_bytes: int | None = None,
+    accumulator_bits: int | None = None,
+) -> Design:  # fmt: skip
+    """A board with smaller buffers, another dataflow or another accumulator."""
+    design = board(board_name)
+    array = design.array
+    if dataflow is not None:
+        array = replace(array, dataflow=dataflow)
+    if accumulator_bits is not None:
+        array = replace(array, accumulator_bits=accumulator_bits)
+    buffers: list[Buffer] = []
+    for buffer in design.buffers:
+        size = resident_bytes if "resident" in buffer.holds else buffer_bytes
+        if size != 0:
+            buffers.append(buffer if size is None else replace(buffer, size_bytes=size))
+    return replace(design, array=array, buffers=tuple(buffers))
+
+
+@cache
+def network(name: str, options: tuple[tuple[str, Any], ...], samples: int, batch: int) -> Any:
+    """A network with uneven batch norms and calibrated quantizers, and its inputs."""
+    import torch
+
+    from models import networks
+    from models.quantization import calibrate
+
+    given = dict(options)
+    with seeded():
+        model = networks.build(name, **given)
+        for module in model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.running_mean.normal_(0.0, 0.1)
+                module.running_var.uniform_(0.5, 1.5)
+                module.weight.data.uniform_(0.5, 1.5)
+                module.bias.data.normal_(0.0, 0.1)
+    inputs = [networks.example_input(name, batch=batch, seed=i, **given) for i in range(samples)]
+    calibrate(model, inputs)
+    return model, inputs
+
+
+@cache
+def workload(
+    name: str, options: tuple[tuple[str, Any], ...], mode: str, batch: int, optimizer: str
+) -> Workload:
+    return load_or_capture(name, dict(options), mode=mode, batch=batch, optimizer=optimizer)
+
+
+def case(
+    name: str, design: Design, *, mode: str = "inference", samples: int = 1, batch: int = 1,
+    optimizer: str = "sgd", executor: str = "auto", **options: Any,
+) -> Case:  # fmt: skip
+    """A network of `models` on a design, run and recorded."""
+    from models import networks
+
+    given = tuple(sorted(options.items()))
+    taken = workload(name, given, mode, batch, optimizer)
+    simulation = simulate(taken, design, executor=executor)
+    model, inputs = network(name, given, samples, batch)
+    single = stored_singles(simulation.mapping)
+    if mode == "inference":
+        return Case(simulation, record_values(model, inputs, taken, single=single))
+    target = networks.example_target(name, batch=batch, **options)
+    reference = record_values(
+        model, inputs, taken, single=single, target=target, loss=networks.loss,
+        optimizer=optimizer,
+    )  # fmt: skip
+    return Case(simulation, reference)

@@ -1,0 +1,90 @@
+"""Every layer of a network equals PyTorch, on every board, in every dataflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cosim.design.design import Dataflow
+from tests.values.cases import BOARDS, board, case, small
+
+INT8 = {"bits_w": 8, "bits_a": 8}
+TERNARY = {"bits_w": "ternary", "bits_a": 8}
+VECQ4 = {"bits_w": 4, "bits_a": 8}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("options", [INT8, TERNARY, VECQ4, {}], ids=str)
+def test_every_layer_of_lenet_equals_pytorch(name: str, options: dict[str, Any]) -> None:
+    outcome = case("lenet5", board(name), samples=3, **options).replay()
+    assert outcome.agrees
+    assert not outcome.taken
+    assert all(c.compared for c in outcome.comparisons)
+    assert any(c.exact for c in outcome.comparisons) is bool(options)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("mode", ["inference", "training"])
+@pytest.mark.parametrize("model", ["mlp", "tt-mlp"])
+def test_dense_and_tensorized_perceptron_equal_pytorch(name: str, mode: str, model: str) -> None:
+    options = {"rank": 8} if model == "tt-mlp" else {}
+    outcome = case(model, board(name), mode=mode, batch=4, **options).replay()
+    assert outcome.agrees
+    assert not outcome.taken
+
+
+@pytest.mark.parametrize("bits_g", [32, 16])
+def test_a_tensorized_training_step_in_fixed_point_equals_pytorch(bits_g: int) -> None:
+    options = {"rank": 8, "bits_w": 8, "bits_a": 8, "bits_g": bits_g}
+    outcome = case("tt-mlp", board("pynq-z1"), mode="training", **options).replay()
+    assert outcome.agrees
+    assert not outcome.taken
+    # forward sums are whole numbers, so the forward codes are exact, one and all
+    codes = [c for c in outcome.comparisons if c.exact]
+    assert sum(c.largest == 0.0 for c in codes) > len(codes) // 2
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_the_optimizers_update_equals_pytorch(optimizer: str) -> None:
+    outcome = case("mlp", board("ultra96"), mode="training", optimizer=optimizer).replay()
+    assert outcome.agrees
+
+
+@pytest.mark.parametrize("dataflow", list(Dataflow))
+@pytest.mark.parametrize("resident", [0, 1 << 18])
+def test_dataflow_and_residency_change_no_value(dataflow: Dataflow, resident: int) -> None:
+    design = small(dataflow=dataflow, buffer_bytes=8 << 10, resident_bytes=resident)
+    assert case("lenet5", design, samples=2, **INT8).replay().agrees
+
+
+@pytest.mark.parametrize("executor", ["simpy", "fast"])
+def test_values_depend_on_the_program_and_not_on_the_executor(executor: str) -> None:
+    outcome = case("lenet5", board("pynq-z1"), executor=executor, **INT8).replay()
+    assert outcome.agrees
+
+
+def test_zero_points_and_a_scale_for_each_channel_are_exact() -> None:
+    outcome = case(
+        "lenet5", board("pynq-z1"), samples=2, bits_w=8, bits_a=8, asymmetric=True,
+        scheme="min-max", per_channel=True,
+    ).replay()  # fmt: skip
+    assert outcome.agrees
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("cnv", {"bits_w": 1, "bits_a": 1}),
+        ("mobilenetv2", {**INT8, "image_size": 96}),
+        ("resnet18", {**INT8, "image_size": 64}),
+    ],
+)
+def test_every_layer_of_larger_networks_equals_pytorch(
+    name: str, model: str, options: dict[str, Any]
+) -> None:
+    outcome = case(model, board(name), **options).replay()
+    assert outcome.agrees
+    assert not outcome.taken
