@@ -101,11 +101,15 @@ def _against(result: Any, grid: Any) -> tuple[list[str], dict[str, Any]]:
     costs = grid.table.costs(grid.table.feasible)
     reference = pareto.reference_of(costs)
     whole = pareto.hypervolume(costs, reference)
-    found = result.table.costs(result.table.feasible)
-    share = pareto.hypervolume(found, reference) / whole
-    count = len(result.table.rows)
-    line = (
-        f"Against the full grid of {len(grid.table.rows)} points: {100 * share:.2f} % of its "
-        f"hypervolume with {count} evaluations ({100 * count / len(grid.table.rows):.1f} %)"
-    )
-    return [line], {"share": share, "evaluations": count, "grid": len(grid.table.rows)}
+    count = len(grid.table.rows)
+    lines, shares = [], []
+    for number, keys in enumerate(result.searches, 1):
+        asked = set(keys)
+        found = grid.table.costs([row for row in grid.table.feasible if row.key in asked])
+        shares.append(pareto.hypervolume(found, reference) / whole)
+        lines.append(
+            f"Search {number} against the full grid of {count} points: {100 * shares[-1]:.2f} % of "
+            f"its hypervolume with {len(keys)} evaluations ({100 * len(keys) / count:.1f} %)"
+        )
+    return lines, {"shares": shares, "evaluations": [len(k) for k in result.searches],
+                   "grid": count}  # fmt: skip

@@ -28,6 +28,9 @@ from cosim.cli.run import _check_out, _setting
 from cosim.errors import CosimError
 from cosim.explore.options import KEEP
 
+WIDE = 180
+"""Columns when the output is no terminal: tables of points are wide."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a TOML file, or a scenario's name")
@@ -147,6 +150,8 @@ def show(table: Any, about: str, report: Path) -> None:
     from cosim.report.sweep_text import sweep_report
 
     console = terminal.console()
+    if not sys.stdout.isatty():
+        console.width = WIDE
     scenario = table.scenario
     terminal.heading(console, ": ".join(filter(None, (scenario.name, scenario.description))))
     console.print(about, soft_wrap=True)

@@ -56,9 +56,8 @@ class AccuracyTable:
             raise CosimError(
                 f"the accuracy of a workload file is not known: '{entry.name}'", where=entry.where
             )
-        wanted = _decisive(_resolved(entry))
         for record in _records():
-            if record["network"] == entry.network and _decisive(record["options"]) == wanted:
+            if record["network"] == entry.network and _same(entry, record["options"]):
                 return float(record["accuracy"])
         if self.training is not None:
             return self._trained(entry)
@@ -100,30 +99,32 @@ class AccuracyTable:
 
 @cache
 def _records() -> tuple[dict[str, Any], ...]:
-    """What the shipped checkpoints reached."""
+    """What the shipped checkpoints reached, those left out whose training changed the network."""
     folder = Path(str(files("models"))) / "checkpoints"
-    return tuple(
-        json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))
-    )
+    every = (json.loads(f.read_text(encoding="utf-8")) for f in sorted(folder.glob("*.json")))
+    return tuple(r for r in every if not any("--rank-prior" in c for c in r["commands"]))
 
 
-def _resolved(entry: WorkloadEntry) -> dict[str, Any]:
-    """The network's options with their defaults, as a checkpoint of it writes them.
+def _same(entry: WorkloadEntry, measured: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint was made with the options of this entry, defaults included.
 
-    All checkpoints of a network carry every option, and what most of them agree on is not what
-    tells them apart; so defaults are asked of the network only where that decides.
+    An option in which no two checkpoints of a network differ has its default in all of them; so
+    the network itself (and with it torch) is asked only where that does not decide.
     """
-    fitting = [
-        record["options"]
-        for record in _records()
-        if record["network"] == entry.network
-        and all(record["options"].get(k) == v for k, v in _decisive(entry.options).items())
-    ]
-    if len(fitting) == 1 and set(_decisive(entry.options)) >= _telling(entry.network):
-        return dict(fitting[0])
+    asked = _decisive(entry.options)
+    known = _decisive(measured)
+    if any(repr(known[key]) != repr(asked[key]) for key in asked.keys() & known.keys()):
+        return False
+    open_keys = (asked.keys() - known.keys()) | (_telling(entry.network) - asked.keys())
+    if not open_keys:
+        return True
     from models import networks
 
-    return dict(networks.resolve(entry.network, dict(entry.options)))
+    defaults = networks.resolve(entry.network, {})
+    return all(
+        repr(asked.get(key, defaults.get(key))) == repr(known.get(key, defaults.get(key)))
+        for key in open_keys
+    )
 
 
 def _telling(network: str) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.analysis.breakdown import LABELS
 from cosim.analysis.energy import energy, task_counts
 from cosim.analysis.summary import PER_SECOND, analyse, summarise
 from cosim.analysis.task_table import Integers
@@ -112,6 +113,7 @@ def further(
 
 
 def _looked_up(summary: Mapping[str, Any], column: str) -> Any:
+    """The value at a dotted key; a cause that took no time is 0, a layer that is not there None."""
     value: Any = summary
     rest = column
     while rest:
@@ -120,10 +122,10 @@ def _looked_up(summary: Mapping[str, Any], column: str) -> Any:
         # names of layers have dots as well: the longest key that fits
         keys = [k for k in value if rest == k or rest.startswith(f"{k}.")]
         if not keys:
-            # a cause that took no time, a layer of another network
-            if column.partition(".")[0] in summary and column.count("."):
-                return 0.0
-            raise _unknown(column, summary)
+            if value is summary:
+                raise _unknown(column, summary)
+            cause = column.partition(".")[0].startswith("breakdown") and rest in LABELS
+            return 0 if cause else None
         key = max(keys, key=len)
         value, rest = value[key], rest[len(key) + 1 :]
     if isinstance(value, Mapping | list):

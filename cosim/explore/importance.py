@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,10 @@ def importance(
     logarithmic = bool(len(values)) and bool((values > 0).all())
     scaled = np.log(values) if logarithmic else values
     total = float(scaled.var()) if len(values) else 0.0
+    every = set(zip(*axes.values(), strict=True)) if axes else set()
+    whole = len(every) == len(values) == prod(len(set(column)) for column in axes.values())
     found = [
-        _of_axis(name, list(column), scaled, total, logarithmic, larger_is_better)
+        _of_axis(name, list(column), scaled, total, logarithmic, larger_is_better, whole)
         for name, column in axes.items()
     ]
     return sorted(found, key=lambda entry: -entry.share)
@@ -68,6 +71,7 @@ def _of_axis(
     total: float,
     logarithmic: bool,
     larger_is_better: bool,
+    whole_grid: bool,
 ) -> Importance:
     levels = list(dict.fromkeys(column))
     place = {level: position for position, level in enumerate(levels)}
@@ -77,9 +81,10 @@ def _of_axis(
         return Importance(name, 0.0, 1.0, levels[0] if levels else None)
     means = np.bincount(index, scaled, len(levels)) / counts
     between = float((counts * (means - scaled.mean()) ** 2).sum()) / len(scaled)
-    # what chance alone puts between the means of groups this small
+    # what chance alone puts between the means of groups this small; on a whole grid there is no
+    # chance: every group has the same companions
     freedom = len(scaled) - len(levels)
-    within = (total - between) / freedom if freedom > 0 else 0.0
+    within = (total - between) / freedom if freedom > 0 and not whole_grid else 0.0
     share = max(0.0, between - (len(levels) - 1) * within) / total
     best = levels[int(means.argmax() if larger_is_better else means.argmin())]
     spread = float(means.max() - means.min())

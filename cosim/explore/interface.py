@@ -188,19 +188,19 @@ def table_of(
     plan: Plan, positions: NDArray[np.int64], store: ResultStore, train: int | None = None
 ) -> ResultTable:
     """The results of these points that the store has, in their order."""
-    resolved = [plan.resolve(tuple(position)) for position in positions.tolist()]
-    found = {row.key: row for row in store.rows([point.row.key for point in resolved])}
+    points = [(tuple(position), plan.row(tuple(position))) for position in positions.tolist()]
+    found = {row.key: row for row in store.rows([row.key for _, row in points])}
     _, with_accuracy = asked_columns(plan.scenario)
     accuracies = AccuracyTable({"epochs": train} if train else None)
     rows: list[Row] = []
-    for point in resolved:
-        kept = found.get(point.row.key)
+    for position, row in points:
+        kept = found.get(row.key)
         if kept is None:
             continue
         result: Mapping[str, Any] | None = kept.result
         if with_accuracy and result is not None:
-            result = {**result, "accuracy": accuracies.of(plan.entry(point.position))}
-        rows.append(replace(point.row, result=result, reason=kept.reason))
+            result = {**result, "accuracy": accuracies.of(plan.entry(position))}
+        rows.append(replace(row, result=result, reason=kept.reason))
     return ResultTable(plan.scenario, tuple(rows))
 
 

@@ -95,6 +95,7 @@ class Plan:
         self._places = {key: axis.where for axis in scenario.axes for key in axis.keys}
         self._streams: dict[tuple[object, ...], _Stream] = {}
         self._store = WorkloadStore()
+        self._keys: dict[Position, tuple[str, str]] = {}
 
     # Positions
 
@@ -229,8 +230,21 @@ class Plan:
 
     # Points
 
+    def row(self, position: Position) -> Row:
+        """Names, key and reason of a point, remembered from when it was resolved."""
+        if position not in self._keys:
+            return self.resolve(position).row
+        key, reason = self._keys[position]
+        names = (self.scenario.workloads[position[0]].name, self.scenario.designs[position[1]].name)
+        return Row(key, self.model, *names, self._varied(position) or {}, reason=reason)
+
     def resolve(self, position: Position) -> PlannedPoint:
         """The point at a position that `positions` gave."""
+        point = self._resolved(position)
+        self._keys[position] = (point.row.key, point.row.reason)
+        return point
+
+    def _resolved(self, position: Position) -> PlannedPoint:
         varied = self._varied(position)
         assert varied is not None
         workload, family = self.scenario.workloads[position[0]], self._families[position[1]]

@@ -26,6 +26,7 @@ from cosim.explore import worker
 
 PROCESSES = "processes"
 IN_PROCESS = "in-process"
+CLUSTER_PATIENCE_S = 10
 _WORTH_COMPILING = 200
 """Points that make it worth to load the compiled kernel at once."""
 
@@ -145,7 +146,7 @@ def _cluster(address: str) -> Iterator[Pool]:
 
     client: Any
     try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=CLUSTER_PATIENCE_S)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:
         raise CosimError(
             f"no Dask scheduler answers ({type(error).__name__})", where=address,

@@ -114,33 +114,40 @@ class ResultTable:
 
     def importance(self, objective: Objective) -> list[Importance]:
         """How much each axis matters for an objective, among the points that have a result."""
-        names = [axis for axis in self.axes if any(row.get(axis) is not None for row in self.done)]
-        columns = {axis: [repr_of(row.get(axis)) for row in self.done] for axis in names}
+        names = [axis for axis in self.axes if axis in ("workload", "design")]
+        names += [axis.name for axis in self.scenario.axes]
+        columns = {
+            name: [", ".join(repr_of(row.get(k)) for k in split_keys(name)) for row in self.done]
+            for name in names
+        }
         results = [float(row.get(objective.column)) for row in self.done]
         return importance(results, columns, larger_is_better=objective.direction == "max")
 
-    def best_by(self, key: str) -> list[tuple[Any, Row]]:
-        """For every value of an axis, the point that is best in the first objective.
+    def best_by(self, keys: str) -> list[Row]:
+        """For every value of an axis (or of several, ``"a + b"``), the best feasible point.
+
+        Best is in the first objective.
 
         Raises
         ------
         CosimError
             For an axis the scenario does not have.
         """
-        if key not in self.axes:
-            raise CosimError(
-                f"no such axis '{key}'", where="report.best_by",
-                expected=f"one of {', '.join(self.axes)}", nearest=nearest(key, self.axes),
-            )  # fmt: skip
+        names = split_keys(keys)
+        for key in names:
+            if key not in self.axes:
+                raise CosimError(
+                    f"no such axis '{key}'", where="report.best_by",
+                    expected=f"one of {', '.join(self.axes)}", nearest=nearest(key, self.axes),
+                )  # fmt: skip
         first = self.objectives[0]
-        groups: dict[str, list[Row]] = {}
+        groups: dict[tuple[str, ...], list[Row]] = {}
         for row in self.feasible:
-            groups.setdefault(repr_of(row.get(key)), []).append(row)
-        best = [
+            groups.setdefault(tuple(repr_of(row.get(key)) for key in names), []).append(row)
+        return [
             min(rows, key=lambda row: first.sign * float(row.get(first.column)))
             for rows in groups.values()
         ]
-        return [(row.get(key), row) for row in best]
 
     # Export
 
@@ -224,6 +231,11 @@ def asked_columns(scenario: Scenario) -> tuple[tuple[str, ...], bool]:
     axes = {key for axis in scenario.axes for key in axis.keys} | {"workload.name", "design.name"}
     further = [c for c in asked if c not in USUAL and c not in FROM_PARENT and c not in axes]
     return tuple(dict.fromkeys(further)), "accuracy" in asked
+
+
+def split_keys(keys: str) -> list[str]:
+    """The axes of ``"a + b"``."""
+    return [key.strip() for key in keys.split(" + ")]
 
 
 def repr_of(value: object) -> str:

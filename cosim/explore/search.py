@@ -55,6 +55,7 @@ class SearchResult:
     history: list[list[tuple[int, float]]]
     reference: pareto.Costs
     space: int
+    searches: list[list[str]]
 
 
 def search(
@@ -305,4 +306,5 @@ def _result(plan: Plan, searches: Sequence[_Search], folder: Path) -> SearchResu
         good = [r for r in one.rows.values() if not r.failed and not one._violated(r)]
         history.append(pareto.front_over_time(table.costs(good), reference))
     space = int(np.prod(plan.shape))
-    return SearchResult(table, tally, folder, history, reference, space)
+    keys = [[row.key for row in one.rows.values()] for one in searches]
+    return SearchResult(table, tally, folder, history, reference, space, keys)

@@ -208,14 +208,14 @@ class Sweep:
             keys = [point.row.key for point in new]
             if self.retry:
                 self.store.remove_failed(keys)
-            failed = {row.key for row in self.store.rows(keys) if row.failed}
-            known = self.store.present(keys)
+            known = {row.key: row.failed for row in self.store.rows(keys)}
+            failed = sum(known.values())
             tally.reused += len(known)
-            tally.failed += len(failed)
+            tally.failed += failed
             skipped = len(block) - len(new) + len(known)
             self._left -= skipped
             if skipped:
-                self.progress.advance(skipped, reused=len(known), failed=len(failed))
+                self.progress.advance(skipped, reused=len(known), failed=failed)
             refused = [p.row for p in new if p.design is None and p.row.key not in known]
             if refused:
                 self._keep(refused)

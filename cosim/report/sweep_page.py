@@ -8,12 +8,12 @@ from html import escape
 from importlib.resources import files
 
 from cosim import __version__
-from cosim.explore.results import ResultTable, repr_of
+from cosim.explore.results import ResultTable, repr_of, split_keys
 from cosim.explore.store import Row
 from cosim.report import quantities as q
 from cosim.report.breakdown_picture import legend
 from cosim.report.scatter_picture import group_colours, scatter_picture
-from cosim.report.sweep_text import named, result_columns, short_keys, shown
+from cosim.report.sweep_text import named, result_columns, short_keys, short_name, shown
 
 MOST_ROWS = 200
 """Lines of a table; the export has all of them."""
@@ -99,14 +99,14 @@ def _front(table: ResultTable) -> str:
 def _best(table: ResultTable) -> str:
     return "".join(
         f"<h2>Best for every {escape(key)}</h2>"
-        + _points(table, [row for _, row in table.best_by(key)], first=key)
+        + _points(table, table.best_by(key), first=split_keys(key))
         for key in table.scenario.report.best_by
     )
 
 
-def _points(table: ResultTable, rows: Sequence[Row], first: str = "") -> str:
+def _points(table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()) -> str:
     axes = [axis for axis in table.axes if any(row.get(axis) is not None for row in rows)]
-    axes.sort(key=lambda axis: axis != first)
+    axes = [*first, *(axis for axis in axes if axis not in first)]
     short = short_keys(axes)
     columns = result_columns(table)
     heads = "".join(f'<th class="left" title="{escape(a)}">{escape(short[a])}</th>' for a in axes)
@@ -134,7 +134,8 @@ def _importance(table: ResultTable) -> str:
     ]
     for objective in table.objectives:
         rows = "".join(
-            f'<tr><td class="left">{escape(short[i.axis])}</td><td>{q.percent(i.share)}</td>'
+            f'<tr><td class="left">{escape(short_name(i.axis, short))}</td>'
+            f"<td>{q.percent(i.share)}</td>"
             f'<td>x {i.factor:.3g}</td><td class="left">{escape(repr_of(i.best))}</td></tr>'
             for i in table.importance(objective)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cosim.explore.options import Objective
-from cosim.explore.results import ResultTable, repr_of
+from cosim.explore.results import ResultTable, repr_of, split_keys
 from cosim.explore.store import Row
 from cosim.report import quantities as q
 from cosim.report.terminal import heading
@@ -51,7 +51,25 @@ def named(column: str) -> str:
              "dram_bytes": "DRAM traffic", "peak_memory_bytes": "peak memory",
              "array_elements": "elements", "buffer_bytes": "buffers",
              "array_utilisation": "array use"}  # fmt: skip
-    return words.get(column, column)
+    if column in words:
+        return words[column]
+    table, _, rest = column.partition(".")
+    where, _, what = rest.rpartition(".")
+    return "\n".join(filter(None, (where, (what or table).replace("_", " "))))
+
+
+def short_name(axis: str, short: Mapping[str, str]) -> str:
+    """An axis by its short keys."""
+    return " + ".join(short.get(key, key) for key in split_keys(axis))
+
+
+def empty_columns(table: ResultTable) -> list[str]:
+    """Columns that were asked for and that no point has."""
+    return [
+        column
+        for column in table.scenario.report.columns
+        if table.done and all(row.get(column) is None for row in table.done)
+    ]
 
 
 def short_keys(axes: Sequence[str]) -> dict[str, str]:
@@ -74,8 +92,9 @@ def result_columns(table: ResultTable) -> list[str]:
         *(objective.column for objective in table.objectives),
         *(name for c in table.scenario.constraints for name in c.names),
         *table.scenario.report.columns,
-        "latency_s", "energy_j", "peak_memory_bytes",
     ]  # fmt: skip
+    if len(asked) < 6:
+        asked += ["latency_s", "energy_j", "peak_memory_bytes"]
     return [name for name in dict.fromkeys(asked) if name in table.columns]
 
 
@@ -94,7 +113,9 @@ def sweep_report(console: Console, table: ResultTable) -> None:
     console.print(_importance(table))
     for key in table.scenario.report.best_by:
         heading(console, f"Best for every {key}")
-        console.print(_points(table, [row for _, row in table.best_by(key)], first=key))
+        console.print(_points(table, table.best_by(key), first=split_keys(key)))
+    for column in empty_columns(table):
+        console.print(f"\nNo point has a column '{column}': layers are named as in cosim show")
     failures(console, table)
 
 
@@ -114,17 +135,16 @@ def _wish(objective: Objective) -> str:
     return "less" if objective.direction == "min" else "more"
 
 
-def _points(table: ResultTable, rows: Sequence[Row], first: str = "") -> Table:
+def _points(table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()) -> Table:
     axes = [axis for axis in table.axes if any(row.get(axis) is not None for row in rows)]
-    if first in axes:
-        axes = [first, *(axis for axis in axes if axis != first)]
+    axes = [*first, *(axis for axis in axes if axis not in first)]
     short = short_keys(axes)
     columns = result_columns(table)
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for axis in axes:
         grid.add_column(short[axis], no_wrap=True)
     for column in columns:
-        grid.add_column(named(column), justify="right", no_wrap=True)
+        grid.add_column(named(column), justify="right", no_wrap=True, vertical="bottom")
     grid.add_column("", no_wrap=True)
     knee = table.knee
     listed = list(rows)
@@ -151,7 +171,7 @@ def _importance(table: ResultTable) -> Table:
         grid.add_column(named(objective.column), justify="right", no_wrap=True)
         grid.add_column("best", no_wrap=True)
     ranked = sorted(
-        {axis for entries in found.values() for axis in entries},
+        dict.fromkeys(axis for entries in found.values() for axis in entries),
         key=lambda axis: -max(entries[axis].share for entries in found.values()),
     )
     for axis in ranked:
@@ -159,5 +179,5 @@ def _importance(table: ResultTable) -> Table:
         for objective in table.objectives:
             entry = found[objective.column][axis]
             cells += [f"{q.percent(entry.share)} (x{entry.factor:.3g})", repr_of(entry.best)]
-        grid.add_row(short[axis], *cells)
+        grid.add_row(short_name(axis, short), *cells)
     return grid

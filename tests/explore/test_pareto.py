@@ -1,0 +1,89 @@
+"""Front, knee, hypervolume and importance against their definitions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosim.explore import pareto
+from cosim.explore.importance import importance
+
+CLOUDS = st.integers(1, 4).flatmap(
+    lambda d: st.lists(st.tuples(*[st.integers(0, 6)] * d), min_size=1, max_size=25)
+)
+
+
+def cloud(points: list[tuple[int, ...]]) -> pareto.Costs:
+    return np.array(points, np.float64).reshape(len(points), -1)
+
+
+@given(CLOUDS)
+def test_the_front_is_what_nothing_beats(points: list[tuple[int, ...]]) -> None:
+    matrix = cloud(points)
+    front = {points[i] for i in pareto.front(matrix).tolist()}
+    beaten = {
+        p for p in points if any(all(np.less_equal(o, p)) and o != p for o in points)
+    }  # fmt: skip
+    assert front == set(points) - beaten
+    assert len(pareto.front(matrix)) == len(front)
+
+
+@given(CLOUDS)
+def test_hypervolume_counts_the_unit_cells_that_are_dominated(
+    points: list[tuple[int, ...]],
+) -> None:
+    limit = 7
+    cells = itertools.product(range(limit), repeat=len(points[0]))
+    counted = sum(any(all(np.less_equal(p, cell)) for p in points) for cell in cells)
+    reference = np.full(len(points[0]), limit)
+    assert pareto.hypervolume(cloud(points), reference) == pytest.approx(counted)
+
+
+@given(CLOUDS)
+def test_more_points_never_have_less_hypervolume(points: list[tuple[int, ...]]) -> None:
+    steps = pareto.front_over_time(cloud(points), np.full(len(points[0]), 7.0))
+    volumes = [volume for _, volume in steps]
+    assert volumes == sorted(volumes)
+    assert steps[-1][0] == len(points)
+
+
+def test_points_beyond_the_reference_do_not_count() -> None:
+    assert pareto.hypervolume(np.array([[1.0, 9.0]]), [5.0, 5.0]) == 0.0
+
+
+def test_the_knee_is_nearest_to_the_best_of_everything() -> None:
+    points = np.array([[0.0, 100.0], [1.0, 10.0], [10.0, 0.0]])
+    assert pareto.knee(points) == 1
+    assert pareto.knee(points * [1000.0, 0.001]) == 1
+    assert pareto.knee(np.array([[3.0, 4.0]])) == 0
+
+
+def test_importance_is_the_share_of_the_spread_that_an_axis_explains() -> None:
+    """y = a^2 b: all spread is between the two, two thirds of the exponents but four of five
+    parts of the variance of the logarithm are a's; c does nothing."""
+    points = list(itertools.product((1, 2), (1, 2), (1, 2)))
+    results = [float(a * a * b) for a, b, _ in points]
+    axes = {name: [p[i] for p in points] for i, name in enumerate("abc")}
+    found = {entry.axis: entry for entry in importance(results, axes)}
+    assert next(iter(found)) == "a"
+    assert found["a"].factor == pytest.approx(4.0)
+    assert found["b"].factor == pytest.approx(2.0)
+    assert found["c"].factor == pytest.approx(1.0)
+    assert found["c"].share == 0.0
+    assert found["a"].share > found["b"].share > 0
+    assert (found["a"].best, found["b"].best) == (1, 1)
+    most = importance(results, axes, larger_is_better=True)
+    assert most[0].best == 2
+
+
+def test_importance_on_a_large_grid_is_the_exact_share() -> None:
+    points = list(itertools.product(range(10), range(10), range(10)))
+    results = [2.0 ** (2 * a + b) for a, b, _ in points]
+    axes = {name: [p[i] for p in points] for i, name in enumerate("abc")}
+    found = {entry.axis: entry for entry in importance(results, axes)}
+    assert found["a"].share == pytest.approx(0.8, abs=0.005)
+    assert found["b"].share == pytest.approx(0.2, abs=0.005)
