@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPen
 
 from cosim.units import format_bandwidth, format_bytes, format_power
-from gui.painting.batch import polygon
+from gui.painting.batch import draw_rects, polygon
 from gui.painting.lane_picture import Window
-from gui.painting.palette import Palette, with_alpha
+from gui.painting.palette import Palette, mixed, with_alpha
 from gui.painting.text import RIGHT, write
-from gui.views.counter_store import CounterStore, Envelope
+from gui.views.counter_store import Counter, Envelope
 
 
+@lru_cache(maxsize=4096)
 def counter_text(unit: str, value: float) -> str:
     """A counter's value with its unit."""
     if not value:
@@ -28,14 +31,14 @@ def counter_text(unit: str, value: float) -> str:
 
 
 def draw_counter(
-    painter: QPainter, counter: CounterStore, rect: QRectF, window: Window, colour: QColor,
+    painter: QPainter, counter: Counter, rect: QRectF, window: Window, colour: QColor,
     colours: Palette, ceiling: float | None = None, numbers: bool = True,
 ) -> None:  # fmt: skip
     """Draw a counter into `rect`, 0 at the bottom and `ceiling` (its own by default) at the top."""
     top = ceiling or counter.ceiling or 1.0
     envelope = counter.window(window.start_ps, window.end_ps, max(1, int(window.width)))
     room = rect.adjusted(0, 4, 0, -1)
-    _area(painter, envelope, room, window, colour, top, counter.end_ps)
+    _area(painter, envelope, room, window, colour, colours.background, top, counter.end_ps)
     if counter.limit is not None and counter.limit <= top:
         y = room.bottom() - counter.limit / top * room.height()
         painter.setPen(QPen(colours.bad, 1, Qt.PenStyle.DashLine))
@@ -48,7 +51,7 @@ def draw_counter(
 
 
 def _area(
-    painter: QPainter, envelope: Envelope, room: QRectF, window: Window, colour: QColor,
+    painter: QPainter, envelope: Envelope, room: QRectF, window: Window, colour: QColor, background: QColor,
     top: float, end_ps: int,
 ) -> None:  # fmt: skip
     if not len(envelope.times):
@@ -59,19 +62,23 @@ def _area(
     scale = room.height() / top
     high = room.bottom() - envelope.high * scale
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(with_alpha(colour, 0.30))
-    painter.drawPolygon(_outline(edges, high, room.bottom()))
+    # solid rectangles: filling one polygon of thousands of edges takes a hundred times as long,
+    # and blending thousands of columns ten times
+    painter.setBrush(mixed(colour, background, 0.30))
+    draw_rects(painter, _columns(edges, high, room.bottom()))
     if envelope.merged:
         # the band between smallest and largest value is where the counter was
         low = room.bottom() - envelope.low * scale
-        painter.setBrush(with_alpha(colour, 0.45))
-        painter.drawPolygon(_outline(edges, low, room.bottom()))
+        painter.setBrush(mixed(colour, background, 0.58))
+        draw_rects(painter, _columns(edges, low, room.bottom()))
     painter.setPen(QPen(colour, 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawPolyline(polygon(np.repeat(edges, 2)[1:-1], np.repeat(high, 2)))
 
 
-def _outline(edges: np.ndarray, level: np.ndarray, base: float) -> object:
-    x = np.concatenate([edges[:1], np.repeat(edges, 2)[1:-1], edges[-1:]])
-    y = np.concatenate([[base], np.repeat(level, 2), [base]])
-    return polygon(x, y)
+def _columns(edges: np.ndarray, level: np.ndarray, base: float) -> np.ndarray:
+    """A rectangle from each level down to the base."""
+    boxes = np.empty((len(level), 4))
+    boxes[:, 0], boxes[:, 2] = edges[:-1], np.diff(edges)
+    boxes[:, 1], boxes[:, 3] = level, base - level
+    return boxes[(boxes[:, 2] > 0) & (boxes[:, 3] > 0)]

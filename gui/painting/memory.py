@@ -44,7 +44,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     y += 22
     scene.plot = QRectF(window.left, y, window.width, rect.bottom() - 8 - y)
     if facts is None:
-        text = "memory over time is being prepared" if run.walkable else "no account of memory"
+        text = "memory over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
     buffers = [c for name, c in run.counters.items() if name.startswith("buffer ")] if run.has(

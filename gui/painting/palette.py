@@ -156,6 +156,12 @@ def _lifted(value: str, factor: float) -> QColor:
 
 def on(colour: QColor) -> QColor:
     """Black or white, whichever reads better on a colour (WCAG relative luminance)."""
+    return _on(colour.rgb())
+
+
+@cache
+def _on(rgb: int) -> QColor:
+    colour = QColor.fromRgb(rgb)
 
     def linear(part: float) -> float:
         return part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4

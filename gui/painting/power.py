@@ -15,7 +15,7 @@ from gui.painting.overlays import draw_markers, draw_range
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, RIGHT, heading, width, write
-from gui.views.counter_store import CounterStore
+from gui.views.counter_store import Counter
 from gui.views.lanes import N_ACTIVITIES, WAITS
 from gui.views.run_data import Run
 from gui.views.view import View
@@ -42,7 +42,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
     y += 24
     scene.plot = QRectF(window.left, y, window.width, rect.bottom() - 8 - y)
     if not run.has("counters"):
-        text = "power over time is being prepared" if run.walkable else "too many intervals"
+        text = "power over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
     wanted = ("power", "temperature", "DRAM bandwidth")
@@ -73,7 +73,7 @@ def _note(run: Run) -> str:
 
 
 def _draw_one(
-    painter: QPainter, run: Run, counter: CounterStore, plot: QRectF, window: Window, scene: Scene,
+    painter: QPainter, run: Run, counter: Counter, plot: QRectF, window: Window, scene: Scene,
     colours: Palette,
 ) -> None:  # fmt: skip
     ceiling = counter.ceiling * 1.08

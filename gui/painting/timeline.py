@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QLineF, QRectF, Qt
@@ -30,6 +32,7 @@ from gui.painting.tracks import (
     tracks,
 )
 from gui.views.lanes import CATEGORIES, N_ACTIVITIES, explain
+from gui.views.layers import LayerSpan
 from gui.views.run_data import Run
 from gui.views.view import View
 
@@ -255,12 +258,17 @@ def draw_layers(
         if box.width() > 22:
             room = box.adjusted(3, 0, -3, 0)
             write(painter, room, span.name, on(colour), pixels=10, align=CENTRE)
-        tip = (
-            f"Layer {span.name}\nits work: {format_time(span.start_ps)} to "
-            f"{format_time(span.end_ps)} ({format_time(span.end_ps - span.start_ps)})"
-        )
-        scene.add(box, "layer", span.name, tip)
+        scene.add(box, "layer", span.name, layer_tip(span))
     painter.restore()
+
+
+@lru_cache(maxsize=4096)
+def layer_tip(span: LayerSpan) -> str:
+    """What to say about a layer."""
+    return (
+        f"Layer {span.name}\nits work: {format_time(span.start_ps)} to "
+        f"{format_time(span.end_ps)} ({format_time(span.end_ps - span.start_ps)})"
+    )
 
 
 def _draw_legend(

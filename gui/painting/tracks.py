@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gui.views.counter_store import CounterStore
+from gui.views.counter_store import Counter
 from gui.views.interval_store import LaneStore
 from gui.views.lanes import GROUPS
 from gui.views.run_data import Run
@@ -31,7 +31,7 @@ class Track:
     y: float
     height: float
     lane: LaneStore | None = None
-    counter: CounterStore | None = None
+    counter: Counter | None = None
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,29 @@ class Envelope:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     merged: bool
+
+
+class Counter(Protocol):
+    """A counter as pictures need it."""
+
+    name: str
+    unit: str
+    end_ps: int
+    limit: float | None
+    peak: float
+
+    @property
+    def ceiling(self) -> float: ...
+    def at(self, time_ps: int) -> float: ...
+    def average(self, start_ps: int, end_ps: int) -> float: ...
+    def window(self, start_ps: int, end_ps: int, pixels: int) -> Envelope: ...
+
+
+def ceiling_of(peak: float, limit: float | None) -> float:
+    """Top of a drawing: the largest value, or the limit where it is in sight of it."""
+    if limit is not None and limit <= 4 * peak:
+        return max(peak, limit)
+    return peak or limit or 1.0
 
 
 class CounterStore:
@@ -67,10 +91,8 @@ class CounterStore:
 
     @property
     def ceiling(self) -> float:
-        """Top of a drawing: the largest value, or the limit where it is in sight of it."""
-        if self.limit is not None and self.limit <= 4 * self.peak:
-            return max(self.peak, self.limit)
-        return self.peak or self.limit or 1.0
+        """Top of a drawing."""
+        return ceiling_of(self.peak, self.limit)
 
     def at(self, time_ps: int) -> float:
         """The value at an instant, just after a change if there is one."""
@@ -108,7 +130,7 @@ class CounterStore:
         begin, finish = first // step, -(-stop // step)
         times = self.times[begin * step : finish * step : step]
         low, high = low[begin:finish], high[begin:finish]
-        if len(times) > 4 * pixels:
+        if len(times) > 2 * pixels:
             times, low, high = _thinned(times, low, high, start_ps, end_ps, pixels)
         return Envelope(times, low, high, level > 0 or len(times) < finish - begin)
 

@@ -83,6 +83,7 @@ class DesignTable:
         joined = ["\t".join(row) for row in zip(*texts.values(), strict=True)] if texts else []
         # one long text to search: a regular expression runs over it once, not once a row
         self._all = "\n".join(joined)
+        self._lower = self._all.lower()
         lengths = np.fromiter((len(text) + 1 for text in joined), np.int64, len(joined))
         self._ends = np.cumsum(lengths)
         self._codes = {
@@ -117,10 +118,14 @@ class DesignTable:
         if not pattern:
             return np.arange(len(self), dtype=np.int64)
         try:
-            found = re.compile(pattern, re.IGNORECASE)
+            # searching lower case in lower case is several times faster than ignoring case
+            plain = "\\" not in pattern
+            found = re.compile(pattern.lower()) if plain else re.compile(pattern, re.IGNORECASE)
         except re.error as error:
             raise CosimError(f"not a regular expression: {error}", where=pattern) from error
-        places = np.fromiter((m.start() for m in found.finditer(self._all)), np.int64)
+        places = np.fromiter(
+            (m.start() for m in found.finditer(self._lower if plain else self._all)), np.int64
+        )
         rows = np.unique(np.searchsorted(self._ends, places, side="right"))
         return rows[rows < len(self)].astype(np.int64)
 

@@ -12,7 +12,7 @@ from cosim.analysis.breakdown import LABELS
 from cosim.errors import CosimError
 from cosim.timeline.causes import Cause
 from gui.views.comparison import compare_runs
-from gui.views.counter_store import CounterStore
+from gui.views.counter_store import Counter, CounterStore
 from gui.views.design_table import DesignTable
 from gui.views.machine_state import machine_state
 from gui.views.run_data import Run
@@ -86,10 +86,15 @@ def _breakdown(view: View, run: Run) -> Table:
 
 
 def _counter_rows(
-    counters: Sequence[CounterStore], view: View, end_ps: int
+    counters: Sequence[Counter], view: View, end_ps: int
 ) -> Iterator[Sequence[object]]:
     start, end = view.window(end_ps)
     for counter in counters:
+        if not isinstance(counter, CounterStore):
+            part = counter.window(start, end, 4000)
+            rows = zip(part.times.tolist(), part.high.tolist(), strict=True)
+            yield from ((counter.name, counter.unit, time, value) for time, value in rows)
+            continue
         first = max(0, int(np.searchsorted(counter.times, start, side="right")) - 1)
         stop = int(np.searchsorted(counter.times, end, side="left"))
         for time, value in zip(

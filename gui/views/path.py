@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.analysis.critical_path import critical_path
+from cosim.analysis.distinct_rows import distinct_rows
+from cosim.analysis.path import path_of as compact_path
 from cosim.mapping.program import Program
-from cosim.timeline.rows import Rows
+from cosim.timeline.timeline import Timeline
+
+MOST_ROWS = 5_000_000
+"""A path of more rows is not drawn: it is left empty."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ class CriticalPath:
         return int(self.numbers[place]) if place < len(self) else -1
 
 
-def path_of(program: Program, rows: Rows) -> CriticalPath:
+def path_of(program: Program, timeline: Timeline) -> CriticalPath:
     """The critical path of a whole timeline."""
-    chosen = critical_path(program, rows)
-    return CriticalPath(rows.number[chosen], rows.end[chosen], rows.component[chosen])
+    compact = compact_path(distinct_rows(program, timeline))
+    if len(compact) > MOST_ROWS:
+        return CriticalPath(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int16)))
+    rows = compact.expanded()
+    return CriticalPath(rows.number, rows.end, rows.component)

@@ -27,17 +27,16 @@ from cosim.machine.program_file import program_from_data
 from cosim.mapping.program import Program
 from cosim.timeline.rows import Rows
 from cosim.timeline.run_folder import RunFolder, load_run
-from gui.views.counter_store import CounterStore
+from cosim.timeline.timeline import Timeline
+from gui.views.counter_store import Counter, CounterStore
 from gui.views.design_values import design_from_values
 from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
 from gui.views.large_run import MANY_ROWS, binned_counters, path_on_disk, release
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
+from gui.views.repeated_counter import RepeatedCounter
 from gui.views.tensor_map import TensorMap, tensor_map
-
-MOST_ROWS = 30_000_000
-"""Runs with more rows, compressed ones, have no counters and no critical path over all of it."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being prepared and how much of the whole is done, 0 to 1."""
@@ -100,7 +99,7 @@ class Run:
 
     @cached_property
     def analysis(self) -> Analysis:
-        return analyse(self.program, self.design, self.timeline.rows(), self.makespan_ps)
+        return analyse(self.program, self.design, self.timeline, self.makespan_ps)
 
     # What panels draw
 
@@ -110,18 +109,13 @@ class Run:
         with self._lock:
             return layer_spans(self.outline, self.timeline)
 
-    @property
-    def walkable(self) -> bool:
-        """Whether there are few enough rows to look at each of them."""
-        return len(self.timeline) <= MOST_ROWS
-
     @cached_property
     def critical(self) -> CriticalPath:
         """The critical path."""
         with self._lock:
             if self.is_large:
                 return path_on_disk(self.program, self.timeline)
-            return path_of(self.program, self.timeline.rows())
+            return path_of(self.program, self.timeline)
 
     def matching(self, pattern: str, layer: str = "") -> NDArray[np.bool_]:
         """Templates whose "layer activity" a regular expression is found in, one more at the end.
@@ -140,7 +134,7 @@ class Run:
         return np.array([*found, bool(wanted.search("external")) and not layer])
 
     @cached_property
-    def counters(self) -> dict[str, CounterStore]:
+    def counters(self) -> dict[str, Counter]:
         """DRAM bandwidth, power and every buffer's occupancy, by name."""
         with self._lock:
             return self._counters()
@@ -150,12 +144,12 @@ class Run:
         """Whether there are too many stored rows to have columns of all of them in memory."""
         return len(self.timeline.stored["end"]) > MANY_ROWS and not self.timeline.blocks
 
-    def _counters(self) -> dict[str, CounterStore]:
+    def _counters(self) -> dict[str, Counter]:
         design = self.design
         dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
         if self.is_large:
             limits = {"DRAM bandwidth": dram, "power": design.power.budget_mw}
-            return binned_counters(self.program, self.timeline, self.makespan_ps, limits)
+            return dict(binned_counters(self.program, self.timeline, self.makespan_ps, limits))
         analysis = self.analysis
         sizes = {buffer.name: float(buffer.size_bytes) for buffer in design.buffers}
         found = [
@@ -165,8 +159,8 @@ class Run:
         ]
         names = ("DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers))
         return {
-            name: CounterStore(name, c.unit, c.times, c.values, self.makespan_ps, limit)
-            for name, (c, limit) in zip(names, found, strict=True)
+            name: counter_of(name, steps, self.makespan_ps, limit)
+            for name, (steps, limit) in zip(names, found, strict=True)
         }
 
     @cached_property
@@ -199,11 +193,9 @@ class Run:
         return self.timeline.template_totals()[0]
 
     @property
-    def few_rows(self) -> Rows:
-        """Rows among which each layer's first interval is: all, or one period of what repeats."""
-        if self.is_large:
-            return self._first_of_layers()
-        return self.timeline.rows() if self.walkable else self.timeline.distinct()[0]
+    def few_rows(self) -> Rows | Timeline:
+        """Rows among which each layer's first interval is."""
+        return self._first_of_layers() if self.is_large else self.timeline
 
     def _first_of_layers(self) -> Rows:
         """A row for each layer, that of its earliest work."""
@@ -228,8 +220,6 @@ class Run:
             ("counters", lambda: self.counters),
             ("memory", lambda: (self.memory, self.tensors)),
         ]
-        if not self.walkable:
-            steps = [step for step in steps if step[0] not in ("critical path", "counters")]
         for position, (what, make) in enumerate(steps):
             if stop is not None and stop.is_set():
                 return
@@ -247,6 +237,13 @@ class Run:
         """Share of a window in which a lane does something."""
         totals = self.intervals.lanes[lane].totals(start_ps, end_ps)
         return float(totals.sum_ps[:N_ACTIVITIES].sum()) / max(1, end_ps - start_ps)
+
+
+def counter_of(name: str, steps: Any, end_ps: int, limit: float | None) -> Counter:
+    """A counter of the analysis, plain or of a run that repeats."""
+    if hasattr(steps, "times"):
+        return CounterStore(name, steps.unit, steps.times, steps.values, end_ps, limit)
+    return RepeatedCounter(name, steps, end_ps, limit)
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
