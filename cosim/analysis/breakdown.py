@@ -75,6 +75,7 @@ _BY_CAUSE = {
 """Label of a transfer by what its successor on the path waited for; others go by direction."""
 
 
+_NOTHING = int(Cause.START)
 _OF_CAUSE = np.full(len(Cause), -1, np.int64)
 for _cause, _name in _BY_CAUSE.items():
     _OF_CAUSE[_cause] = _LABEL[_name]
@@ -141,37 +142,34 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
     second, share = _second_label(run, design, path, label, time)
     layer = run.tasks.layer[path.rows.template]
     by_layer = np.zeros((len(program.layers) + 1, len(LABELS)), np.int64)
-    np.add.at(by_layer, (layer, label), (time - share) * path.count)
-    np.add.at(by_layer, (layer, second), share * path.count)
+    flat, first = by_layer.reshape(-1), layer % len(by_layer) * len(LABELS)
+    np.add.at(flat, first + label, (time - share) * path.count)
+    np.add.at(flat, first + second, share * path.count)
     return Breakdown(path, label, by_layer, _waited_for_power(program, path, time))
 
 
 def _labels(tasks: TaskTable, path: Path) -> Integers:
-    by_kind = np.full(len(tasks.kind_names), _LABEL["host"], np.int64)
-    for rank, kind in enumerate(tasks.kind_names):
-        by_kind[rank] = _OF_KIND.get(kind, _LABEL["host"])
-    label: Integers = by_kind[np.minimum(path.rows.component, len(by_kind) - 1)]
-    return np.where(label < 0, _transfer_labels(tasks, path), label)
+    of_component = np.array([_OF_KIND.get(k, _LABEL["host"]) for k in tasks.kind_names], np.int64)
+    label: Integers = of_component[np.minimum(path.rows.component, len(of_component) - 1)]
+    moves = np.flatnonzero(label < 0)
+    if len(moves):
+        label[moves] = _transfer_labels(tasks, path, moves)
+    return label
 
 
-def _transfer_labels(tasks: TaskTable, path: Path) -> Integers:
-    """For every row of the path the label it has if it is a transfer."""
-    count = len(path.position)
-    if not count:
-        return np.empty(0, np.int64)
-    writes = tasks.written_bytes[path.rows.template] > 0
+def _transfer_labels(tasks: TaskTable, path: Path, moves: Integers) -> Integers:
+    """Labels of the rows at positions `moves` of the path, which are transfers."""
+    last = len(path.position) - 1
+    # what each row's successor waited for; the last row has none
+    waited = np.append(path.rows.cause[1:], _NOTHING)
+    decides = np.flatnonzero(waited != Cause.SEQUENCE)
+    # a row whose successor followed in sequence inherits: look for the next that does not
+    owner = decides[np.searchsorted(decides, moves)]
+    writes = tasks.written_bytes[path.rows.template[owner]] > 0
     by_direction = np.where(writes, _LABEL["output space"], _LABEL["input"])
-
-    waited = path.rows.cause[1:]
-    label = _OF_CAUSE[waited]
-    label = np.where(label >= 0, label, by_direction[:-1])
-    label = np.append(label, _LABEL["output"] if writes[-1] else _LABEL["input"])
-    inherits = np.append(waited == Cause.SEQUENCE, False)
-    # the next row that does not inherit: a backward fill
-    owner = np.where(inherits, count, np.arange(count))
-    owner = np.minimum.accumulate(owner[::-1])[::-1]
-    filled: Integers = label[owner]
-    return filled
+    label = _OF_CAUSE[waited[owner]]
+    label = np.where(label >= 0, label, by_direction)
+    return np.where((owner == last) & writes, _LABEL["output"], label)
 
 
 def _second_label(

@@ -30,52 +30,97 @@ class ComponentTime:
 def component_times(program: Program, source: Source, makespan_ps: int) -> list[ComponentTime]:
     """Busy and idle time, by cause, of every component in rank order."""
     run = distinct_rows(program, source)
-    rows = run.rows
-    order = np.argsort(rows.component, kind="stable")
-    borders = np.searchsorted(rows.component[order], np.arange(len(program.components) + 1))
-    # rows of a component that the end of the run cuts off count up to there
-    start, end = np.minimum(rows.start, makespan_ps), np.minimum(rows.end, makespan_ps)
-    labels = [cause.label for cause in Cause]
-    result = []
-    for rank, component in enumerate(program.components):
-        mine = order[borders[rank] : borders[rank + 1]]
-        count, starts, ends = run.count[mine], start[mine], end[mine]
-        waited, last = _waits(run, mine, starts, ends)
-        idle = {labels[cause]: time for cause, time in enumerate(waited.tolist()) if time}
-        if last < makespan_ps:
-            idle["finished"] = makespan_ps - last
-        busy = int(((ends - starts) * count).sum())
-        result.append(ComponentTime(component.name, component.kind, int(count.sum()), busy, idle))
-    return result
+    size = len(program.components)
+    order = np.argsort(run.rows.component, kind="stable")
+    component = run.rows.component[order].astype(np.int64)
+    order = order[: np.searchsorted(component, size)]  # others are attached from outside
+    component, count = component[: len(order)], run.count[order]
+    # rows that the end of the run cuts off count up to there
+    start, end = (np.minimum(t[order], makespan_ps) for t in (run.rows.start, run.rows.end))
+
+    intervals, busy = np.zeros((2, size), np.int64)
+    np.add.at(intervals, component, count)
+    np.add.at(busy, component, (end - start) * count)
+    waited, last = _waits(run, size, component, order, start, end)
+    return [
+        ComponentTime(
+            part.name,
+            part.kind,
+            number,
+            working,
+            {
+                name: time
+                for name, time in (
+                    *zip(_LABELS, waits, strict=True),
+                    ("finished", makespan_ps - ended),
+                )
+                if time
+            },
+        )
+        for part, number, working, waits, ended in zip(
+            program.components,
+            intervals.tolist(),
+            busy.tolist(),
+            waited.tolist(),
+            last.tolist(),
+            strict=True,
+        )
+    ]
+
+
+_LABELS = [cause.label for cause in Cause]
 
 
 def _waits(
-    run: DistinctRows, mine: Integers, start: Integers, end: Integers
-) -> tuple[Integers, int]:
-    """Time for which a component waited, by cause, and the end of its last interval.
+    run: DistinctRows,
+    size: int,
+    component: Integers,
+    order: Integers,
+    start: Integers,
+    end: Integers,
+) -> tuple[Integers, Integers]:
+    """Time for which components waited, by cause, and the ends of their last intervals.
 
     Parameters
     ----------
-    mine : int64 array, shape (n,)
-        Its distinct rows.
+    size : int
+        Number of components.
+    component, order, start, end : int64 array, shape (n,)
+        Component and position of every row, sorted by both, and its first time.
+
+    Returns
+    -------
+    waited : int64 array, shape (size, n_causes)
+    last : int64 array, shape (size,)
     """
-    waited = np.zeros(len(Cause), np.int64)
-    if not len(mine):
-        return waited, 0
-    table, cause = run.table, run.rows.cause[mine]
-    first, stop = np.searchsorted(mine, table.first), np.searchsorted(mine, table.stop)
+    waited = np.zeros((size, len(_LABELS)), np.int64)
+    if not len(order):
+        return waited, np.zeros(size, np.int64)
+    table, cause = run.table, run.rows.cause[order]
+    # which repetitions (columns) each component (line) takes part in, from which row to which
+    places, lines = component * len(run) + order, np.arange(size)[:, None] * len(run)
+    first, stop = (np.searchsorted(places, lines + edge) for edge in (table.first, table.stop))
     takes_part = stop > first
+    cut = np.zeros((size, len(table.items) + 1), np.int64)
+    np.cumsum(table.cut_ps * takes_part, axis=1, out=cut[:, 1:])
+    before = cut[component, np.searchsorted(table.stop, order, side="right")]
+
     # a row that follows a repetition waits from the end of its last time
-    cut = np.concatenate([np.zeros(1, np.int64), np.cumsum(table.cut_ps * takes_part)])
-    before = cut[np.searchsorted(table.stop, mine, side="right")]
-    previous = np.concatenate([np.zeros(1, np.int64), end[:-1] + before[1:] - before[:-1]])
-    once = run.count[mine]
-    np.floor_divide.at(once, first[takes_part], table.repeats[takes_part] + 1)
-    np.add.at(waited, cause, (start - previous) * once)
+    previous = np.append(0, end[:-1] + before[1:] - before[:-1])
+    previous[np.append(True, component[1:] != component[:-1])] = 0
+    once = run.count[order]
+    line, item = np.nonzero(takes_part)
+    first, final = first[line, item], stop[line, item] - 1
+    np.floor_divide.at(once, first, table.repeats[item] + 1)
+    # one flat index is several times faster than two
+    kind = component * len(_LABELS) + cause
+    np.add.at(waited.reshape(-1), kind, (start - previous) * once)
+
     # the first row of a period waits, all other times, from the end of the period's last
-    which = np.flatnonzero(takes_part)
-    first, last = first[which], stop[which] - 1
-    ended = end[last] + cut[which] - before[last]
-    between = start[first] + table.shift_ps[which] - ended
-    np.add.at(waited, cause[first], between * table.repeats[which] * table.outer[which])
-    return waited, int(end[-1] + cut[-1] - before[-1])
+    ended = end[final] + cut[line, item] - before[final]
+    wait = start[first] + table.shift_ps[item] - ended
+    np.add.at(waited, (line, cause[first]), wait * table.repeats[item] * table.outer[item])
+
+    at_end = np.searchsorted(component, np.arange(size), side="right") - 1
+    last = end[at_end] + cut[:, -1] - before[at_end]
+    return waited, np.where(component[at_end] == np.arange(size), last, 0)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.machine.flatten import to_stream
@@ -133,35 +132,28 @@ class DistinctRows:
 
     @cached_property
     def part(self) -> Integers:
-        """Which MARK of its task every row is, shape (n_rows,): 0 for the first."""
+        """Which MARK of its task every row is, shape (n_rows,): 0 for the first.
+
+        A component finishes a task before it begins the next, and a period that repeats ends where
+        it began. So among its rows of tasks with `m` MARKs each, every `m`-th is a first one.
+        """
         result = np.zeros(len(self), np.int64)
-        marks = self.tasks.marks
         if self.tasks.parts == 1:
             return result
-        several = np.flatnonzero(marks[self.rows.template] > 1)
-        several = several[np.argsort(self.rows.component[several], kind="stable")]
-        component, task = self.rows.component[several], self.rows.task[several].copy()
-        if self.repetitions:
-            self._close_ranks(several, component, task)
-        begins = np.ones(len(several), bool)
-        begins[1:] = (component[1:] != component[:-1]) | (task[1:] != task[:-1])
-        place = np.arange(len(several))
-        result[several] = place - np.maximum.accumulate(np.where(begins, place, 0))
+        marks = self.tasks.marks[self.rows.template]
+        several = np.flatnonzero(marks > 1)
+        component, marks = self.rows.component[several], marks[several]
+        for rank in np.flatnonzero(np.bincount(component)).tolist():
+            mine = np.flatnonzero(component == rank)
+            of_task = marks[mine]
+            place = np.arange(len(mine))
+            changes = np.flatnonzero(of_task[1:] != of_task[:-1]) + 1
+            if len(changes):
+                begin = np.zeros(len(mine), np.int64)
+                begin[changes] = changes
+                place -= np.maximum.accumulate(begin)
+            result[several[mine]] = place % of_task
         return result
-
-    def _close_ranks(
-        self, positions: Integers, component: NDArray[np.int16], task: Integers
-    ) -> None:
-        """Take the tasks of repetitions that lie before out of task numbers, in place.
-
-        Then rows of one task have one number, and neighbours of different tasks differ.
-        """
-        shifts = np.array(
-            [[n * item.repeats for n in item.task_shift] for item in self.table.items], np.int64
-        )
-        for rank in np.unique(component).tolist():
-            mine = component == rank
-            task[mine] -= self.table.before(shifts[:, rank], positions[mine])
 
     @cached_property
     def end_ps(self) -> int:

@@ -45,12 +45,10 @@ def energy(
     tasks: TaskTable | None = None,
 ) -> Energy:
     """Energy of `counts` tasks of each template and of the time they took together."""
-    infos = (tasks or TaskTable(program)).infos
-    spent: dict[tuple[str, str], float] = {}
-    for count, info in zip(counts.tolist(), infos, strict=False):
-        for component, role, picojoules in info.energy:
-            key = (component, role or "operations")
-            spent[key] = spent.get(key, 0.0) + picojoules * count
+    entries = (tasks or TaskTable(program)).energy_entries
+    each = entries.picojoules * counts[entries.template]
+    totals = np.bincount(entries.thing, each, len(entries.things)).tolist()
+    spent = dict(zip(entries.things, totals, strict=True))
     for component, purpose, milliwatts in static_shares(program, design):
         # 1 mW for 1 ps is 1e-3 pJ
         key = (component, purpose)

@@ -267,18 +267,28 @@ class _Writer:
         loops: list[_Written] = []
         self._write(pieces, loops)
         run, size = self._run, len(self._positions)
-        position = np.array(self._positions[::-1], np.int64)
+        self._positions.reverse()
+        position = np.fromiter(self._positions, np.int64, size)
         rows = run.rows.select(position)
-        for first, stop, item, times in self._moved:
-            part = slice(size - stop, size - first)
-            rows.start[part] += times * item.shift_ps
-            rows.end[part] += times * item.shift_ps
-            rows.number[part] += times * item.shift_rows
-            shift = np.array(item.task_shift, np.int64)
-            rows.task[part] += times * shift[rows.component[part]]
+        if self._moved:
+            self._move(rows, size)
         back = run.back[position]
         rows.cause_row[:] = np.where(back > 0, rows.number - back, -1)
         return Path(rows, position, tuple(loop.repetition(size) for loop in reversed(loops)))
+
+    def _move(self, rows: Rows, size: int) -> None:
+        """Move rows from their first time to the one that lies on the path."""
+        firsts, stops, items, times = zip(*self._moved, strict=True)
+        amounts = np.array([(i.shift_ps, i.shift_rows, *i.task_shift) for i in items], np.int64)
+        amounts *= np.array(times, np.int64)[:, None]
+        changes = np.zeros((size + 1, amounts.shape[1]), np.int64)
+        np.add.at(changes, size - np.array(stops), amounts)
+        np.subtract.at(changes, size - np.array(firsts), amounts)
+        moved = np.cumsum(changes[:-1], axis=0)
+        rows.start[:] += moved[:, 0]
+        rows.end[:] += moved[:, 0]
+        rows.number[:] += moved[:, 1]
+        rows.task[:] += moved[np.arange(size), 2 + rows.component.astype(np.int64)]
 
     def _write(self, pieces: list[_Piece], loops: list[_Written]) -> None:
         for piece in pieces:

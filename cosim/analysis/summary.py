@@ -151,15 +151,15 @@ def _average_power(analysis: Analysis) -> float:
 
 
 def _traffic(analysis: Analysis) -> dict[str, Any]:
-    read: dict[str, int] = {}
-    written: dict[str, int] = {}
     counts, tasks = analysis.task_counts, analysis.tasks
-    for totals, size in ((read, tasks.read_bytes), (written, tasks.written_bytes)):
-        moved = counts * size[:-1]
-        which = np.flatnonzero(moved)
-        for template, amount in zip(which.tolist(), moved[which].tolist(), strict=True):
-            role = tasks.infos[template].role
-            totals[role] = totals.get(role, 0) + amount
+    roles, role = tasks.roles
+
+    def by_role(size: Integers) -> dict[str, int]:
+        totals = np.zeros(len(roles), np.int64)
+        np.add.at(totals, role[:-1], counts * size[:-1])
+        return {name: amount for name, amount in zip(roles, totals.tolist(), strict=True) if amount}
+
+    read, written = by_role(tasks.read_bytes), by_role(tasks.written_bytes)
     total = sum(read.values()) + sum(written.values())
     makespan = analysis.makespan_ps
     return {

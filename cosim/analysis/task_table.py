@@ -9,7 +9,11 @@ MARK: a DMA descriptor has part 0, the DRAM's service, and part 1, the rest of t
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
+from math import prod
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +24,24 @@ from cosim.timeline.rows import Rows
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
+_NUMBERS_OF = attrgetter(
+    "op", "macs", "busy_cycles", "fill_cycles", "dram_read_bytes", "dram_write_bytes"
+)
 _EXTERNAL = TaskInfo(-1, "external")
 _ACQUIRE, _HOLD, _RELEASE, _MARK = (int(kind) for kind in StepKind)
+
+
+class EnergyEntries(NamedTuple):
+    """Energy of one task, by template and by what it is spent on.
+
+    `things` are pairs of a component and a tensor role; `template`, `thing` (index into `things`)
+    and `picojoules` have shape (n_entries,).
+    """
+
+    things: list[tuple[str, str]]
+    template: Integers
+    thing: Integers
+    picojoules: Numbers
 
 
 class TaskTable:
@@ -37,13 +57,8 @@ class TaskTable:
 
     @cached_property
     def _columns(self) -> tuple[Integers, ...]:
-        table = np.array(
-            [
-                (i.op, i.macs, i.busy_cycles, i.fill_cycles, i.dram_read_bytes, i.dram_write_bytes)
-                for i in self.infos
-            ],
-            np.int64,
-        )
+        values = chain.from_iterable(map(_NUMBERS_OF, self.infos))
+        table = np.fromiter(values, np.int64, 6 * len(self.infos)).reshape(-1, 6)
         return tuple(np.ascontiguousarray(table.T))
 
     @property
@@ -76,42 +91,74 @@ class TaskTable:
         return np.where(computes, self._columns[2] + self._columns[3], 0)
 
     @cached_property
+    def energy_entries(self) -> EnergyEntries:
+        """What one task of each template spends on what."""
+        things: dict[tuple[str, str], int] = {}
+        # templates share what they spend: each such list is looked through once
+        known: dict[int, tuple[list[int], list[float]]] = {}
+        lengths: list[int] = []
+        thing: list[int] = []
+        picojoules: list[float] = []
+        for info in self.infos:
+            entry = known.get(id(info.energy))
+            if entry is None:
+                entry = known[id(info.energy)] = (
+                    [
+                        things.setdefault((c, r or "operations"), len(things))
+                        for c, r, _ in info.energy
+                    ],
+                    [spent for _, _, spent in info.energy],
+                )
+            lengths.append(len(entry[0]))
+            thing += entry[0]
+            picojoules += entry[1]
+        return EnergyEntries(
+            list(things),
+            np.repeat(np.arange(len(lengths)), lengths),
+            np.array(thing, np.int64),
+            np.array(picojoules, np.float64),
+        )
+
+    @cached_property
     def domain_energy_pj(self) -> Numbers:
         """Dynamic energy of one task; the host's share is outside the power domain."""
-        return np.array([sum([e[2] for e in i.energy if e[0] != "host"]) for i in self.infos])
+        entries = self.energy_entries
+        inside = np.array([component != "host" for component, _ in entries.things], np.float64)
+        spent = entries.picojoules * inside[entries.thing] if len(inside) else entries.picojoules
+        total: Numbers = np.bincount(entries.template, spent, len(self.infos)).astype(np.float64)
+        return total
+
+    @cached_property
+    def _facts(self) -> tuple[list[_StepFacts], Integers]:
+        """What there is to know of all different lists of steps, and the list of each template."""
+        known: dict[_StepFacts, int] = {}
+        seen: dict[int, int] = {}
+        which = []
+        for template in self.program.templates:
+            line = seen.get(id(template.steps))
+            if line is None:
+                facts = _step_facts(template.steps)
+                line = seen[id(template.steps)] = known.setdefault(facts, len(known))
+            which.append(line)
+        return list(known), np.array(which, np.int64)
 
     @cached_property
     def marks(self) -> Integers:
         """Number of MARKs of each template; 1 for rows of none."""
-        return np.array([*self._steps[0], 1], np.int64)
+        facts, which = self._facts
+        return np.append(np.array([fact[0] for fact in facts], np.int64)[which], 1)
 
     @cached_property
     def parts(self) -> int:
         """Largest number of MARKs of a template."""
-        return max(self._steps[0], default=1) or 1
-
-    @cached_property
-    def _steps(self) -> tuple[list[int], list[int]]:
-        """MARKs, and the clock of the first HOLD, of every template."""
-        # templates share their steps: looking each tuple through once is enough
-        known: dict[int, tuple[int, int]] = {}
-        marks, clocks = [], []
-        for template in self.program.templates:
-            steps = template.steps
-            found = known.get(id(steps))
-            if found is None:
-                kinds = [step[0] for step in steps]
-                clock = steps[kinds.index(_HOLD)][2] if _HOLD in kinds else 0
-                found = known[id(steps)] = (kinds.count(_MARK), clock)
-            marks.append(found[0])
-            clocks.append(found[1])
-        return marks, clocks
+        return max((fact[0] for fact in self._facts[0]), default=1) or 1
 
     @cached_property
     def _first_period(self) -> Integers:
         """Picoseconds of a cycle of each template's first HOLD."""
         periods = self.program.clock_periods_ps
-        return np.array([*(periods[clock] for clock in self._steps[1]), 1], np.int64)
+        facts, which = self._facts
+        return np.append(np.array([periods[fact[1]] for fact in facts], np.int64)[which], 1)
 
     @cached_property
     def busy_ps(self) -> Integers:
@@ -135,39 +182,75 @@ class TaskTable:
         return found
 
     @cached_property
+    def roles(self) -> tuple[list[str], Integers]:
+        """Tensor roles, and the role (index) of every template's tasks."""
+        known: dict[str, int] = {}
+        codes = [known.setdefault(info.role, len(known)) for info in self.infos]
+        return list(known), np.array(codes, np.int64)
+
+    @cached_property
+    def tails(self) -> tuple[Integers, Integers]:
+        """Picoseconds of each template's second HOLD (0 if none), and the lane of its first MARK.
+
+        The lane is -1 for rows of no template.
+        """
+        periods = self.program.clock_periods_ps
+        tails = [_tail(template.steps) for template in self.program.templates]
+        held = np.array([*(cycles * periods[clock] for cycles, clock, _ in tails), 0], np.int64)
+        return held, np.array([*(lane for _, _, lane in tails), -1], np.int64)
+
+    @cached_property
     def buffer_tokens(self) -> dict[int, tuple[Integers, Integers]]:
         """Tokens of every buffer pool taken before and given after each part of a task.
 
         By pool: two arrays of shape (n_templates + 1, n_parts).
         """
-        shape = (len(self.infos), self.parts)
-        pools = [i for i, pool in enumerate(self.program.pools) if pool.kind == "buffer"]
-        found: dict[int, tuple[Integers, Integers]] = {
-            pool: (np.zeros(shape, np.int64), np.zeros(shape, np.int64)) for pool in pools
-        }
-        known: dict[int, list[tuple[int, int, int, int]]] = {}
-        wanted = set(pools)
-        for number, template in enumerate(self.program.templates):
-            steps = template.steps
-            exchanges = known.get(id(steps))
-            if exchanges is None:
-                exchanges = known[id(steps)] = _exchanges(steps, wanted)
-            for pool, given, part, amount in exchanges:
-                found[pool][given][number, part] += amount
-        return found
+        facts, which = self._facts
+        places = {i: n for n, i in enumerate(self._buffers)}
+        # one line more, of zeros, for rows of no template
+        shape = (len(places), 2, len(facts) + 1, self.parts)
+        where, tokens = [], []
+        for line, (marks, _, exchanges) in enumerate(facts):
+            for pool, given, part, number in exchanges:
+                if pool in places:
+                    # what is taken after the last MARK counts for the last part
+                    place = (places[pool] * 2 + given) * shape[2] + line
+                    where.append(place * shape[3] + min(part, marks - 1))
+                    tokens.append(number)
+        flat = np.zeros(prod(shape), np.int64)
+        np.add.at(flat, np.array(where, np.int64), np.array(tokens, np.int64))
+        amounts = flat.reshape(shape)
+        lines = np.append(which, len(facts))
+        return {i: (amounts[n, 0, lines], amounts[n, 1, lines]) for i, n in places.items()}
+
+    @property
+    def _buffers(self) -> list[int]:
+        return [i for i, pool in enumerate(self.program.pools) if pool.kind == "buffer"]
 
 
-def _exchanges(steps: tuple[Step, ...], pools: set[int]) -> list[tuple[int, int, int, int]]:
-    """(pool, 0 if taken and 1 if given, part, tokens) of ACQUIREs and RELEASEs of some pools."""
-    found = []
-    marks = 0
+_StepFacts = tuple[int, int, tuple[tuple[int, int, int, int], ...]]
+"""MARKs; clock of the first HOLD; ACQUIREs and RELEASEs as (pool, 0 if taken and 1 if given, part,
+tokens)."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _step_facts(steps: tuple[Step, ...]) -> _StepFacts:
+    marks, clock, exchanges = 0, -1, []
     for kind, index, amount, _ in steps:
         if kind == _MARK:
             marks += 1
-        elif index in pools:
-            if kind == _ACQUIRE:
-                found.append((index, 0, marks, amount))
-            elif kind == _RELEASE:
-                found.append((index, 1, max(marks - 1, 0), amount))
-    # what is taken after the last MARK counts for the last part
-    return [(pool, given, min(part, max(marks, 1) - 1), n) for pool, given, part, n in found]
+        elif kind == _ACQUIRE:
+            exchanges.append((index, 0, marks, amount))
+        elif kind == _RELEASE:
+            exchanges.append((index, 1, max(marks - 1, 0), amount))
+        elif clock < 0:
+            clock = amount
+    return marks, max(clock, 0), tuple(exchanges)
+
+
+@lru_cache(maxsize=1 << 16)
+def _tail(steps: tuple[Step, ...]) -> tuple[int, int, int]:
+    """Cycles and clock of the second HOLD, and the lane of the first MARK."""
+    holds = [step for step in steps if step[0] == _HOLD]
+    lane = next((step[1] for step in steps if step[0] == _MARK), -1)
+    return (holds[1][1], holds[1][2], lane) if len(holds) > 1 else (0, 0, lane)

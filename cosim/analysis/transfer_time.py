@@ -12,7 +12,6 @@ import numpy as np
 
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
-from cosim.mapping.program import Program, Step, StepKind, Template
 
 
 def data_time(tasks: TaskTable, design: Design) -> Integers:
@@ -23,34 +22,27 @@ def data_time(tasks: TaskTable, design: Design) -> Integers:
     int64 array, shape (n_templates + 1, n_parts)
         Zero for templates that move nothing.
     """
-    program = tasks.program
     result = np.zeros((len(tasks.infos), tasks.parts), np.int64)
-    moves = tasks.dram_bytes > 0
-    result[:, 0] = np.where(moves, tasks.busy_ps, 0)
+    result[:, 0] = np.where(tasks.dram_bytes > 0, tasks.busy_ps, 0)
     if tasks.parts > 1:
-        for number in np.flatnonzero(moves & (tasks.marks > 1)).tolist():
-            template = program.templates[number]
-            tail = _held_for(program.clock_periods_ps, template.steps, 1)
-            moved = int(tasks.dram_bytes[number])
-            port = port_time(design, _lane(program, template), moved)
-            result[number, 1] = min(tail, max(0, port - int(result[number, 0])))
+        held, lane = tasks.tails
+        ports = np.array([*(_port(design, name) for name in tasks.program.lanes), (1, 0)], np.int64)
+        width, period = ports[lane].T
+        port = -(-tasks.dram_bytes // width) * period
+        tail = np.minimum(held, np.maximum(0, port - result[:, 0]))
+        result[:, 1] = np.where((tasks.dram_bytes > 0) & (tasks.marks > 1), tail, 0)
     return result
 
 
 def port_time(design: Design, lane: str, moved: int) -> int:
     """Picoseconds the port of the channel behind `lane` needs for `moved` bytes; 0 if none."""
+    width, period = _port(design, lane)
+    return -(-moved // width) * period
+
+
+def _port(design: Design, lane: str) -> tuple[int, int]:
+    """Bytes a cycle, and picoseconds a cycle, of the port of the channel behind `lane`."""
     for channel in design.dma:
         if lane in (channel.name, f"{channel.name} load", f"{channel.name} store"):
-            period = design.clock(channel.clock).period_ps
-            return -(-moved // channel.port_bytes_per_cycle) * period
-    return 0
-
-
-def _lane(program: Program, template: Template) -> str:
-    return next((program.lanes[s[1]] for s in template.steps if s[0] == StepKind.MARK), "")
-
-
-def _held_for(periods: tuple[int, ...], steps: tuple[Step, ...], position: int) -> int:
-    """Length of a template's HOLD number `position`, in picoseconds; 0 if it has none."""
-    holds = [step[1] * periods[step[2]] for step in steps if step[0] == StepKind.HOLD]
-    return holds[position] if len(holds) > position else 0
+            return channel.port_bytes_per_cycle, design.clock(channel.clock).period_ps
+    return 1, 0
