@@ -51,8 +51,8 @@ def draw_counter(
 
 
 def _area(
-    painter: QPainter, envelope: Envelope, room: QRectF, window: Window, colour: QColor, background: QColor,
-    top: float, end_ps: int,
+    painter: QPainter, envelope: Envelope, room: QRectF, window: Window, colour: QColor,
+    background: QColor, top: float, end_ps: int,
 ) -> None:  # fmt: skip
     if not len(envelope.times):
         return

@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gui.views.counter_store import Envelope, ceiling_of
 
-BINS = 4096
-"""Bins over the whole run whose largest values are known."""
+BINS = 1 << 12
+"""Bins over the whole run whose means and largest values are known from the start."""
 
-EXPANDED = 2000
+EXPANDED = 600
 """Changes in a window up to which it is expanded."""
+
+TILE = 256
+"""Bins that are made at a time where windows are narrower than the known bins can show."""
+
+MOST_TILES = 512
 
 
 class RepeatedCounter:
     """A `cosim.analysis.repeated_steps.RepeatedSteps` as pictures need it.
 
-    Where single changes are too many to see, means over a pixel are drawn, and the largest value
-    of every bin where bins are no wider than pixels.
+    Where single changes are too many to see, means over bins of about a pixel are drawn, and the
+    largest value of every bin where the known bins are no wider than pixels. Means are kept in
+    tiles, so that panning makes few new ones.
     """
 
     def __init__(self, name: str, steps: Any, end_ps: int, limit: float | None = None) -> None:
@@ -28,8 +35,15 @@ class RepeatedCounter:
         self.peak = float(steps.peak)
         spacing = steps.compact.end / max(1, len(steps.compact.times))
         self._expanded_ps = int(EXPANDED * spacing)
-        self._edges = np.linspace(0, end_ps, BINS + 1).astype(np.int64)
-        self._largest = np.asarray(steps.largest(self._edges), np.float64)
+        self._width = max(1, -(-end_ps // BINS))
+        bins = -(-end_ps // self._width)
+        edges = np.minimum(np.arange(bins + 1, dtype=np.int64) * self._width, end_ps)
+        self._largest = np.asarray(steps.largest(edges), np.float64)
+        integral = np.asarray(steps.integral(edges), np.float64)
+        self._edges, self._integral = edges, integral
+        self._means = np.diff(integral) / np.maximum(1, np.diff(edges))
+        self._tiles: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self._near: tuple[Any, int, int] = (None, 0, 0)
 
     @property
     def ceiling(self) -> float:
@@ -41,11 +55,15 @@ class RepeatedCounter:
         return float(self._steps.at(np.int64(max(0, min(time_ps, self.end_ps - 1)))))
 
     def average(self, start_ps: int, end_ps: int) -> float:
-        """Mean value over a window."""
+        """Mean value over a window; of a wide one to about a hundredth of a known bin."""
         start, end = max(0, start_ps), min(self.end_ps, max(end_ps, start_ps + 1))
         if end <= start:
             return 0.0
-        low, high = self._steps.integral(np.array([start, end], np.int64)).tolist()
+        ends = np.array([start, end], np.int64)
+        if end - start > 32 * self._width:
+            low, high = np.interp(ends, self._edges, self._integral).tolist()
+        else:
+            low, high = self._steps.integral(ends).tolist()
         return float(high - low) / (end - start)
 
     def window(self, start_ps: int, end_ps: int, pixels: int) -> Envelope:
@@ -55,14 +73,48 @@ class RepeatedCounter:
             empty = np.empty(0)
             return Envelope(np.empty(0, np.int64), empty, empty, False)
         if end - start <= self._expanded_ps:
-            part = self._steps.window(start, end)
-            return Envelope(part.times, part.values, part.values, False)
-        edges = np.unique(np.linspace(start, end, pixels + 1).astype(np.int64))
-        mean = np.asarray(self._steps.average(edges), np.float64)
-        high = mean
-        width = self.end_ps / BINS
-        if (end - start) / pixels >= width:
-            first = np.searchsorted(self._edges, edges[:-1], side="right") - 1
-            first = np.minimum(first, BINS - 1)
-            high = np.maximum(np.maximum.reduceat(self._largest, first), mean)
-        return Envelope(edges[:-1], mean, high, True)
+            return self._exact(start, end)
+        pixel = (end - start) / max(1, pixels)
+        if pixel >= self._width / 2:
+            return self._known(start, end, pixel)
+        return self._tiled(start, end, 1 << max(0, int(pixel).bit_length()))
+
+    def _exact(self, start: int, end: int) -> Envelope:
+        """Every change; expanded for a wider window, since the next one is probably near."""
+        known, low, high = self._near
+        if known is None or start < low or end > high:
+            reach = 2 * (end - start)
+            low, high = max(0, start - reach), min(self.end_ps, end + reach)
+            known = self._steps.window(low, high)
+            self._near = (known, low, high)
+        part = known.window(start, end)
+        return Envelope(part.times, part.values, part.values, False)
+
+    def _known(self, start: int, end: int, pixel: float) -> Envelope:
+        first, stop = start // self._width, min(len(self._means), -(-end // self._width))
+        step = max(1, int(pixel // self._width))
+        cuts = np.arange(0, stop - first, step)
+        counts = np.diff(np.append(cuts, stop - first))
+        mean = np.add.reduceat(self._means[first:stop], cuts) / counts
+        high = np.maximum.reduceat(self._largest[first:stop], cuts)
+        return Envelope(self._edges[first + cuts], mean, high, True)
+
+    def _tiled(self, start: int, end: int, width: int) -> Envelope:
+        first, stop = start // (width * TILE), -(-end // (width * TILE))
+        parts = [self._tile(width, tile) for tile in range(first, stop)]
+        values = np.concatenate(parts)
+        times = first * TILE * width + np.arange(len(values), dtype=np.int64) * width
+        return Envelope(times, values, values, True)
+
+    def _tile(self, width: int, tile: int) -> NDArray[np.float64]:
+        """Means of `TILE` bins; those that lie behind the end are 0."""
+        key = (width, tile)
+        found = self._tiles.get(key)
+        if found is None:
+            if len(self._tiles) >= MOST_TILES:
+                self._tiles.clear()
+            edges = (tile * TILE + np.arange(TILE + 1, dtype=np.int64)) * width
+            inside = np.minimum(edges, self.end_ps)
+            moved = np.diff(np.asarray(self._steps.integral(inside), np.float64))
+            found = self._tiles[key] = moved / width
+        return found
