@@ -162,7 +162,7 @@ def _transfer_labels(tasks: TaskTable, path: Path, moves: Integers) -> Integers:
     last = len(path.position) - 1
     # what each row's successor waited for; the last row has none
     waited = np.append(path.rows.cause[1:], _NOTHING)
-    decides = np.flatnonzero(waited != Cause.SEQUENCE)
+    decides = np.flatnonzero(waited != int(Cause.SEQUENCE))
     # a row whose successor followed in sequence inherits: look for the next that does not
     owner = decides[np.searchsorted(decides, moves)]
     writes = tasks.written_bytes[path.rows.template[owner]] > 0
@@ -180,14 +180,17 @@ def _second_label(
     Compute gives its fill and drain away, input its pure data movement.
     """
     tasks, template, part = run.tasks, path.rows.template, run.part[path.position]
-    fill = np.where(part == 0, tasks.fill_ps[template], 0)
-    moving = data_time(tasks, design)[template, part]
-    share = np.select([label == _LABEL["compute"], label == _LABEL["input"]], [fill, moving], 0)
+    share = np.zeros(len(label), np.int64)
+    computes = np.flatnonzero((label == _LABEL["compute"]) & (part == 0))
+    share[computes] = tasks.fill_ps[template[computes]]
+    feeds = np.flatnonzero(label == _LABEL["input"])
+    if len(feeds):
+        share[feeds] = data_time(tasks, design)[template[feeds], part[feeds]]
     return _SECOND[label], np.minimum(share, time)
 
 
 def _waited_for_power(program: Program, path: Path, time: Integers) -> dict[str, int]:
-    held = np.flatnonzero(path.rows.cause[1:] == Cause.POWER)
+    held = np.flatnonzero(path.rows.cause[1:] == int(Cause.POWER))
     total = np.zeros(len(program.components) + 1, np.int64)
     rank = np.minimum(path.rows.component[held], len(program.components))
     np.add.at(total, rank, time[held] * path.count[held])

@@ -80,19 +80,20 @@ class OverTime:
             return compact
         return RepeatedSteps(compact, self._periods, self._end)
 
-    def peak(self, of: Contributions) -> float:
-        """Largest value of a counter over time, without making it.
+    def peaks(self, counters: Sequence[Contributions]) -> list[float]:
+        """Largest values of counters over time, without making them.
 
         Only an instant at which something starts can be the peak: all that has started until
         then, less all that has ended.
         """
         order, ended = self._by_start
-        if not len(order):
-            return of.base
-        zero = np.zeros(1, np.int64)
-        taken = np.cumsum(of.taken[order])
-        given = np.concatenate([zero, np.cumsum(of.given)])
-        return max(0, int((taken - given[ended]).max())) * of.scale + of.base
+        if not len(order) or not counters:
+            return [of.base for of in counters]
+        taken = np.cumsum(np.stack([of.taken for of in counters])[:, order], axis=1)
+        given = np.zeros((len(counters), len(self._time.end) + 1), np.int64)
+        np.cumsum(np.stack([of.given for of in counters]), axis=1, out=given[:, 1:])
+        most = np.maximum(0, (taken - given[:, ended]).max(axis=1)).tolist()
+        return [n * of.scale + of.base for n, of in zip(most, counters, strict=True)]
 
     @cached_property
     def _by_start(self) -> tuple[Integers, Integers]:

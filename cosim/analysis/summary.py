@@ -73,6 +73,14 @@ class Analysis:
         return Counters(self.run, self.makespan_ps)
 
     @cached_property
+    def peaks(self) -> dict[str, float]:
+        """Largest values of ``power`` (mW), ``DRAM bandwidth`` (B/s) and every ``buffer ...``."""
+        found = self.counters
+        names = ("power", "DRAM bandwidth", *(f"buffer {b.name}" for b in found.buffers))
+        values = found.peaks([found.power, found.dram_bandwidth, *found.buffers])
+        return dict(zip(names, values, strict=True))
+
+    @cached_property
     def buffers(self) -> list[Counter]:
         """Occupancy of every buffer over time."""
         return [self.counters.steps(buffer) for buffer in self.counters.buffers]
@@ -112,7 +120,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "energy_by_component_j": _in_seconds(analysis.energy.by_component),
         "energy_by_role_j": _in_seconds(analysis.energy.by_role),
         "average_power_w": _average_power(analysis) / 1e3,
-        "peak_power_w": analysis.counters.peak(analysis.counters.power) / 1e3,
+        "peak_power_w": analysis.peaks["power"] / 1e3,
         "power_budget_w": _watts(analysis.design.power.budget_mw),
         **_traffic(analysis),
         **_memory(analysis),
@@ -166,7 +174,7 @@ def _traffic(analysis: Analysis) -> dict[str, Any]:
         "dram_bytes": total,
         "dram_read_bytes_by_role": read,
         "dram_written_bytes_by_role": written,
-        "peak_dram_bandwidth_bytes_per_s": analysis.counters.peak(analysis.counters.dram_bandwidth),
+        "peak_dram_bandwidth_bytes_per_s": analysis.peaks["DRAM bandwidth"],
         "average_dram_bandwidth_bytes_per_s": total * PER_SECOND / makespan if makespan else 0.0,
     }
 
@@ -180,7 +188,7 @@ def _memory(analysis: Analysis) -> dict[str, Any]:
         "peak_memory_layer": _peak_layer(analysis, facts),
         "buffers": {
             buffer.name: {
-                "peak_bytes": int(analysis.counters.peak(buffer)),
+                "peak_bytes": int(analysis.peaks[f"buffer {buffer.name}"]),
                 "size_bytes": sizes.get(buffer.name),
             }
             for buffer in analysis.counters.buffers
