@@ -138,6 +138,8 @@ class Builder:
             storage = self._storages[view.storage]
             storage.constant = constant
             given, before = quantization.get(view), storage.quantization
+            if given is None and before is not None and storage.source.bits:
+                continue  # what the tensor says of itself outlives an update in place
             if fresh or given is None or before is None or given.bits >= before.bits:
                 storage.quantization = given
         written = tuple(self._tensor(view) for view in outputs)
@@ -245,6 +247,9 @@ class Builder:
             parameter=parameter,
             constant=existed and role in WEIGHTS,
         )
+        if existed and source.bits:
+            held = Quantization(source.bits, "fixed-point", True)
+            self._storages[view.storage].quantization = held
         itemsize = DTYPE_BITS.get(view.dtype, 32) // 8
         whole = source.bytes // itemsize
         if whole > prod(view.shape):

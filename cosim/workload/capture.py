@@ -293,9 +293,7 @@ def _mode_of(recorder: Recorder) -> Any:
 
 
 @contextlib.contextmanager
-def _stand_ins(
-    model: Any, fake: bool, double: bool = False
-) -> Iterator[Callable[[Any], Any]]:
+def _stand_ins(model: Any, fake: bool, double: bool = False) -> Iterator[Callable[[Any], Any]]:
     """Put stand-ins in the place of all tensors of a model, and the originals back at the end.
 
     Yields the function that makes the stand-in of a tensor: always the same for the same tensor.
@@ -317,7 +315,7 @@ def _stand_ins(
             else:
                 copy = tensor if hasattr(tensor, "fake_mode") else mode.from_tensor(tensor)
             for key, value in getattr(tensor, "__dict__", {}).items():
-                if key.startswith("_cosim"):
+                if key.startswith("_cosim") or key == "bits":
                     setattr(copy, key, value)
             made[id(tensor)] = (tensor, copy)  # the original is kept: its id must stay taken
         return made[id(tensor)][1]

@@ -8,7 +8,9 @@ a tensor of its input's shape and has either
 
 That covers our own ``edge::*`` operators, ``quantized_decomposed.*`` of PT2E and the fake-quantize
 operators of ATen; a new operator needs no change here. The output keeps the width while it is
-moved or picked from (views, copies, gathers, rectifiers, maxima); arithmetic ends it.
+moved or picked from (views, copies, gathers, rectifiers and their gradients, maxima); arithmetic
+ends it. A parameter or optimizer state that is held in fewer bits than its type, without a step of
+the stream that made it so, says it by an attribute ``bits``.
 """
 
 from __future__ import annotations
@@ -76,9 +78,12 @@ def kept(
 ) -> Quantization | None:
     """The quantization that the output of an operation inherits from its operands."""
     given = list(operands)
+    function = attributes.get("function")
+    if attributes.get("gradient") and function == "relu":
+        # the incoming gradient, or zero where the input was not positive
+        return given[0] if given else None
     if attributes.get("gradient") or not given:
         return None
-    function = attributes.get("function")
     if kind is Kind.GATHER and function == "gather":
         given = given[:1]
     elif not (

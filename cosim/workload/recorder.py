@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cosim.workload.operators import written_arguments
 from cosim.workload.trace import Call, Storage, Trace, View, views_in
 from cosim.workload.workload import Phase, Role
 
@@ -72,6 +73,8 @@ class Recorder:
         view = self._view(tensor, created=-1)
         storage = self.trace.storages[view.storage]
         storage.role, storage.name, storage.parameter = role, name, parameter
+        bits = getattr(tensor, "bits", 0)
+        storage.bits = bits if isinstance(bits, int) else 0
         if self._watcher is not None and not self.trace.calls:
             seen = self._watcher.given if role is Role.INPUT else self._watcher.exists
             seen(view, tensor)
@@ -163,7 +166,8 @@ class Recorder:
         )
         if watcher is not None:
             given = schema.bind(arguments, keywords)
-            changed = [given[name] for name in schema.written if name in given]
+            written = written_arguments(self.trace.calls[-1])
+            changed = [given[name] for name in written if given.get(name) is not None]
             touched = [(self._view(t, created=-1), t) for t in _leaves((result, changed))]
             watcher.called(self.trace.calls[-1], touched)
         return result

@@ -28,7 +28,8 @@ class Storage:
     """One allocation.
 
     `created` is the index of the call that allocated it (-1: before the first call), `freed` the
-    number of calls made when it was released (None: survived).
+    number of calls made when it was released (None: survived). `bits` is what one element takes
+    where the tensor itself says so (an attribute ``bits``), 0 where it does not.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Storage:
     role: Role | None = None
     name: str = ""
     parameter: str = ""
+    bits: int = 0
 
 
 @dataclass(slots=True)
