@@ -8,6 +8,7 @@ examples:
   cosim sweep studies/dataflows
   cosim sweep studies/dataflows --set design.engine.array.rows=8,16,32 --dry-run
   cosim sweep big.toml --method sobol --points 5000 --export points.parquet
+  cosim sweep studies/dataflows --point knee                 (then: cosim show its run folder)
   cosim sweep big.toml --shard 3/16 --out shard-3            (one of 16 jobs of a cluster)
   cosim sweep big.toml --merge shard-*/sweep.sqlite          (their results, together)
 """
@@ -28,7 +29,7 @@ from cosim.cli.run import _check_out, _setting
 from cosim.errors import CosimError
 from cosim.explore.options import KEEP
 
-WIDE = 180
+WIDE = 220
 """Columns when the output is no terminal: tables of points are wide."""
 
 
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take over the results of other stores first",
     )  # fmt: skip
     add("--retry-failed", action="store_true", help="try points again that failed before")
+    add(
+        "--point", metavar="KEY", action="append", default=[],
+        help="keep the run folder of this point: the beginning of its key, or knee",
+    )  # fmt: skip
     add("--keep", choices=KEEP, help="keep run folders as well: timelines (default: summary)")
 
 
@@ -108,10 +113,18 @@ def run(args: argparse.Namespace) -> int:
         f"{tally.seconds:.3g} s, {tally.reused} from the store, {tally.failed} without a result."
     )
     report = finish(args, result.table, out, about)
+    folders = []
+    if args.point and not tally.interrupted:
+        knee = result.table.knee.key if result.table.done and result.table.knee else None
+        folders = interface.keep_points(
+            scenario, options, args.point, out, knee, executor=args.executor
+        )
     if args.json:
         print(json.dumps(as_data(result.table, tally.__dict__, out), indent=1, allow_nan=False))
     else:
         show(result.table, about, report)
+        for folder in folders:
+            print(f"Run folder: {folder}")
     if tally.interrupted:
         command = f"cosim sweep {args.scenario} --resume"
         print(f"cosim: interrupted, {about} Go on with: {command}", file=sys.stderr)

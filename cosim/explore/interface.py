@@ -26,7 +26,8 @@ from cosim.explore.results import ResultTable, asked_columns
 from cosim.explore.run_scenario import ScenarioResult, run_scenario
 from cosim.explore.scenario import Scenario
 from cosim.explore.store import ResultStore, Row
-from cosim.explore.sweep import Sweep, SweepProgress, Tally
+from cosim.explore.sweep import Sweep, SweepProgress, Tally, job_of
+from cosim.explore.worker import Chunk, evaluate
 
 STORE = "sweep.sqlite"
 """Name of the store in a sweep's folder."""
@@ -129,6 +130,52 @@ def sweep(
         tally = work.run(positions)
         table = table_of(plan, positions, store, train)
     return SweepResult(table, tally, folder)
+
+
+def keep_points(
+    scenario: Scenario, options: SweepOptions, points: Sequence[str], out: Path,
+    knee: str | None = None, executor: str = "auto",
+) -> list[Path]:  # fmt: skip
+    """Run single points of a sweep again and keep their run folders.
+
+    Parameters
+    ----------
+    points : sequence of str
+        Beginnings of keys, or ``knee``.
+    knee : str, optional
+        Key of the knee.
+
+    Returns
+    -------
+    list of Path
+        The run folders, in the order of `points`.
+
+    Raises
+    ------
+    CosimError
+        For a key that no point has or several begin with; a point that cannot run.
+    """
+    plan, positions = planned(scenario, options)
+    rows = {plan.row(tuple(p)).key: tuple(p) for p in positions.tolist()}
+    folders = []
+    for text in points:
+        wanted = knee if text == "knee" and knee else text
+        found = [key for key in rows if key.startswith(wanted)]
+        if len(found) != 1:
+            raise CosimError(
+                f"{len(found) or 'no'} points have a key that begins with '{text}'",
+                where="--point", expected="the beginning of one key of the export, or knee",
+            )  # fmt: skip
+        point = plan.resolve(rows[found[0]])
+        if point.design is None:
+            raise CosimError(point.row.reason, where=f"--point {text}")
+        job = job_of(plan, point, point.design, out / "points")
+        packed = {point.workload: plan.packed(point.workload)}
+        (outcome,) = evaluate(Chunk((job,), packed, executor=executor)).outcomes
+        if outcome.values is None:
+            raise CosimError(outcome.reason, where=f"--point {text}")
+        folders.append(Path(job.folder))
+    return folders
 
 
 def prepared(

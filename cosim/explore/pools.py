@@ -39,6 +39,8 @@ class Pool:
     workers: int
     renew: Callable[[], Executor] | None = None
     """Makes a new executor in place of a broken one; None where that is not ours to do."""
+    elsewhere: bool = False
+    """Whether the workers may be of another installation."""
 
     def replace_broken(self) -> bool:
         """Put new workers in place of dead ones; False if that is not possible."""
@@ -160,6 +162,6 @@ def _cluster(address: str) -> Iterator[Pool]:
                 expected=f"at least one: dask worker {address}",
             )  # fmt: skip
         # a chunk whose worker dies is run again elsewhere
-        yield Pool(client.get_executor(retries=3), workers)
+        yield Pool(client.get_executor(retries=3), workers, elsewhere=True)
     finally:
         client.close(timeout=5)

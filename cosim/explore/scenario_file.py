@@ -129,7 +129,9 @@ class ScenarioTable(Specification):
     constraints: list[str] = Field(default_factory=list)
     """Conditions that the result of a solution fulfils: ``latency_s <= '10 ms'``."""
     workload: Annotated[list[WorkloadTable], Field(min_length=1)]
+    """Networks, or captured workloads."""
     design: Annotated[list[DesignTable], Field(min_length=1)]
+    """Machines."""
     vary: dict[str, Any] = Field(default_factory=dict)
     """Key to values (a list, or a table with ``list``, ``range`` or ``log``); every combination
     is run."""
@@ -138,8 +140,36 @@ class ScenarioTable(Specification):
     objectives: dict[str, Literal["min", "max"]] = Field(default_factory=dict)
     """Columns of the results to make small or large."""
     sweep: SweepTable = SweepTable()
+    """Which points `cosim sweep` runs, and what it keeps."""
     search: SearchTable = SearchTable()
+    """How `cosim search` chooses points."""
     report: ReportTable = ReportTable()
+    """What reports show."""
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a scenario file, for editors."""
+    schema = ScenarioTable.model_json_schema()
+    axis = {
+        "anyOf": [
+            {"type": "array", "minItems": 1},
+            {
+                "type": "object",
+                "properties": {
+                    "list": {"type": "array", "description": "The values."},
+                    "range": {"type": "array", "description": "First and last, both included."},
+                    "step": {"description": "Between the values of a range; 1 by default."},
+                    "log": {"type": "array", "description": "First and last, equal ratios."},
+                    "points": {"type": "integer", "description": "How many values log takes."},
+                    "only": {"type": "string", "description": "Where the axis applies."},
+                },
+                "additionalProperties": False,
+            },
+        ]
+    }
+    schema["properties"]["vary"]["additionalProperties"] = axis
+    schema["properties"]["linked"]["items"]["additionalProperties"] = axis
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def read_scenario(path_or_name: str | Path, *, check_points: bool = True) -> Scenario:

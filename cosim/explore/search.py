@@ -1,9 +1,10 @@
 """Looks for the best points of a scenario without running all of them.
 
 Optuna proposes points (ask), they run as one batch like those of a sweep, and their results are
-told back. Its memory is this process's; results go to the same store as a sweep's, so that a
-search resumes, shares what a sweep has run, and never runs a point twice. Where it proposes what
-was run already, the batch is filled with neighbours of the best points so far.
+told back. Two thirds of a batch, and more where it proposes what was run already, are neighbours of the
+best points so far, one step along one axis. Optuna's memory is this process's; results go to the
+same store as a sweep's, so that a search resumes, shares what a sweep has run, and never runs a
+point twice.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from cosim.explore.results import ResultTable, asked_columns
 from cosim.explore.scenario import Scenario
 from cosim.explore.store import ResultStore, Row
 from cosim.explore.sweep import Sweep, SweepProgress, Tally, Unwatched
+
+LOCAL_SHARE = 0.65
+"""Share of every batch but the first that are neighbours of the best points so far."""
 
 _BARREN_BATCHES = 20
 """Batches without a new point after which a search has seen all there is."""
@@ -131,6 +135,7 @@ class _Search:
         self.tally = Tally(options.evaluations, [])
         self._random = random.Random(seed)
         self._study = _study(options, seed, [o.direction for o in self.objectives])
+        self._ordered = [_is_ordered(plan, place) for place in range(len(self.names))]
         self._distributions = _distributions(plan, self.names)
 
     def run(self) -> None:
@@ -144,11 +149,13 @@ class _Search:
 
     def _batch(self) -> None:
         """Ask for a population, run what is new, tell all of it."""
-        trials = [self._study.ask(self._distributions) for _ in range(self.options.population)]
+        population = self.options.population
+        count = population - int(LOCAL_SHARE * population) if self.rows else population
+        trials = [self._study.ask(self._distributions) for _ in range(count)]
         asked = [self.plan.canonical(self._position(trial.params)) for trial in trials]
         left = self.options.evaluations - len(self.rows)
         new = dict.fromkeys(p for p in asked if p is not None and p not in self.rows)
-        extra = self._neighbours(len(trials) - len(new), set(new))
+        extra = self._neighbours(population - len(new), set(new))
         wanted = [*new, *extra][:left]
         self._run(wanted)
         if self.tally.interrupted:
@@ -224,15 +231,20 @@ class _Search:
                 break
             position = list(self._random.choice(best))
             place = self._random.randrange(len(position))
-            size = self.plan.shape[place]
-            if size < 2:
-                continue
-            step = self._random.choice((-1, 1)) if size > 2 else 1
-            position[place] = (position[place] + step) % size
+            position[place] = self._stepped(place, position[place])
             allowed = self.plan.canonical(tuple(position))
             if allowed is not None and allowed not in self.rows and allowed not in taken:
                 found[allowed] = None
         return list(found)
+
+    def _stepped(self, place: int, value: int) -> int:
+        """A neighbouring value of an ordered axis, any other of another one."""
+        size = self.plan.shape[place]
+        if size < 2:
+            return value
+        if self._ordered[place]:
+            return min(max(value + self._random.choice((-1, 1)), 0), size - 1)
+        return (value + self._random.randrange(1, size)) % size
 
     def _best(self) -> list[Position]:
         done = [(p, row) for p, row in self.rows.items() if not row.failed]
@@ -271,19 +283,23 @@ def _study(options: SearchOptions, seed: int, directions: Sequence[str]) -> Any:
         )
 
 
+def _is_ordered(plan: Plan, place: int) -> bool:
+    """Whether an axis has numbers or quantities, rather than names."""
+    if place < 2:
+        return False
+    choices = plan.scenario.axes[place - 2].choices
+    return all(isinstance(plain(choice[0]), int | float) for choice in choices)
+
+
 def _distributions(plan: Plan, names: Sequence[str]) -> dict[str, Any]:
     """Positions along every axis: ordered where its values are numbers or quantities."""
     import optuna
 
     found: dict[str, Any] = {}
     for place, (name, size) in enumerate(zip(names, plan.shape, strict=True)):
-        axis = plan.scenario.axes[place - 2] if place >= 2 else None
-        ordered = axis is not None and all(
-            isinstance(plain(choice[0]), int | float) for choice in axis.choices
-        )
         found[name] = (
             optuna.distributions.IntDistribution(0, size - 1)
-            if ordered
+            if _is_ordered(plan, place)
             else optuna.distributions.CategoricalDistribution(tuple(range(size)))
         )
     return found

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.explore.plan import Plan, PlannedPoint
 from cosim.explore.pools import Pool
@@ -173,7 +174,7 @@ class Sweep:
         for point in points:
             assert point.design is not None
             rows[point.row.key] = point.row
-            jobs.append(self._job(point, point.design))
+            jobs.append(job_of(self.plan, point, point.design, self.runs))
             if len(jobs) == size:
                 break
         if not jobs:
@@ -182,16 +183,6 @@ class Sweep:
         needed = {job.workload: self.plan.packed(job.workload) for job in jobs}
         chunk = Chunk(tuple(jobs), needed, self.plan.columns, self.executor, self.plan.budgets)
         return _Flight(chunk, rows)
-
-    def _job(self, point: PlannedPoint, design: Any) -> Job:
-        if self.runs is None:
-            return Job(point.row.key, point.workload, design)
-        row = point.row
-        manifest = {
-            "scenario": self.plan.scenario.name, "varied": dict(row.varied),
-            "workload": row.workload, "design": row.design, "key": row.key,
-        }  # fmt: skip
-        return Job(row.key, point.workload, design, str(self.runs / row.key[:16]), manifest)
 
     def _pending(self, positions: NDArray[np.int64]) -> Iterator[PlannedPoint]:
         """Points of this shard that the store does not have, each key once."""
@@ -247,6 +238,11 @@ class Sweep:
                 raise
             self._give_up_or_split(flight, str(error))
             return
+        if self.pool.elsewhere and answer.model != self.plan.model:
+            raise CosimError(
+                f"a worker runs model {answer.model}, this is {self.plan.model}",
+                expected="the same release on every machine",
+            )
         self._keep(
             replace(flight.rows[o.key], result=o.values, reason=o.reason) for o in answer.outcomes
         )
@@ -290,6 +286,18 @@ class Sweep:
         for future in list(self._flights):
             if not future.cancelled():
                 self._receive(future)
+
+
+def job_of(plan: Plan, point: PlannedPoint, design: Design, runs: Path | None) -> Job:
+    """What a worker is told of a point; with `runs`, it keeps the point's run folder there."""
+    row = point.row
+    if runs is None:
+        return Job(row.key, point.workload, design)
+    manifest = {
+        "scenario": plan.scenario.name, "varied": dict(row.varied),
+        "workload": row.workload, "design": row.design, "key": row.key,
+    }  # fmt: skip
+    return Job(row.key, point.workload, design, str(runs / row.key[:16]), manifest)
 
 
 def _is_lost_worker(error: Exception) -> bool:

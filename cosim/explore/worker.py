@@ -21,6 +21,7 @@ from typing import Any
 from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.explore.columns import further, usual
+from cosim.explore.keys import model_version
 from cosim.explore.shared_mapping import MappingMemory
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.execute import run
@@ -70,10 +71,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Answer:
-    """A chunk's outcomes, and the seconds they took."""
+    """A chunk's outcomes, the seconds they took, and the model that gave them."""
 
     outcomes: tuple[Outcome, ...]
     seconds: float
+    model: str = ""
 
 
 def pack(workload: Workload) -> bytes:
@@ -85,7 +87,7 @@ def evaluate(chunk: Chunk) -> Answer:
     """Run the points of a chunk, one after the other; a point that fails does not stop it."""
     begin = perf_counter()
     outcomes = tuple(_outcome(job, chunk) for job in chunk.jobs)
-    return Answer(outcomes, perf_counter() - begin)
+    return Answer(outcomes, perf_counter() - begin, model_version())
 
 
 def _outcome(job: Job, chunk: Chunk) -> Outcome:

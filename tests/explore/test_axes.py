@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cosim.explore.expressions import parse_expression, plain
 from cosim.explore.scenario_file import read_scenario
 from tests.explore.small_scenario import write
 
+_DOCS = Path(__file__).parents[2] / "docs"
 KEY = "design.engine.array.rows"
 
 
@@ -164,3 +166,16 @@ def test_mistakes_are_one_line_with_their_place(
     assert said in str(caught.value)
     assert "two-layers.toml:" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_schema_knows_every_key_of_the_shipped_scenarios() -> None:
+    import tomllib
+
+    import scenarios
+    from cosim.explore.scenario_file import json_schema
+
+    schema = json_schema()
+    assert json.loads((_DOCS / "scenario.schema.json").read_text(encoding="utf-8")) == schema
+    for file in scenarios.files():
+        for key in tomllib.loads(file.read_text(encoding="utf-8")):
+            assert schema["properties"][key]["description"]

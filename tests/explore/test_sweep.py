@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from cosim.explore.interface import STORE, sweep
 from cosim.explore.run_scenario import run_scenario
 from cosim.explore.scenario_file import read_scenario
 from cosim.explore.store import ResultStore
+from cosim.explore.sweep import Sweep
 from cosim.timeline.run_folder import load_run
 from tests.explore.small_scenario import write
 from tests.explore.small_sweep import SWEEP, plan_of, rows_of, swept
@@ -284,14 +286,12 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
 
 def test_workers_import_the_kernel_only(tmp_path: Path) -> None:
     with pools.open_pool(workers=1, points=1) as pool:
-        modules = set(pool.executor.submit(_modules).result())
+        # not a function of this file, which would be imported with all that it needs
+        loaded = "sorted(__import__('sys').modules)"
+        modules = set(pool.executor.submit(eval, loaded).result())
     heavy = {"torch", "PyQt6", "pandas", "pydantic", "pyarrow", "rich", "optuna", "distributed"}
     assert not modules & heavy
     assert "cosim.machine.fast_executor" in modules
-
-
-def _modules() -> list[str]:
-    return list(sys.modules)
 
 
 def test_a_worker_that_dies_costs_its_own_point_and_no_other(
@@ -300,16 +300,15 @@ def test_a_worker_that_dies_costs_its_own_point_and_no_other(
     """The point is found by halving the chunk it was in."""
     plan, positions = plan_of(tmp_path)
     fatal = plan.resolve(tuple(positions[11].tolist())).row.key
-    monkeypatch.setenv("COSIM_TEST_FATAL", fatal)
-    monkeypatch.setattr("cosim.explore.sweep.evaluate", _dies)
+    monkeypatch.setattr("cosim.explore.sweep.evaluate", functools.partial(_dies, fatal))
     result = sweep(tmp_path / "two-layers.toml", out=tmp_path / "out", workers=2)
     assert [row.key for row in result.table.failures] == [fatal]
     assert "its process died" in result.table.failures[0].reason
     assert len(result.table.done) == 35
 
 
-def _dies(chunk: worker.Chunk) -> worker.Answer:
-    if os.environ["COSIM_TEST_FATAL"] in [job.key for job in chunk.jobs]:
+def _dies(fatal: str, chunk: worker.Chunk) -> worker.Answer:
+    if fatal in [job.key for job in chunk.jobs]:
         os._exit(1)
     return worker.evaluate(chunk)
 
@@ -330,6 +329,18 @@ def test_workers_end_with_the_process_they_work_for() -> None:
             return
         time.sleep(0.1)
     raise AssertionError("the worker is still there")
+
+
+def test_results_of_another_model_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, positions = plan_of(tmp_path)
+    monkeypatch.setattr(worker, "model_version", lambda: "0.0.1")
+    with ResultStore(tmp_path / STORE) as store:
+        elsewhere = pools.Pool(pools.InProcess(), 1, elsewhere=True)
+        with pytest.raises(CosimError, match=r"a worker runs model 0\.0\.1"):
+            Sweep(plan, store, elsewhere).run(positions)
+        assert len(store) == 0
 
 
 # Mistakes
@@ -419,6 +430,23 @@ def test_the_report_is_a_page_of_its_own(tmp_path: Path) -> None:
     assert "knee" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
+
+
+def test_single_points_get_their_run_folders_afterwards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = swept(tmp_path).table
+    arguments = ["sweep", str(tmp_path / "two-layers.toml"), "--out", str(tmp_path / "out"),
+                 "--pool", "in-process", "--point"]  # fmt: skip
+    row = table.done[5]
+    assert main([*arguments, "knee", "--point", row.key[:12]]) == 0
+    run = load_run(tmp_path / "out" / "points" / row.key[:16])
+    assert run.timeline.end_ps == row.get("makespan_ps")
+    assert table.knee is not None
+    assert (tmp_path / "out" / "points" / table.knee.key[:16] / "summary.json").is_file()
+    capsys.readouterr()
+    assert main([*arguments, ""]) == 2
+    assert "36 points have a key that begins with ''" in capsys.readouterr().err
 
 
 def test_the_python_interface_is_imported_when_it_is_used() -> None:
