@@ -169,7 +169,7 @@ def _counter_header(
     if view.time_ps is not None:
         now = f"{counter_text(counter.unit, counter.at(view.time_ps))} now"
     else:
-        now = f"mean {counter_text(counter.unit, counter.average(window.start_ps, window.end_ps))}"
+        now = f"mean {counter_text(counter.unit, counter.about(window.start_ps, window.end_ps))}"
     write(painter, room.adjusted(0, 14, 0, 0), now, colours.faint, pixels=10)
     tip = (
         f"{line.name}: peak {counter_text(counter.unit, counter.peak)}"

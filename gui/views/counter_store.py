@@ -45,6 +45,7 @@ class Counter(Protocol):
     def ceiling(self) -> float: ...
     def at(self, time_ps: int) -> float: ...
     def average(self, start_ps: int, end_ps: int) -> float: ...
+    def about(self, start_ps: int, end_ps: int) -> float: ...
     def window(self, start_ps: int, end_ps: int, pixels: int) -> Envelope: ...
 
 
@@ -106,6 +107,10 @@ class CounterStore:
         if end_ps <= start_ps:
             return self.at(start_ps)
         return (self._integral(end_ps) - self._integral(start_ps)) / (end_ps - start_ps)
+
+    def about(self, start_ps: int, end_ps: int) -> float:
+        """The mean, for a number in passing."""
+        return self.average(start_ps, end_ps)
 
     def _integral(self, time_ps: int) -> float:
         """Integral from 0, in value times picoseconds."""

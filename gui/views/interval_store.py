@@ -308,8 +308,16 @@ def dram_rows(timeline: Timeline, channels: list[LaneStore]) -> NDArray[np.int64
     found, stored = [], timeline.stored
     for channel in channels:
         positions = channel.index.positions
-        task = np.asarray(stored["task"][positions])
-        first = np.ones(len(task), bool)
-        first[1:] = task[1:] != task[:-1]
+        first = np.ones(len(positions), bool)
+        if channel.index.plain:
+            task = np.asarray(stored["task"][positions])
+            first[1:] = task[1:] != task[:-1]
+        elif len(positions):
+            # before the first row of a period stands the last one of the period before
+            places = channel.index.first_places()
+            numbers = channel.index.numbers_at(places)
+            before = channel.index.numbers_at(np.maximum(0, places - 1))
+            first = timeline.take(numbers).task != timeline.take(before).task
+            first |= places == 0
         found.append(positions[first & moves[stored["template"][positions]]].astype(np.int64))
     return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)

@@ -164,6 +164,21 @@ class LaneIndex:
                 result[at[here]] += repetition * item.inner.rows
                 self._number(item.inner, within, at[here], result)
 
+    def first_places(self) -> Integers:
+        """Place at which each stored row happens first, shape (n_stored,)."""
+        result = np.empty(len(self.positions), np.int64)
+
+        def visit(period: Period, base: int) -> None:
+            for item in period.items:
+                at = base + item.place
+                if item.inner is None:
+                    result[item.first : item.stop] = np.arange(at, at + item.size)
+                else:
+                    visit(item.inner, at)
+
+        visit(self.root, 0)
+        return result
+
     def place_of(self, number: int) -> int:
         """Place of a row of the timeline, -1 if it is another lane's."""
         low, high = 0, len(self)

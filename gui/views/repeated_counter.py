@@ -55,15 +55,20 @@ class RepeatedCounter:
         return float(self._steps.at(np.int64(max(0, min(time_ps, self.end_ps - 1)))))
 
     def average(self, start_ps: int, end_ps: int) -> float:
-        """Mean value over a window; of a wide one to about a hundredth of a known bin."""
+        """Mean value over a window."""
         start, end = max(0, start_ps), min(self.end_ps, max(end_ps, start_ps + 1))
         if end <= start:
             return 0.0
+        low, high = self._steps.integral(np.array([start, end], np.int64)).tolist()
+        return float(high - low) / (end - start)
+
+    def about(self, start_ps: int, end_ps: int) -> float:
+        """The mean from the known bins where the window is wide: for a number in passing."""
+        start, end = max(0, start_ps), min(self.end_ps, end_ps)
+        if end - start <= 64 * self._width:
+            return self.average(start_ps, end_ps)
         ends = np.array([start, end], np.int64)
-        if end - start > 32 * self._width:
-            low, high = np.interp(ends, self._edges, self._integral).tolist()
-        else:
-            low, high = self._steps.integral(ends).tolist()
+        low, high = np.interp(ends, self._edges, self._integral).tolist()
         return float(high - low) / (end - start)
 
     def window(self, start_ps: int, end_ps: int, pixels: int) -> Envelope:
