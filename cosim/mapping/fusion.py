@@ -128,6 +128,7 @@ class _Grouper:
         self.constants: set[int] = set()
         self.bookkeeping: list[int] = []
         self.scalars: set[int] = set()
+        self.updated = {self.tensors[t].storage for op in workload.ops for t in op.outputs}
         self.names: dict[str, int] = {}
 
     def run(self) -> Grouping:
@@ -188,7 +189,8 @@ class _Grouper:
     def _immediate(self, tensor: int) -> bool:
         """A scalar parameter (a quantizer's scale) travels in the command, not through memory."""
         t = self.tensors[tensor]
-        return tensor in self.scalars or (t.elements == 1 and t.role is Role.WEIGHT and t.birth < 0)
+        parameter = t.elements == 1 and t.role is Role.WEIGHT and t.birth < 0
+        return tensor in self.scalars or (parameter and t.storage not in self.updated)
 
     def _is_bookkeeping(self, op: Op) -> bool:
         """Scalars of scalars, like an optimizer's step count: the host's, within its command.
@@ -342,7 +344,9 @@ class _Grouper:
         inside: set[int] = set()  # what an earlier operation of the group made
         for op in group.ops:
             for tensor in self._operands(group, op):
-                known = tensor in inside or tensor in group.reads or self._immediate(tensor)
+                # an engine's operand is loaded, be it one number
+                told = op is not group.anchor and self._immediate(tensor)
+                known = tensor in inside or tensor in group.reads or told
                 if not known and self.tensors[tensor].elements:
                     group.reads.append(tensor)
             inside.update(op.outputs)

@@ -109,11 +109,11 @@ class VectorLowering:
         count, total = self.cut.count, self.cut.count * self.cut.passes
         starts = {0, 1, total - 1, total}
         for base in range(0, total, count):
-            starts.add(base)
+            starts.update((base, base + 1))  # the first store of a pass waits, alone
             for extent, step, _ in self.cut.steps.values():
                 whole = extent // step
                 starts.update((base + min(whole, count), base + min(whole + 1, count)))
-        order = sorted(starts)
+        order = sorted(start for start in starts if start <= total)
         for start, stop in pairwise(order):
             yield start, stop - start, (start == 0, stop == total)
 

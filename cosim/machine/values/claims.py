@@ -82,7 +82,7 @@ class _Claim:
         ):  # fmt: skip
             held: dict[str, int] = {}
             for step, pool, amount, _ in template.steps:
-                if step == kind and pool in self.pools:
+                if step == kind and amount and pool in self.pools:
                     held[self.pools[pool]] = held.get(self.pools[pool], 0) + amount
             wanted = self._bytes(slots)
             if held != wanted:

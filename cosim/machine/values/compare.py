@@ -1,11 +1,11 @@
 """Every result against the reference: where it differs first, and by how much.
 
 Codes and whole numbers must be equal. Real numbers may differ by what the order of additions in
-single precision can do: `SUMS` of the largest magnitude in the tensor once the array has summed
-real numbers, `ROUNDING` of it while all sums are whole and only the last rounding can differ. Codes
-that a quantizer makes of real sums may be the neighbouring ones for one element in `NEIGHBOURS`:
-where a sum lies next to a rounding boundary. What is computed from those is given the step of such
-a code as a further tolerance.
+single precision can do: `SUMS` of the largest magnitude in the tensor, or of what was added up to
+make it, once the array has summed real numbers, `ROUNDING` of it while all sums are whole and only
+the last rounding can differ. Codes that a quantizer makes of real sums may be the neighbouring ones
+for one element in `NEIGHBOURS`: where a sum lies next to a rounding boundary. What is computed from
+those is given the step of such a code as a further tolerance.
 """
 
 from __future__ import annotations
@@ -100,8 +100,7 @@ def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Com
         # on the same level: closer than half the distance of two levels
         tolerance = 0.25 * float(np.min(np.abs(code.unit)))
     elif not exact:
-        magnitude = float(np.abs(other).max()) if other.size else 0.0
-        tolerance = magnitude * (SUMS + run.slack if run.real_sums else ROUNDING)
+        tolerance = _tolerance(run, group, tensor, other)
     difference = np.abs(mine - other)
     if code.quantized and run.real_sums:
         tolerance = _allow_neighbours(run, code, difference, tolerance, other)
@@ -116,6 +115,41 @@ def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Com
         float(np.nanmax(difference)), first, (float(mine[first]), float(other[first])),
         _written_by(run, position, tensor, first[1:]),
     )  # fmt: skip
+
+
+CANCELS = 1e-2
+"""Results below this part of what was added up are what is left when it cancels."""
+
+
+def _tolerance(run: _Replay, group: Group, tensor: int, other: Array) -> float:
+    """Difference allowed in a real result.
+
+    Where terms cancel, what is left is uncertain by a part of the terms, and everything that is
+    computed from it is as uncertain: that relative uncertainty is kept with the tensor.
+    """
+    magnitude = float(np.abs(other).max()) if other.size else 0.0
+    if not run.real_sums:
+        return magnitude * ROUNDING
+    relative = max((run.uncertain.get(t, SUMS) for t in group.reads), default=SUMS)
+    scale = max(magnitude, _scale(run, group))
+    tolerance = (relative + run.slack) * scale
+    if magnitude < CANCELS * scale:
+        relative = tolerance / magnitude if magnitude else 1.0
+    run.uncertain[tensor] = min(relative, 1e6)
+    return tolerance
+
+
+def _scale(run: _Replay, group: Group) -> float:
+    """Magnitude of what was added up."""
+
+    def largest(tensor: int) -> float:
+        values = run.expected(tensor, group.ops[0].id)
+        return float(np.abs(values).max()) if values is not None and values.size else 0.0
+
+    if group.anchor is not None:
+        first, second = (largest(access.tensor) for access in group.anchor.accesses)
+        return first * second
+    return max((largest(t) for t in group.reads), default=0.0)
 
 
 def _allow_neighbours(

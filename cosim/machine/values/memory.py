@@ -252,13 +252,13 @@ class Buffer:
         self._filled[key] = once
 
     def read(self, key: object) -> NDArray[np.uint8]:
-        """Bytes of a tile."""
+        """Bytes of a tile, a copy: what was read stays when the room is given to another."""
         if key not in self._filled:
             state = "is still on its way to" if key in self.taken else "is not in"
             raise Absent(f"it {state} buffer {self.name}")
         source = self._once if self._filled[key] else self._each
         pieces = [source[:, a : a + n] for a, n in self.taken[key]]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        return np.concatenate(pieces, axis=1)
 
     def holds(self, key: object) -> bool:
         """Whether a tile is there and filled."""

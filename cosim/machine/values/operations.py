@@ -281,7 +281,7 @@ def uniform(seed: int, count: int) -> Array:
 def pooling(op: Op, operands: Operands) -> list[Array]:
     """Maximum or average over windows of the last dimensions, and where the maximum was."""
     if op.attributes.get("gradient"):
-        raise _unknown(op)
+        return [_pooling_gradient(op, operands)]
     x = operands[0]
     kernel, stride, padding = (
         [int(v) for v in cast("list[int]", op.attributes[key])]
@@ -317,6 +317,45 @@ def pooling(op: Op, operands: Operands) -> list[Array]:
         ones = np.pad(np.ones(sizes), pads[-rank:])
         count = _windows(ones, outs, kernel, stride, dilation).sum(axis=tuple(range(-rank, 0)))
     return [total / count]
+
+
+def _pooling_gradient(op: Op, operands: Operands) -> Array:
+    """Gradients back to where the maximum was, or spread over the averaged window."""
+    grad, x = operands[0], operands[1]
+    kernel, stride, padding = (
+        [int(v) for v in cast("list[int]", op.attributes[key])]
+        for key in ("kernel", "stride", "padding")
+    )
+    rank = len(kernel)
+    sizes = x.shape[-rank:]
+    flat = np.zeros((*grad.shape[:-rank], math.prod(sizes)))
+    spread = grad.reshape(*grad.shape[:-rank], -1)
+    lead = np.indices(spread.shape)[:-1]
+    if op.attributes.get("mode") == "max" and len(operands) > 2:
+        at = np.broadcast_to(operands[2].reshape(*operands[2].shape[:-rank], -1), spread.shape)
+        np.add.at(flat, (*lead, at.astype(np.int64)), spread)
+        return flat.reshape(*grad.shape[:-rank], *sizes)
+    if op.attributes.get("mode") == "max" or op.attributes.get("adaptive"):
+        raise _unknown(op)
+    counted = op.attributes.get("count_include_pad") is not False
+    outs = grad.shape[-rank:]
+    place = np.arange(math.prod(sizes)).reshape(sizes)
+    for out, corner in enumerate(np.ndindex(*outs)):
+        window = tuple(
+            slice(max(0, c * s - p), min(n, c * s - p + k))
+            for c, s, p, k, n in zip(corner, stride, padding, kernel, sizes, strict=True)
+        )
+        inside = place[window].reshape(-1)
+        # a window that hangs over the padded border counts the padding, not what lies beyond
+        reach = math.prod(
+            min(c * s - p + k, n + p) - (c * s - p)
+            for c, s, p, k, n in zip(corner, stride, padding, kernel, sizes, strict=True)
+        )
+        divisor = cast(int, op.attributes.get("divisor_override") or 0) or (
+            reach if counted else inside.size
+        )
+        flat[..., inside] += spread[..., out : out + 1] / divisor
+    return flat.reshape(*grad.shape[:-rank], *sizes)
 
 
 def _window_counts(
@@ -435,6 +474,8 @@ def _normalization(op: Op, operands: Operands) -> list[Array]:
         scale, shift = batch_norm_line(op, operands[1:])
         shape = (-1, *[1] * (x.ndim - 2))
         return [x * scale.reshape(scale.shape[0], *shape) + shift.reshape(shift.shape[0], *shape)]
+    if kind == "batch":
+        return _batch_norm(op, operands, dims)
     if kind in ("layer", "rms"):
         mean = x.mean(axis=dims, keepdims=True) if kind == "layer" else np.zeros(())
         spread = np.square(x - mean).mean(axis=dims, keepdims=True)
@@ -446,6 +487,54 @@ def _normalization(op: Op, operands: Operands) -> list[Array]:
             result = result + operands[2]
         return [result, *([mean] if kind == "layer" else []), inverse]
     raise _unknown(op)
+
+
+def _batch_norm(op: Op, operands: Operands, dims: tuple[int, ...]) -> list[Array]:
+    """Result, statistics of the batch, and the running statistics moved on."""
+    names = cast("list[str]", op.attributes.get("operands", []))
+    given = dict(zip(names, operands, strict=False))
+    x = operands[0]
+    shape = (-1, 1, x.shape[2], *[1] * (x.ndim - 3))
+    mean = x.mean(axis=dims)
+    var = np.square(x - mean.reshape(shape)).mean(axis=dims)
+    inverse = 1.0 / np.sqrt(var + _number(op.attributes.get("eps"), 1e-5))
+    scale = inverse * given["weight"] if "weight" in given else inverse
+    result = (x - mean.reshape(shape)) * scale.reshape(shape)
+    if "bias" in given:
+        result = result + given["bias"].reshape(shape)
+    results = [result, mean, inverse]
+    momentum = _number(op.attributes.get("momentum"), 0.1)
+    count = x[0].size // x.shape[2]
+    for name, statistic in (
+        ("running_mean", mean), ("running_var", var * (count / max(1, count - 1)))
+    ):  # fmt: skip
+        if name in given:
+            results.append((1.0 - momentum) * given[name] + momentum * statistic)
+    return results
+
+
+def _batch_norm_gradient(op: Op, operands: Operands, dims: tuple[int, ...]) -> list[Array]:
+    """Gradients of input, weight and bias."""
+    names = cast("list[str]", op.attributes.get("operands", []))
+    given = dict(zip(names, operands, strict=False))
+    grad, x = operands[0], operands[1]
+    training = bool(op.attributes.get("training", op.attributes.get("train", False)))
+    shape = (-1, 1, x.shape[2], *[1] * (x.ndim - 3))
+    mean = given.get("save_mean" if training else "running_mean")
+    inverse = given.get("save_invstd")
+    if inverse is None or not training:
+        eps = _number(op.attributes.get("eps"), 1e-5)
+        inverse = 1.0 / np.sqrt(given["running_var"] + eps)
+    if mean is None:
+        raise _unknown(op)
+    normal = (x - mean.reshape(shape)) * inverse.reshape(shape)
+    to_bias, to_weight = grad.sum(axis=dims), (grad * normal).sum(axis=dims)
+    scale = inverse * given["weight"] if "weight" in given else inverse
+    to_input = grad
+    if training:
+        count = x[0].size // x.shape[2]
+        to_input = grad - (to_bias.reshape(shape) + normal * to_weight.reshape(shape)) / count
+    return [to_input * scale.reshape(shape), to_weight, to_bias]
 
 
 def batch_norm_line(op: Op, constants: Operands) -> tuple[Array, Array]:
@@ -465,6 +554,8 @@ def batch_norm_line(op: Op, constants: Operands) -> tuple[Array, Array]:
 def _normalization_gradient(
     op: Op, kind: str, dims: tuple[int, ...], operands: Operands
 ) -> list[Array]:
+    if kind == "batch":
+        return _batch_norm_gradient(op, operands, dims)
     grad, made = operands[0], operands[1]
     if kind == "log_softmax":
         return [grad - np.exp(made) * grad.sum(axis=dims, keepdims=True)]

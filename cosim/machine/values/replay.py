@@ -16,7 +16,7 @@ from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.array_values import ArrayValues
 from cosim.machine.values.claims import buffer_names, check_claims
-from cosim.machine.values.codes import Array, Code, pack, unpack
+from cosim.machine.values.codes import Array, Code, element_type, pack, unpack
 from cosim.machine.values.compare import Comparison, compare_group
 from cosim.machine.values.deploy import Deployment
 from cosim.machine.values.faults import Overflow, ValueFault
@@ -143,6 +143,8 @@ class _Replay:
         self.since: dict[tuple[int, int], tuple[int, int]] = {}
         self.real_sums = False
         """Whether the array has summed real numbers by now."""
+        self.uncertain: dict[int, float] = {}
+        """Relative tolerance of tensors that are what was left of terms that cancelled."""
         self.slack = 0.0
         """Relative tolerance that neighbouring codes have brought, see `compare`."""
         self.left = self._tasks_of_groups()
@@ -263,11 +265,15 @@ class _Replay:
         return self.layout.codes[tensor]
 
     def _read(self, slot: Slot, code: Code, shape: tuple[int, ...]) -> Array:
+        if not slot.bytes:  # a tile that lies in the padding altogether
+            return np.zeros((1, *shape), element_type(code))
         with _about(self._told(slot)):
             data = self._buffer(slot).read(_key(slot))
         return unpack(data, code, slot.elements).reshape(data.shape[0], *shape)
 
     def _write(self, slot: Slot, code: Code, values: Array) -> None:
+        if not slot.bytes:
+            return
         flat = values.reshape(values.shape[0], -1)
         with _about(self._told(slot)):
             self._buffer(slot).write(_key(slot), pack(flat, code))
@@ -588,6 +594,14 @@ class _Replay:
         assert place is not None
         values = memory.read(place, whole(described))
         return place.code.real(values.reshape(values.shape[0], *described.shape))
+
+    def expected(self, tensor: int, before: int) -> Array | None:
+        """What PyTorch had in a tensor when it came to an operation."""
+        found = self.reference.initial.get(tensor)
+        for op in self.mapping.workload.ops[:before]:
+            if tensor in op.outputs:
+                found = self.reference.outputs.get((op.id, op.outputs.index(tensor)), found)
+        return found
 
     def _group_done(self, position: int) -> None:
         group = self.mapping.grouping.groups[position]

@@ -98,6 +98,8 @@ class TileProduct:
             for index in self.result.indices
         )
         order = [term[0] for index in self.result.indices for term in index.terms]
+        inside = [span[i.terms[0][0]][1] if i.terms else 1 for i in self.result.indices]
+        single = single and inside == list(region.sizes)  # nothing falls into the padding
         if single and len(set(order)) == len(order):
             rest = [loop for loop in loops if loop not in order]
             moved = over.transpose(0, *(1 + loops.index(x) for x in (*order, *rest)))
