@@ -120,7 +120,8 @@ class DesignTable:
         try:
             # searching lower case in lower case is several times faster than ignoring case
             plain = "\\" not in pattern
-            found = re.compile(pattern.lower()) if plain else re.compile(pattern, re.IGNORECASE)
+            flags = re.MULTILINE if plain else re.MULTILINE | re.IGNORECASE
+            found = re.compile(pattern.lower() if plain else pattern, flags)
         except re.error as error:
             raise CosimError(f"not a regular expression: {error}", where=pattern) from error
         places = np.fromiter(

@@ -38,7 +38,6 @@ class DesignModel(QAbstractTableModel):
             order = self._ordered(pattern)
         except CosimError as error:
             return str(error)
-        self.layoutAboutToBeChanged.emit()
         self.beginResetModel()
         self._pattern, self.order = pattern, order
         self.endResetModel()

@@ -330,4 +330,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", self.state.view.theme)
         self.settings.sync()
         self.opening.close()
+        status = self.statusBar()
+        if status is not None:
+            status.clearMessage()  # its timer would go on
         super().closeEvent(event)
