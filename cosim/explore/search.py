@@ -1,10 +1,10 @@
 """Looks for the best points of a scenario without running all of them.
 
 Optuna proposes points (ask), they run as one batch like those of a sweep, and their results are
-told back. Two thirds of a batch, and more where it proposes what was run already, are neighbours of the
-best points so far, one step along one axis. Optuna's memory is this process's; results go to the
-same store as a sweep's, so that a search resumes, shares what a sweep has run, and never runs a
-point twice.
+told back. Two thirds of a batch, and more where it proposes what was run already, are neighbours
+of the best points so far, one step along one axis. Optuna's memory is this process's; results go
+to the same store as a sweep's, so that a search resumes, shares what a sweep has run, and never
+runs a point twice.
 """
 
 from __future__ import annotations
