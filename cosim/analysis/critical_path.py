@@ -4,6 +4,9 @@ Every row names the earlier row whose end released it, and starts exactly when t
 the last row to finish, following these causes back leads to time zero without a gap, so that the
 durations on the way sum to the makespan, to the picosecond. Shortening anything that is not on
 the path shortens nothing.
+
+Here the path is walked row by row, which is its definition; `cosim.analysis.path` walks timelines
+with repetitions.
 """
 
 from __future__ import annotations

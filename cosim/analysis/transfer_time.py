@@ -34,12 +34,6 @@ def data_time(tasks: TaskTable, design: Design) -> Integers:
     return result
 
 
-def port_time(design: Design, lane: str, moved: int) -> int:
-    """Picoseconds the port of the channel behind `lane` needs for `moved` bytes; 0 if none."""
-    width, period = _port(design, lane)
-    return -(-moved // width) * period
-
-
 def _port(design: Design, lane: str) -> tuple[int, int]:
     """Bytes a cycle, and picoseconds a cycle, of the port of the channel behind `lane`."""
     for channel in design.dma:
