@@ -369,15 +369,18 @@ class _Grouper:
 def _same_order(op: Op, main: int, tensors: dict[int, Tensor]) -> bool:
     """Whether results come in the memory order of the operand: a tile of one is one of the other.
 
-    Where both are seen transposed the same way, so must be everything else that is read.
+    All whole operands and the result must be seen transposed in the same way, or not at all.
     """
-    turned = [view_of(op, i).get("transpose") for i in range(len(op.inputs))]
-    of_main = [turned[i] for i, t in enumerate(op.inputs) if t == main]
     made = output_view_of(op, 0).get("transpose")
-    if any(turn != made for turn in of_main):
-        return False
-    small = all(tensors[t].elements == 1 for t in op.inputs if t != main)
-    return made is None or small or all(turn == made for turn in turned)
+    whole = tensors[main].elements
+    for position, t in enumerate(op.inputs):
+        elements = tensors[t].elements
+        turned = view_of(op, position).get("transpose")
+        if elements == whole and turned != made:
+            return False
+        if elements not in (1, whole) and made is not None:
+            return False  # along which dimension of memory it repeats is another question
+    return True
 
 
 def _pair(value: object) -> tuple[int, ...]:

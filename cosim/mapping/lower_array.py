@@ -341,7 +341,7 @@ class ArrayLowering:
 
     def _output_bytes(self, tile: Tile) -> int:
         elements = -(-tile.elements[2] // self.request.store_divisor)
-        return max(1, ceil(elements * self.request.result_bits / 8))
+        return ceil(elements * self.request.result_bits / 8)
 
     def _store_task(self, lane: str, leaf: _Leaf) -> tuple[Node, ...]:
         streams, task, tile = self.streams, self.task, leaf.tile

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from cosim.mapping.cuts import Cut, Room, Slab, choose_cut, view_of
+from cosim.mapping.cuts import Cut, Room, Slab, choose_cut
 from cosim.mapping.fusion import Group
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.nest import Nest, nest_of
@@ -326,25 +326,11 @@ class _ArrayTasks:
         ), region
 
     def extra_slot(self, tensor: Tensor, outer: dict[str, tuple[int, int]]) -> tuple[Slot, Region]:
-        box = self.box(2, outer)
-        region = Region(tensor.id, self._result_shape, box)
-        turned = self._turned(tensor)
-        if turned is not None:
-            region = Region(tensor.id, turned[0], box, turned[1])
+        region = Region(tensor.id, self._result_shape, self.box(2, outer))
         slot = Slot(
             "input", self.p, str(tensor.id), self._outer_at(outer), region.elements, tensor.bits
         )
         return slot, region
-
-    def _turned(self, tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """How a whole operand lies that the epilogue sees transposed."""
-        for op in self.group.ops:
-            for position, t in enumerate(op.inputs):
-                view = view_of(op, position)
-                if t == tensor.id and op is not self.anchor and "transpose" in view:
-                    shape = tuple(view.get("reshape", tensor.shape))
-                    return shape, tuple(view["transpose"])
-        return None
 
     def result_slot(self, outer: dict[str, tuple[int, int]]) -> tuple[Slot, Region]:
         box, shape = list(self.box(2, outer)), list(self._result_shape)

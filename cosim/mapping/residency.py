@@ -126,6 +126,9 @@ def _storages(workload: Workload, grouping: Grouping) -> dict[int, Storage]:
     for t in tensors.values():
         deaths[t.storage] = max(deaths.get(t.storage, -1), t.death)
         births[t.storage] = min(births.get(t.storage, end), t.birth)
+    reach: dict[int, int] = {}  # of the whole allocation, also where only a part is read
+    for t in tensors.values():
+        reach[t.storage] = max(reach.get(t.storage, 0), _reach(t))
     storages: dict[int, Storage] = {}
 
     def touch(tensor: Tensor, position: int, *, write: bool) -> None:
@@ -134,10 +137,10 @@ def _storages(workload: Workload, grouping: Grouping) -> dict[int, Storage]:
         s = storages.get(tensor.storage)
         if s is None:
             s = storages[tensor.storage] = Storage(
-                tensor.storage, tensor.parameter or tensor.name, _reach(tensor), tensor.role.value,
+                tensor.storage, tensor.parameter or tensor.name, reach[tensor.storage],
+                tensor.role.value,
                 0 if before else position, position, before, survives,
             )  # fmt: skip
-        s.bytes = max(s.bytes, _reach(tensor))
         s.last = count - 1 if survives else max(s.last, position)
         s.first = min(s.first, position)
         (s.writers if write else s.readers).append(position)

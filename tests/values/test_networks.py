@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from cosim.design.design import Dataflow
+from cosim.machine.values.replay import replay
+from cosim.machine.values.singles import stored_singles
+from cosim.simulate import simulate
+from cosim.workload.capture import capture, record_values
 from tests.values.cases import BOARDS, board, case, small
 
 INT8 = {"bits_w": 8, "bits_a": 8}
@@ -70,6 +74,46 @@ def test_zero_points_and_a_scale_for_each_channel_are_exact() -> None:
         scheme="min-max", per_channel=True,
     ).replay()  # fmt: skip
     assert outcome.agrees
+
+
+def _turning() -> Any:
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        """Halves, channels last, heads: operands that are strided views of others."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.linear = nn.Conv2d(3, 6, 3, padding=1), nn.Linear(4, 6)
+            self.heads = nn.Linear(6, 12)
+
+        def forward(self, x: Any) -> Any:
+            first, second = self.conv(x[:, 1:4, ::2]).chunk(2, 1)
+            joined = torch.cat([second.relu(), first + second], 1)
+            rows = joined.permute(0, 2, 3, 1)
+            mixed = self.linear(rows[..., 1:5]) * rows + rows.mean(3, keepdim=True)
+            query, key = self.heads(mixed.flatten(1, 2)).chunk(2, -1)
+            scores = (query @ key.transpose(1, 2)).softmax(-1)
+            return (scores @ key).transpose(1, 2).contiguous() * 0.5
+
+    torch.manual_seed(5)
+    return Net().eval(), torch.randn(2, 5, 8, 7)
+
+
+@pytest.mark.parametrize("buffer_bytes", [2 << 10, 16 << 10])
+@pytest.mark.parametrize("resident", [0, 1 << 16])
+def test_views_transposed_and_sliced_are_read_where_they_lie(
+    buffer_bytes: int, resident: int
+) -> None:
+    model, x = _turning()
+    taken = capture(model, (x,), name="turning")
+    simulation = simulate(taken, small(buffer_bytes=buffer_bytes, resident_bytes=resident))
+    single = stored_singles(simulation.mapping)
+    reference = record_values(model, [x], taken, single=single)
+    outcome = replay(simulation.mapping, simulation.result.timeline, reference)
+    assert outcome.agrees
+    assert not outcome.taken
 
 
 @pytest.mark.slow
