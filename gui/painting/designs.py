@@ -199,8 +199,9 @@ def paint_parallel(view: View, stores: Stores, painter: QPainter, rect: QRectF) 
     plot = QRectF(rect.left() + 70, top + 26, rect.width() - 140, rect.bottom() - top - 52)
     xs = np.linspace(plot.left(), plot.right(), len(names)) if len(names) > 1 else np.zeros(1)
     share = np.stack([_good_share(table, name, rows) for name in names]) if len(rows) else None
+    gap = plot.width() / max(1, len(names) - 1)
     for x, name in zip(xs.tolist(), names, strict=True):
-        _upright(painter, table, name, rows, x, plot, colours)
+        _upright(painter, table, name, rows, x, min(124.0, gap - 4), plot, colours)
         scene.add(QRectF(x - 40, plot.top() - 26, 80, plot.height() + 46), "axis", name,
                   table.quantities[name].words if name in table.quantities else name)  # fmt: skip
     if share is None:
@@ -235,12 +236,14 @@ def _good_share(table: DesignTable, name: str, rows: NDArray[np.int64]) -> NDArr
 
 def _upright(
     painter: QPainter, table: DesignTable, name: str, rows: NDArray[np.int64], x: float,
-    plot: QRectF, colours: Palette,
+    room: float, plot: QRectF, colours: Palette,
 ) -> None:  # fmt: skip
     painter.setPen(QPen(colours.faint, 1))
     painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
-    write(painter, QRectF(x - 62, plot.top() - 24, 124, 14), name.removeprefix("design."),
-          colours.text, align=CENTRE, pixels=10, bold=True)  # fmt: skip
+    half = room / 2
+    title = name.removeprefix("design.")
+    write(painter, QRectF(x - half, plot.top() - 24, room, 14), title, colours.text, align=CENTRE,
+          pixels=10, bold=True)  # fmt: skip
     values = table.numbers[name][rows]
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     text = _axis_text(table, name)
@@ -248,4 +251,4 @@ def _upright(
     best, worst = (low, high) if quantity and quantity.smaller_is_better else (high, low)
     for value, y in ((best, plot.top() - 12), (worst, plot.bottom() + 2)):
         shown = text(value) if not math.isnan(value) else "–"  # type: ignore[operator]
-        write(painter, QRectF(x - 50, y, 100, 13), shown, colours.faint, align=CENTRE, pixels=10)
+        write(painter, QRectF(x - half, y, room, 13), shown, colours.faint, align=CENTRE, pixels=10)

@@ -80,10 +80,13 @@ def _draw_part(
         painter.drawRoundedRect(place, 6, 6)
     ink = on(fill) if busy else colours.text
     inner = place.adjusted(8, 5, -8, -5)
-    write(painter, QRectF(inner.left(), inner.top(), inner.width() - 40, 17), part.name, ink,
-          pixels=13, bold=True)  # fmt: skip
-    write(painter, QRectF(inner.right() - 44, inner.top(), 44, 17),
-          f"{100 * part.utilisation:.0f} %", ink, pixels=10, align=RIGHT)  # fmt: skip
+    share = f"{100 * part.utilisation:.0f} %"
+    # the bar at the bottom says it too: where there is no room for both, the name stays
+    both = width(part.name, 13, True) + width(share, 10) + 6 <= inner.width()
+    title = QRectF(inner.left(), inner.top(), inner.width(), 17)
+    write(painter, title, part.name, ink, pixels=13, bold=True)
+    if both:
+        write(painter, title, share, ink, pixels=10, align=RIGHT)
     lines = _lines(part)
     for position, line in enumerate(lines):
         room = QRectF(inner.left(), inner.top() + 19 + 14 * position, inner.width(), 14)
@@ -251,13 +254,15 @@ def _draw_foot(
 ) -> None:
     text = "blocks: colour = working, hatched = waiting, dashed arc = waits for; bar = busy share"
     room = QRectF(rect.left() + 14, rect.bottom() - 22, rect.width() - 28, 16)
-    write(painter, room, text, colours.faint, pixels=10)
     if state.power_mw is None:
+        write(painter, room, text, colours.faint, pixels=10)
         return
     budget = run.design.power.budget_mw
     shown = f"power {format_power(state.power_mw, 3)}"
     shown += f" of {format_power(budget, 3)}" if budget else ""
     write(painter, room, shown, colours.text, align=RIGHT)
+    left = room.adjusted(0, 0, -width(shown) - (124 if budget else 12), 0)
+    write(painter, left, text, colours.faint, pixels=10)
     if budget:
         bar = QRectF(room.right() - width(shown) - 112, room.center().y() - 3, 100, 6)
         painter.fillRect(bar, colours.idle)

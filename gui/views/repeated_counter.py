@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gui.views.counter_store import Envelope, ceiling_of
 
-BINS = 1 << 12
+BINS = 1 << 11
 """Bins over the whole run whose means and largest values are known from the start."""
 
 EXPANDED = 600

@@ -157,9 +157,10 @@ class Run:
             (analysis.power, design.power.budget_mw),
             *((counter, sizes.get(counter.name)) for counter in analysis.buffers),
         ]
+        few = len(self.timeline) <= MANY_ROWS
         names = ("DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers))
         return {
-            name: counter_of(name, steps, self.makespan_ps, limit)
+            name: counter_of(name, steps, self.makespan_ps, limit, few)
             for name, (steps, limit) in zip(names, found, strict=True)
         }
 
@@ -239,8 +240,12 @@ class Run:
         return float(totals.sum_ps[:N_ACTIVITIES].sum()) / max(1, end_ps - start_ps)
 
 
-def counter_of(name: str, steps: Any, end_ps: int, limit: float | None) -> Counter:
-    """A counter of the analysis, plain or of a run that repeats."""
+def counter_of(
+    name: str, steps: Any, end_ps: int, limit: float | None, few: bool = False
+) -> Counter:
+    """A counter of the analysis; that of a run of `few` intervals in all is expanded."""
+    if not hasattr(steps, "times") and few:
+        steps = steps.window(0, end_ps)
     if hasattr(steps, "times"):
         return CounterStore(name, steps.unit, steps.times, steps.values, end_ps, limit)
     return RepeatedCounter(name, steps, end_ps, limit)
