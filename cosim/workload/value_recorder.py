@@ -138,6 +138,8 @@ class ValueRecorder(Watcher):
         if "scale" in given and "zero_point" in given and name.startswith(("fake_quant", "quant")):
             scale, zero = given["scale"], given["zero_point"]
             return Levels((float(scale),), int(zero))
+        if name == "threshold_backward":  # the incoming gradient, or zero
+            return self._of(arguments[0])
         if name in _KEEPS:
             read = arguments[1:] if name == "copy_" else arguments
             found = {self._of(t) for t in _tensors(read)}

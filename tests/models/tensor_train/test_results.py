@@ -79,6 +79,7 @@ def test_the_learning_rate_falls_to_a_hundredth():
 
 
 def test_an_adaptation_run_ends_below_its_target_and_learns():
+    pytest.importorskip("sklearn")
     torch.set_num_threads(1)
     data = load("digits")
     settings = Adaptation(6_000, 1e-5, rank=8, epochs=6, batch=64)
