@@ -19,8 +19,9 @@ from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.bounds import Bound, accumulator_bounds
 from cosim.machine.values.compare import Comparison
-from cosim.machine.values.replay import Outcome, replay
+from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
+from cosim.machine.values.state import Outcome
 from cosim.simulate import Simulation
 from cosim.workload.files import workload_hash
 from cosim.workload.reference import Reference

@@ -196,7 +196,7 @@ def nest_of(op: Op) -> Nest:
     classes: dict[str, list[str]] = {name: [] for name in CLASSES}
     for loop in extents:
         classes[_class_of(loop, used)].append(loop)
-    fixed = _kernel_loops((*accesses, result), extents)
+    fixed = _kernel_loops((*accesses, result), extents) | _partly_covered(result, extents)
     # Order of loops inside a class: as the result (or first operand) has them, kernel loops last.
     for name, loops in classes.items():
         access = accesses[0] if name == "k" else result
@@ -209,7 +209,7 @@ def nest_of(op: Op) -> Nest:
         frozenset(fixed),
         _operand(accesses[0], extents, fixed),
         _operand(accesses[1], extents, fixed),
-        _without_gaps(_operand(result, extents, fixed), fixed),
+        _without_gaps(_operand(result, extents, fixed), fixed, extents),
         gathered,
     )
 
@@ -296,11 +296,22 @@ def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operan
     return Operand(access.tensor, tuple(dimensions))
 
 
-def _without_gaps(result: Operand, fixed: set[str]) -> Operand:
+def _partly_covered(result: Access, extents: dict[str, int]) -> set[str]:
+    """Loops over a result that leave elements of it untouched: those are zero, and written too."""
+    partly: set[str] = set()
+    for index, size in zip(result.indices, result.view_shape, strict=True):
+        if len(index.terms) == 1:
+            (loop, step), offset = index.terms[0], index.offset
+            if offset > 0 or step * extents[loop] + offset < size:
+                partly.add(loop)
+    return partly
+
+
+def _without_gaps(result: Operand, fixed: set[str], extents: dict[str, int]) -> Operand:
     """A result that is scattered into or written with a stride: its zeros belong to the tiles."""
 
     def filled(d: Dimension) -> Dimension:
-        if d.loop in fixed and (d.width or d.coefficient != 1):
+        if d.loop in fixed and d.region(0, extents[d.loop]) != (0, d.size):
             return Dimension(d.size, "", 0, 0, d.size - 1)
         if d.coefficient > 1 and not d.width:
             return replace(d, width=d.coefficient - 1)

@@ -140,6 +140,8 @@ class ValueRecorder(Watcher):
             return Levels((float(scale),), int(zero))
         if name == "threshold_backward":  # the incoming gradient, or zero
             return self._of(arguments[0])
+        if name == "threshold_backward":  # a gradient that a rectifier let pass
+            return self._of(given["grad_output"])
         if name in _KEEPS:
             read = arguments[1:] if name == "copy_" else arguments
             found = {self._of(t) for t in _tensors(read)}

@@ -8,8 +8,9 @@ from typing import Any
 
 import cosim.design as designs
 from cosim.design.design import Buffer, Dataflow, Design
-from cosim.machine.values.replay import Outcome, replay
+from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
+from cosim.machine.values.state import Outcome
 from cosim.simulate import Simulation, simulate
 from cosim.workload.capture import record_values, seeded
 from cosim.workload.networks import load_or_capture

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.machine.values.operations import evaluate, uniform
+from cosim.machine.values.operations import evaluate
+from cosim.machine.values.quantizing import uniform
 from cosim.machine.values.viewed import seen
 from cosim.mapping.cuts import output_view_of, seen_shape, view_of
 from cosim.workload.capture import capture, record_values

@@ -21,7 +21,7 @@ from cosim.mapping.fusion import Group
 from cosim.mapping.regions import Region, Task
 
 if TYPE_CHECKING:
-    from cosim.machine.values.replay import _Replay
+    from cosim.machine.values.state import State
 
 SUMS = 1e-4
 """Tolerance of real results where products were summed in single precision."""
@@ -79,7 +79,7 @@ class Comparison:
         )
 
 
-def compare_group(run: _Replay, position: int, group: Group, tensor: int) -> Comparison:
+def compare_group(run: State, position: int, group: Group, tensor: int) -> Comparison:
     """One result of a finished group against the reference."""
     described = run.layout.tensors[tensor]
     values = run.value_of(tensor)
@@ -121,7 +121,7 @@ CANCELS = 1e-2
 """Results below this part of what was added up are what is left when it cancels."""
 
 
-def _tolerance(run: _Replay, group: Group, tensor: int, other: Array) -> float:
+def _tolerance(run: State, group: Group, tensor: int, other: Array) -> float:
     """Difference allowed in a real result.
 
     Where terms cancel, what is left is uncertain by a part of the terms, and everything that is
@@ -139,7 +139,7 @@ def _tolerance(run: _Replay, group: Group, tensor: int, other: Array) -> float:
     return tolerance
 
 
-def _scale(run: _Replay, group: Group) -> float:
+def _scale(run: State, group: Group) -> float:
     """Magnitude of what was added up."""
 
     def largest(tensor: int) -> float:
@@ -153,7 +153,7 @@ def _scale(run: _Replay, group: Group) -> float:
 
 
 def _allow_neighbours(
-    run: _Replay, code: Code, difference: Array, tolerance: float, other: Array
+    run: State, code: Code, difference: Array, tolerance: float, other: Array
 ) -> float:
     """Tolerance of codes made of real sums: a step, if few enough elements need it."""
     step = float(np.max(np.abs(code.unit))) * (2 if code.half_integer else 1)
@@ -166,7 +166,7 @@ def _allow_neighbours(
     return 1.5 * step
 
 
-def _written_by(run: _Replay, position: int, tensor: int, index: tuple[int, ...]) -> str:
+def _written_by(run: State, position: int, tensor: int, index: tuple[int, ...]) -> str:
     """The task that wrote an element, for the message."""
     shape = run.layout.tensors[tensor].shape
     flat = int(np.ravel_multi_index(index, shape)) if shape else 0

@@ -14,7 +14,7 @@ import numpy as np
 from cosim.errors import CosimError
 from cosim.machine.values.codes import Array, Code
 from cosim.machine.values.layout import Layout
-from cosim.machine.values.operations import batch_norm_line
+from cosim.machine.values.normalizing import batch_norm_line
 from cosim.mapping.fusion import Group
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.rescale import bias_of, channel_axis, sums_integers

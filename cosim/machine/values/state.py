@@ -1,0 +1,233 @@
+"""The state of a run in numbers: memories, buffers, and what tasks ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cosim.machine.values.arithmetic import Arithmetic
+from cosim.machine.values.array_values import ArrayValues
+from cosim.machine.values.claims import buffer_names
+from cosim.machine.values.codes import Array, Code, element_type, pack, unpack
+from cosim.machine.values.compare import Comparison
+from cosim.machine.values.deploy import Deployment
+from cosim.machine.values.layout import Layout
+from cosim.machine.values.memory import Absent, Buffer, Memory, Place
+from cosim.machine.values.scalars import Scalars
+from cosim.machine.values.vector_values import VectorValues
+from cosim.mapping.cuts import Cut
+from cosim.mapping.mapping import Mapping
+from cosim.mapping.regions import Region, Slot, Task, is_stored, whole
+from cosim.workload.reference import Reference
+
+Since = tuple[int, int]
+"""Writes to DRAM and scratchpad when a task started."""
+
+
+@dataclass
+class Outcome:
+    """What a run computed.
+
+    Attributes
+    ----------
+    comparisons : list of Comparison
+        One for every result that a group wrote, in the order they were finished.
+    outputs : dict
+        Real values of what survives the run, by tensor, shape (samples, *shape).
+    taken : list of str
+        Operations whose results were taken from the reference, being unknown here.
+    overflows : int
+        Sums that did not fit (0 unless the arithmetic lets them pass).
+    split : dict
+        Tiles that a buffer could not hold in one piece, by buffer.
+    """
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    outputs: dict[int, Array] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+    overflows: int = 0
+    split: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every result is what the reference has."""
+        return all(c.agrees for c in self.comparisons)
+
+    @property
+    def first_difference(self) -> Comparison | None:
+        return next((c for c in self.comparisons if not c.agrees), None)
+
+
+class State:
+    """Memories and buffers of a run, shared by the tasks of all components."""
+
+    def __init__(
+        self, mapping: Mapping, reference: Reference, arithmetic: Arithmetic,
+        tasks: dict[str, list[Task]], stop: bool,
+    ) -> None:  # fmt: skip
+        self.mapping, self.reference, self.arithmetic = mapping, reference, arithmetic
+        self.tasks, self.stop = tasks, stop
+        self.layout = Layout.of(mapping, reference)
+        self.deployment = Deployment(mapping, self.layout, reference)
+        self.outcome = Outcome()
+        self.scalars = Scalars(mapping, self.layout, self.deployment, reference)
+        lanes, design = reference.samples, mapping.design
+        self.names = buffer_names(mapping)
+        self.buffers = {
+            b.name: Buffer(b.name, b.size_bytes, lanes) for b in design.buffers
+            if set(b.holds) != {"resident"}
+        }  # fmt: skip
+        scratch = design.buffer("resident")
+        self.dram = Memory("the DRAM", mapping.memory.extent, lanes)
+        self.chip = Memory(scratch.name, scratch.size_bytes, lanes) if scratch else None
+        self.slots: dict[object, Slot] = {}
+        self.of_array: dict[int, ArrayValues] = {}
+        self.of_vector: dict[int, tuple[VectorValues, Cut | None]] = {}
+        self.streamed: dict[int, dict[int, Array]] = {}
+        self.since: dict[tuple[int, int], tuple[int, int]] = {}
+        self.real_sums = False
+        """Whether the array has summed real numbers by now."""
+        self.uncertain: dict[int, float] = {}
+        """Relative tolerance of tensors that are what was left of terms that cancelled."""
+        self.slack = 0.0
+        """Relative tolerance that neighbouring codes have brought, see `compare`."""
+        self.left = self._tasks_of_groups()
+        self._deploy()
+
+    def _tasks_of_groups(self) -> dict[int, int]:
+        left: dict[int, int] = {}
+        for listed in self.tasks.values():
+            for task in listed:
+                left[task.group] = left.get(task.group, 0) + 1
+        return left
+
+    def _deploy(self) -> None:
+        """Put everything that exists before the run into DRAM."""
+        for tensor, place in self.layout.dram.items():
+            storage = self.mapping.memory.storages[place.storage]
+            if not storage.exists_before:
+                continue
+            values = self.deployment.value(tensor)
+            if values is not None and place.tensor.elements:
+                flat = place.code.encode(values).reshape(values.shape[0], -1)
+                self.dram.write(place, whole(place.tensor), flat, "deployment")
+
+    # Words for messages
+
+    def named(self, region: Region) -> str:
+        return f"'{self.layout.tensors[region.tensor].name}'{region}"
+
+    def told(self, slot: Slot) -> str:
+        what = slot.name
+        if slot.name in ("streaming", "weight", "sums"):
+            anchor = self.mapping.grouping.groups[slot.group].anchor
+            assert anchor is not None
+            ids = (*(a.tensor for a in anchor.accesses), anchor.outputs[0])
+            what = self.layout.tensors[ids[("streaming", "weight", "sums").index(slot.name)]].name
+        elif slot.name.isdigit():
+            what = self.layout.tensors[int(slot.name)].name
+        at = ", ".join(map(str, slot.at))
+        return f"'{what}' tile at ({at})"
+
+    # Slots
+
+    def buffer(self, slot: Slot) -> Buffer:
+        return self.buffers[self.names[slot.buffer]]
+
+    def read(self, slot: Slot, code: Code, shape: tuple[int, ...]) -> Array:
+        if not slot.bytes:  # a tile that lies in the padding altogether
+            return np.zeros((1, *shape), element_type(code))
+        with about(self.told(slot)):
+            data = self.buffer(slot).read(key_of(slot))
+        return unpack(data, code, slot.elements).reshape(data.shape[0], *shape)
+
+    def write(self, slot: Slot, code: Code, values: Array) -> None:
+        if not slot.bytes:
+            return
+        flat = values.reshape(values.shape[0], -1)
+        with about(self.told(slot)):
+            self.buffer(slot).write(key_of(slot), pack(flat, code))
+
+    def on_chip(self, region: Region, since: int) -> Array:
+        assert self.chip is not None
+        place = self.layout.chip[region.tensor]
+        with about(self.named(region)):
+            self.chip.check(place, region, since)
+            return self.chip.read(place, region)
+
+    def whole_of(self, task: Task, since: Since) -> Callable[[int], Array]:
+        """Reads operands that the group holds whole: in a slot, on chip, or in its command."""
+        slots = {slot.name: slot for slot in task.uses}
+
+        def read(tensor: int) -> Array:
+            code, shape = self.layout.codes[tensor], self.layout.tensors[tensor].shape
+            slot = slots.get(str(tensor))
+            if slot is not None:
+                return code.real(self.read(slot, code, shape))
+            storage = self.mapping.memory.storages.get(self.layout.tensors[tensor].storage)
+            if storage is not None and storage.resident and tensor in self.layout.chip:
+                values = self.on_chip(whole(self.layout.tensors[tensor]), since[1])
+                return code.real(values.reshape(values.shape[0], *shape))
+            scalar = None
+            if self.layout.tensors[tensor].elements == 1:
+                scalar = self.scalars.value(tensor, self.reader(task.group, tensor))
+            if scalar is None:
+                raise Absent(f"'{self.layout.tensors[tensor].name}' was not brought on chip")
+            return scalar
+
+        return read
+
+    def reader(self, group: int, tensor: int) -> int:
+        """The first operation of a group that reads a tensor."""
+        ops = self.mapping.grouping.groups[group].ops
+        return next((op.id for op in ops if tensor in op.inputs), ops[0].id)
+
+    def writer(self, task: Task, verb: str) -> str:
+        return f"{verb} layer '{self.mapping.grouping.groups[task.group].name}'"
+
+    # Results
+
+    def value_of(self, tensor: int) -> Array:
+        """Real values of a tensor in memory now, shape (lanes or 1, *shape)."""
+        described = self.layout.tensors[tensor]
+        place: Place | None
+        if is_stored(self.mapping, described):
+            memory, place = self.dram, self.layout.dram.get(tensor)
+        else:
+            assert self.chip is not None
+            memory, place = self.chip, self.layout.chip.get(tensor)
+        assert place is not None
+        values = memory.read(place, whole(described))
+        return place.code.real(values.reshape(values.shape[0], *described.shape))
+
+    def expected(self, tensor: int, before: int) -> Array | None:
+        """What PyTorch had in a tensor when it came to an operation."""
+        found = self.reference.initial.get(tensor)
+        for op in self.mapping.workload.ops[:before]:
+            if tensor in op.outputs:
+                found = self.reference.outputs.get((op.id, op.outputs.index(tensor)), found)
+        return found
+
+
+class DoesNotFit(Exception):
+    """A sum outside its accumulator."""
+
+
+@dataclass
+class about:
+    """Adds the name of what was read to a complaint about it."""
+
+    what: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Absent):
+            raise Absent(f"{self.what}: {error}") from error
+
+
+def key_of(slot: Slot) -> tuple[object, ...]:
+    return (slot.group, slot.name, slot.at, slot.turn)

@@ -1,0 +1,176 @@
+"""Tasks of the vector unit, piece by piece, and of the host."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosim.machine.values.codes import Array
+from cosim.machine.values.memory import Absent
+from cosim.machine.values.state import Since, State, about
+from cosim.machine.values.vector_values import VectorValues
+from cosim.mapping.cuts import Cut
+from cosim.mapping.fusion import Group
+from cosim.mapping.regions import Region, Task, cut_of_group, slab_region, whole
+from cosim.workload.workload import Op
+
+
+class VectorTasks(State):
+    """What tasks of groups on the vector unit or the host do to the state."""
+
+    def _vector(self, position: int) -> tuple[VectorValues, Cut | None]:
+        if position not in self.of_vector:
+            group = self.mapping.grouping.groups[position]
+            cut = None if group.engine == "host" else cut_of_group(self.mapping, position)
+            values = VectorValues(group, self.layout, self.reference, cut, self._taken)
+            self.of_vector[position] = (values, cut)
+        return self.of_vector[position]
+
+    def _taken(self, op: Op) -> None:
+        said = f"{op.layer}: {op.name}"
+        if said not in self.outcome.taken:
+            self.outcome.taken.append(said)
+
+    def _piece(self, task: Task, since: Since) -> None:
+        values, cut = self._vector(task.group)
+        assert cut is not None
+        group = self.mapping.grouping.groups[task.group]
+        index = task.piece % cut.count
+        pieces: dict[int, Array] = {}
+        slots = {slot.name: slot for slot in task.uses}
+        for tensor in group.reads:
+            region = self._piece_region(cut, tensor, index)
+            if region is None:
+                continue
+            slot, code = slots.get(str(tensor)), self.layout.codes[tensor]
+            if slot is not None:
+                held = self.read(slot, code, region.sizes)
+            elif tensor in self.layout.chip:
+                held = self.on_chip(region, since[1])
+            else:
+                continue
+            unit = self._unit_of(tensor, cut, index)
+            pieces[tensor] = code.real(held, unit)
+        if cut.whole:
+            self._streamed(task, group, values, cut, pieces, since)
+            return
+        others = self._others(task, group, set(pieces), since)
+        span = self._span(cut, index)
+        made = values.piece(pieces, others, span)
+        self._keep(task, group, cut, index, made)
+
+    def _unit_of(self, tensor: int, cut: Cut, index: int) -> Array | float | None:
+        """Scale of a piece of a tensor that has one scale a channel."""
+        code = self.layout.codes[tensor]
+        if not code.quantized or len(code.unit) == 1:
+            return None
+        shape = self.layout.tensors[tensor].shape
+        every = np.broadcast_to(code.unit_for(len(shape)), shape)
+        slab = cut.slabs[tensor]
+        every = every.reshape(slab.shape)
+        if slab.transpose:
+            every = every.transpose(slab.transpose)
+        window = [slice(None)] * every.ndim
+        window[slab.axis] = slice(*cut.piece(self.layout.tensors[tensor], index))
+        return every[tuple(window)]
+
+    def _span(self, cut: Cut, index: int) -> tuple[int, int]:
+        tensor = next(iter(cut.slabs))
+        return cut.piece(self.layout.tensors[tensor], index)
+
+    def _piece_region(self, cut: Cut, tensor: int, index: int) -> Region | None:
+        if tensor not in cut.slabs:
+            return None
+        described = self.layout.tensors[tensor]
+        start, stop = cut.piece(described, index)
+        return slab_region(described, cut.slabs[tensor], start, stop) if stop > start else None
+
+    def _others(self, task: Task, group: Group, known: set[int], since: Since) -> dict[int, Array]:
+        """Operands that are held whole, and scalars that came with the command."""
+        read = self.whole_of(task, since)
+        made = {t for op in group.ops for t in op.outputs}
+        needed = {t for op in group.ops for t in op.inputs} - known
+        inputs = {t for t in needed if t not in made or t in group.reads}
+        return {t: read(t) if self.layout.tensors[t].elements else np.zeros((1, 0)) for t in inputs}
+
+    def _streamed(
+        self, task: Task, group: Group, values: VectorValues, cut: Cut,
+        pieces: dict[int, Array], since: Since,
+    ) -> None:  # fmt: skip
+        """A piece of a group whose result depends on all pieces."""
+        index, total = task.piece % cut.count, cut.count * cut.passes
+        held = self.streamed.setdefault(task.group, {})
+        if index == 0:
+            held.clear()
+        for tensor, piece in pieces.items():
+            flat = piece.reshape(piece.shape[0], -1)
+            held[tensor] = np.concatenate([held[tensor], flat], 1) if tensor in held else flat
+        if index == cut.count - 1 and task.piece < total - 1:
+            self.streamed[-1 - task.group] = dict(held)
+            return
+        final = self.streamed.get(-1 - task.group, held)
+        if task.piece < total - cut.count or (cut.passes == 1 and not task.last):
+            return
+        everything = {
+            t: v.reshape(v.shape[0], *self.layout.tensors[t].shape) for t, v in final.items()
+        }
+        everything |= self._others(task, group, set(everything), since)
+        made = values.whole(everything)
+        self._keep(task, group, cut, index, made)
+
+    def _keep(self, task: Task, group: Group, cut: Cut, index: int, made: dict[int, Array]) -> None:
+        """Write a group's results: pieces as slabs where they are cut, else with the last."""
+        slots = {slot.name: slot for slot in task.takes}
+        for tensor in group.writes:
+            described = self.layout.tensors[tensor]
+            region = self._piece_region(cut, tensor, index)
+            if region is None:
+                if tensor in cut.slabs or not task.last:
+                    continue
+                region = whole(described)
+            values = made[tensor]
+            if cut.whole and tensor in cut.slabs:
+                values = values.reshape(values.shape[0], -1)[:, region.box[0][0] : region.box[0][1]]
+            values = values.reshape(values.shape[0], *region.sizes)
+            unit = self._unit_of(tensor, cut, index) if tensor in cut.slabs else None
+            if unit is None and len(self.layout.codes[tensor].unit) > 1:
+                values = values.reshape(values.shape[0], *described.shape)
+            code = self.layout.codes[tensor]
+            elements = code.encode(values, unit).reshape(values.shape[0], *region.sizes)
+            slot = slots.get(f"result {tensor}")
+            if slot is not None:
+                self.write(slot, code, elements)
+            if tensor in self.layout.chip:
+                assert self.chip is not None
+                self.chip.write(
+                    self.layout.chip[tensor], region, elements, self.writer(task, "the result of")
+                )
+
+    def _host(self, task: Task, since: Since) -> None:
+        group = self.mapping.grouping.groups[task.group]
+        values, _ = self._vector(task.group)
+        everything: dict[int, Array] = {}
+        made = {t for op in group.ops for t in op.outputs}
+        for tensor in {t for op in group.ops for t in op.inputs}:
+            described = self.layout.tensors[tensor]
+            if tensor in made and tensor not in group.reads:
+                continue
+            place = self.layout.dram.get(tensor)
+            if place is None:
+                constant = self.scalars.value(tensor, self.reader(task.group, tensor))
+                if constant is None:
+                    raise Absent(f"'{described.name}' is not in the DRAM")
+                everything[tensor] = constant
+                continue
+            region = whole(described)
+            with about(self.named(region)):
+                self.dram.check(place, region, since[0])
+                held = self.dram.read(place, region)
+            everything[tensor] = place.code.real(held.reshape(held.shape[0], *described.shape))
+        results = values.whole(everything)
+        for tensor in group.writes:
+            place = self.layout.dram[tensor]
+            result = place.code.encode(results[tensor])
+            self.dram.write(
+                place, whole(place.tensor), result.reshape(result.shape[0], -1),
+                self.writer(task, "the result of"),
+            )  # fmt: skip
