@@ -15,6 +15,8 @@ from gui.painting.palette import Palette, mixed, with_alpha
 from gui.painting.text import RIGHT, write
 from gui.views.counter_store import Counter, Envelope
 
+LOW = 60
+
 
 @lru_cache(maxsize=4096)
 def counter_text(unit: str, value: float) -> str:
@@ -36,7 +38,9 @@ def draw_counter(
 ) -> None:  # fmt: skip
     """Draw a counter into `rect`, 0 at the bottom and `ceiling` (its own by default) at the top."""
     top = ceiling or counter.ceiling or 1.0
-    envelope = counter.window(window.start_ps, window.end_ps, max(1, int(window.width)))
+    # in a low strip every second pixel tells as much
+    pixels = int(window.width) // (2 if rect.height() < LOW else 1)
+    envelope = counter.window(window.start_ps, window.end_ps, max(1, pixels))
     room = rect.adjusted(0, 4, 0, -1)
     _area(painter, envelope, room, window, colour, colours.background, top, counter.end_ps)
     if counter.limit is not None and counter.limit <= top:

@@ -125,11 +125,11 @@ class CounterStore:
         return float(self._blocks[block]) + inside + rest
 
     def window(self, start_ps: int, end_ps: int, pixels: int) -> Envelope:
-        """What to draw of a window: at most about 2 x `FACTOR` entries a pixel, fewer if merged."""
+        """What to draw of a window: at most two entries a pixel, one where they are merged."""
         first = max(0, int(np.searchsorted(self.times, np.int64(start_ps), side="right")) - 1)
         stop = int(np.searchsorted(self.times, np.int64(end_ps), side="left"))
         level, step = 0, 1
-        while (stop - first) // step > 2 * pixels and level + 1 < len(self.levels):
+        while (stop - first) // step > 2 * FACTOR * pixels and level + 1 < len(self.levels):
             level, step = level + 1, step * FACTOR
         low, high = self.levels[level]
         begin, finish = first // step, -(-stop // step)

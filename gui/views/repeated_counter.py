@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.views.counter_store import Envelope, ceiling_of
+from gui.views.repeated_integral import RepeatedIntegral
 
 BINS = 1 << 11
 """Bins over the whole run whose means and largest values are known from the start."""
 
-EXPANDED = 600
+EXPANDED = 64
 """Changes in a window up to which it is expanded."""
 
-TILE = 256
+TILE = 512
 """Bins that are made at a time where windows are narrower than the known bins can show."""
 
 MOST_TILES = 512
@@ -31,7 +32,7 @@ class RepeatedCounter:
 
     def __init__(self, name: str, steps: Any, end_ps: int, limit: float | None = None) -> None:
         self.name, self.unit, self.end_ps, self.limit = name, str(steps.unit), end_ps, limit
-        self._steps = steps
+        self._steps, self._exactly = steps, RepeatedIntegral(steps)
         self.peak = float(steps.peak)
         spacing = steps.compact.end / max(1, len(steps.compact.times))
         self._expanded_ps = int(EXPANDED * spacing)
@@ -39,7 +40,7 @@ class RepeatedCounter:
         bins = -(-end_ps // self._width)
         edges = np.minimum(np.arange(bins + 1, dtype=np.int64) * self._width, end_ps)
         self._largest = np.asarray(steps.largest(edges), np.float64)
-        integral = np.asarray(steps.integral(edges), np.float64)
+        integral = self._exactly(edges)
         self._edges, self._integral = edges, integral
         self._means = np.diff(integral) / np.maximum(1, np.diff(edges))
         self._tiles: dict[tuple[int, int], NDArray[np.float64]] = {}
@@ -59,7 +60,7 @@ class RepeatedCounter:
         start, end = max(0, start_ps), min(self.end_ps, max(end_ps, start_ps + 1))
         if end <= start:
             return 0.0
-        low, high = self._steps.integral(np.array([start, end], np.int64)).tolist()
+        low, high = self._exactly(np.array([start, end], np.int64)).tolist()
         return float(high - low) / (end - start)
 
     def about(self, start_ps: int, end_ps: int) -> float:
@@ -120,6 +121,5 @@ class RepeatedCounter:
                 self._tiles.clear()
             edges = (tile * TILE + np.arange(TILE + 1, dtype=np.int64)) * width
             inside = np.minimum(edges, self.end_ps)
-            moved = np.diff(np.asarray(self._steps.integral(inside), np.float64))
-            found = self._tiles[key] = moved / width
+            found = self._tiles[key] = np.diff(self._exactly(inside)) / width
         return found

@@ -17,6 +17,8 @@ from gui.views.interval_store import IntervalStore
 from gui.views.lanes import CATEGORIES, N_ACTIVITIES, NO_WAIT
 from gui.views.pyramid import FULL
 from gui.views.range_sums import Totals
+from gui.views.repeated_counter import RepeatedCounter
+from gui.views.repeated_integral import RepeatedIntegral
 from gui.views.search import count, find
 from gui.views.view import Marker, View, view_from_json
 
@@ -160,7 +162,7 @@ def test_an_envelope_encloses_every_value_of_its_window(steps, share, width, pix
     low = int(share * (end - 1))
     high = min(end, low + max(1, int(width * end)))
     envelope = counter.window(low, high, pixels)
-    assert len(envelope.times) <= 2 * 16 * pixels + 17
+    assert len(envelope.times) <= 2 * pixels + 1
     for time in range(low, high, max(1, (high - low) // 40)):
         at = int(np.searchsorted(envelope.times, time, side="right")) - 1
         assert envelope.low[at] <= counter.at(time) <= envelope.high[at]
@@ -175,6 +177,29 @@ def test_counters_of_a_repeating_run_agree_with_their_averages(run):
     thirds = [run.makespan_ps * i // 3 for i in range(4)]
     parts = [power.average(a, b) * (b - a) for a, b in pairwise(thirds)]
     assert sum(parts) / run.makespan_ps == pytest.approx(whole, rel=1e-6)
+
+
+def test_the_integral_made_once_is_that_of_the_analysis(run):
+    steps = run.analysis.power
+    assert hasattr(steps, "periods"), "the run under test repeats"
+    times = np.unique(np.linspace(0, run.makespan_ps, 3001).astype(np.int64))
+    assert RepeatedIntegral(steps)(times) == pytest.approx(steps.integral(times), rel=1e-12)
+
+
+def test_a_counter_that_is_not_expanded_draws_what_the_expanded_one_does(run):
+    steps = run.analysis.dram_bandwidth
+    counter = RepeatedCounter("c", steps, run.makespan_ps)
+    expanded = run.counters["DRAM bandwidth"]
+    for start, end in ((0, run.makespan_ps), (run.makespan_ps // 3, run.makespan_ps // 3 + 40000),
+                       (run.makespan_ps // 2, run.makespan_ps * 51 // 100)):  # fmt: skip
+        envelope = counter.window(start, end, 200)
+        widths = np.diff(np.append(envelope.times, end))
+        area = float((envelope.low * widths)[(envelope.times >= start)].sum())
+        assert area <= expanded.peak * (end - start)
+        assert envelope.high.max() <= expanded.peak * (1 + 1e-9)
+        middle = (start + end) // 2
+        assert counter.at(middle) == expanded.at(middle)
+        assert counter.average(start, end) == pytest.approx(expanded.average(start, end), rel=1e-9)
 
 
 def test_search_goes_through_every_match_once_in_order_of_time(run):
