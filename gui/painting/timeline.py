@@ -80,7 +80,7 @@ def _draw_tracks(
     top = scene.plot.top()
     painter.save()
     painter.setClipRect(QRectF(rect.left(), top, rect.width(), rect.height()))
-    _grid(painter, window, top, rect.bottom(), colours)
+    _grid(painter, window, top, min(rect.bottom(), top + height_of(lines) - scroll), colours)
     names = _names(run)
     fade = _fade(view, run)
     lanes = max(1, sum(line.kind == "lane" for line in lines))
@@ -220,8 +220,6 @@ def _draw_top(
 ) -> None:  # fmt: skip
     """Ruler and layer band, with what one pixel stands for at their left."""
     ruler = QRectF(window.left, rect.top(), window.width, RULER_HEIGHT)
-    painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), RULER_HEIGHT + BAND_HEIGHT),
-                     colours.background)  # fmt: skip
     axes.time_ruler(painter, ruler, window.start_ps, window.end_ps, colours)
     scene.add(ruler, "axis", "time", "Time since the run began")
     corner = QRectF(rect.left() + 6, rect.top() + 1, window.left - rect.left() - 10, 18)
@@ -286,8 +284,6 @@ def _draw_legend(
     bottom = lanes_bottom + needed
     if bottom <= rect.bottom() + 1:
         area = QRectF(left, lanes_bottom + 6, rect.right() - 10 - left, needed)
-        painter.fillRect(QRectF(rect.left(), lanes_bottom, rect.width(),
-                                rect.bottom() - lanes_bottom), colours.background)  # fmt: skip
         painter.setPen(QPen(with_alpha(colours.grid, 1), 1, Qt.PenStyle.SolidLine))
         painter.drawLine(QLineF(rect.left(), lanes_bottom, rect.right(), lanes_bottom))
         legend(painter, area, entries, colours)

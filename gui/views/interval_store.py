@@ -83,7 +83,9 @@ class LaneStore:
         """Let the lane consist of these stored rows of the timeline."""
         self.periods: dict[tuple[int, int], Events] = {}
         self._stretches: dict[int, LaneRows] = {}
-        stored, small = self._timeline.stored, len(self._timeline.stored["end"]) < 2**31
+        # plain views: a memory-mapped array costs microseconds more at every access
+        stored = self._stored = {n: np.asarray(c) for n, c in self._timeline.stored.items()}
+        small = len(stored["end"]) < 2**31
         self.index = LaneIndex(
             positions.astype(np.int32) if small else positions,
             stored["start"], stored["end"], self._timeline.blocks,
@@ -156,7 +158,7 @@ class LaneStore:
     def _take(self, numbers: NDArray[np.int64]) -> Rows | _Columns:
         if self._timeline.blocks:
             return self._timeline.take(numbers)
-        stored = self._timeline.stored
+        stored = self._stored
         return _Columns(
             numbers, stored["start"][numbers], stored["end"][numbers],
             stored["template"][numbers], stored["cause"][numbers],
