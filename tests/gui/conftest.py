@@ -21,6 +21,7 @@ from cosim.mapping.mapping import map_workload
 from cosim.timeline.run_folder import write_run
 from cosim.workload.networks import load_or_capture
 from cosim.workload.workload import Workload
+from gui.views.notes import notes_file
 
 
 def write(folder: Path, workload: Workload, design: Design, *, fast_forward: bool = True) -> Path:
@@ -130,7 +131,8 @@ def window(qtbot, settings):
 
 @pytest.fixture
 def opened(window, run_path, qtbot):
-    """The window with a prepared run."""
+    """The window with a prepared run, without notes that another test left beside it."""
+    notes_file(run_path).unlink(missing_ok=True)
     window.opening.open_run(run_path)
     qtbot.waitUntil(lambda: not window.opening.loaders, timeout=20000)
     return window
