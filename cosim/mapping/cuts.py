@@ -381,4 +381,8 @@ def _stream(
             count = max(count, ceil(2 * sum(t.bytes for t in cut) / free))
         if kept > size or (cut and free <= 0):
             return None
+    longest = max((slab.extent for slab in slabs.values()), default=1)
+    if count > 1:  # rounding must not leave the last pieces of the longest empty
+        step = -(-(-(-longest // count)) // FLAT_MULTIPLE) * FLAT_MULTIPLE
+        count = -(-longest // step)
     return Cut(slabs, count, passes, whole=True)

@@ -13,16 +13,8 @@ from cosim.mapping.regions import Task
 class ArrayTasks(State):
     """What tasks of groups on the array do to the state."""
 
-    def _array(self, group: int) -> ArrayValues:
-        if group not in self.of_array:
-            self.of_array[group] = ArrayValues(
-                self.mapping, self.layout, self.deployment, self.mapping.grouping.groups[group],
-                self.arithmetic,
-            )  # fmt: skip
-        return self.of_array[group]
-
     def _compute(self, task: Task, since: Since) -> None:
-        array = self._array(task.group)
+        array = self.array(task.group)
         slots = {slot.name: slot for slot in (*task.uses, *task.takes)}
         operands = []
         for which, name in enumerate(("streaming", "weight")):
@@ -59,7 +51,7 @@ class ArrayTasks(State):
         return self.arithmetic.narrowed(sums, array.sums.bits)
 
     def _epilogue(self, task: Task, since: Since) -> None:
-        array = self._array(task.group)
+        array = self.array(task.group)
         slots = {slot.name: slot for slot in task.uses}
         part = task.boxes[0]
         sums = self.read(slots["sums"], array.sums, part.sizes)
@@ -86,7 +78,7 @@ class ArrayTasks(State):
         place = self.layout.dram[region.tensor]
         code = place.code
         if slot.name == "sums":
-            array = self._array(task.group)
+            array = self.array(task.group)
             sums = self.read(slot, array.sums, region.sizes)
             values = code.encode(sums)
         else:

@@ -13,6 +13,7 @@ from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.array_tasks import ArrayTasks
 from cosim.machine.values.claims import check_claims
+from cosim.machine.values.codes import Array
 from cosim.machine.values.compare import compare_group
 from cosim.machine.values.events import events_of
 from cosim.machine.values.faults import Overflow, ValueFault
@@ -64,6 +65,16 @@ def replay(
     return run.run(timeline, progress)
 
 
+def replay_until(
+    mapping: Mapping, timeline: Timeline, reference: Reference, component: str, ordinal: int,
+    task: Task,
+) -> dict[str, Array]:  # fmt: skip
+    """Tiles that a task uses and takes, as its buffers hold them when it ends."""
+    run = _Replay(mapping, reference, Arithmetic(), tasks_of(mapping), stop=False)
+    names = [c.name for c in mapping.program.components]
+    return run.until(timeline, names.index(component), ordinal, task)
+
+
 class _Replay(ArrayTasks, VectorTasks):
     # Time
 
@@ -95,6 +106,22 @@ class _Replay(ArrayTasks, VectorTasks):
         self._finish()
         return self.outcome
 
+    def until(
+        self, timeline: Timeline, component: int, ordinal: int, wanted: Task
+    ) -> dict[str, Array]:
+        """Run up to the end of one task, and look at its tiles before it frees them."""
+        names = [c.name for c in self.mapping.program.components]
+        for _, ends, rank, number in events_of(timeline):
+            task = self.tasks[names[rank]][number]
+            if not ends:
+                self._start(task, rank, number)
+                continue
+            if (rank, number) == (component, ordinal):
+                self._act(task, self.since.pop((rank, number)))
+                return {self.told(s): self.elements(s) for s in (*task.uses, *task.takes)}
+            self._end(task, rank, number)
+        raise CosimError(f"task {ordinal} of {names[component]} never ran")
+
     def _fault(
         self, error: Exception, time: int, component: str, ordinal: int, task: Task
     ) -> ValueFault:
@@ -120,14 +147,7 @@ class _Replay(ArrayTasks, VectorTasks):
                     self.buffer(slot).take(key_of(slot), slot.bytes)
 
     def _end(self, task: Task, component: int, ordinal: int) -> None:
-        since = self.since.pop((component, ordinal))
-        act = {
-            "load": self._load, "fill": self._fill, "compute": self._compute,
-            "epilogue": self._epilogue, "store": self._store, "elementwise": self._piece,
-            "host": self._host,
-        }.get(task.activity)  # fmt: skip
-        if act is not None:  # a command moves nothing
-            act(task, since)
+        self._act(task, self.since.pop((component, ordinal)))
         for slot in task.frees:
             if slot.bytes:
                 with about(self.told(slot)):
@@ -135,6 +155,16 @@ class _Replay(ArrayTasks, VectorTasks):
         self.left[task.group] -= 1
         if not self.left[task.group]:
             self._group_done(task.group)
+
+    def _act(self, task: Task, since: Since) -> None:
+        """Move or compute what a task does."""
+        act = {
+            "load": self._load, "fill": self._fill, "compute": self._compute,
+            "epilogue": self._epilogue, "store": self._store, "elementwise": self._piece,
+            "host": self._host,
+        }.get(task.activity)  # fmt: skip
+        if act is not None:  # a command moves nothing
+            act(task, since)
 
     # Tasks
 
@@ -161,7 +191,7 @@ class _Replay(ArrayTasks, VectorTasks):
 
     def _group_done(self, position: int) -> None:
         group = self.mapping.grouping.groups[position]
-        if group.anchor is not None and self._array(position).sums.kind == "float":
+        if group.anchor is not None and self.array(position).sums.kind == "float":
             self.real_sums = True
         for tensor in group.writes:
             comparison = compare_group(self, position, group, tensor)

@@ -143,6 +143,30 @@ class State:
             data = self.buffer(slot).read(key_of(slot))
         return unpack(data, code, slot.elements).reshape(data.shape[0], *shape)
 
+    def elements(self, slot: Slot) -> Array:
+        """Elements of a tile as the buffer holds them, shape (lanes or 1, elements)."""
+        group = self.mapping.grouping.groups[slot.group]
+        if slot.name.isdigit() or slot.name.startswith("result "):
+            code = self.layout.codes[int(slot.name.removeprefix("result "))]
+        elif slot.name == "result":
+            code = self.layout.codes[group.writes[-1]]
+        elif slot.name == "sums":
+            code = self.array(slot.group).sums
+        else:
+            assert group.anchor is not None
+            which = ("streaming", "weight").index(slot.name)
+            code = self.layout.codes[group.anchor.accesses[which].tensor]
+        return self.read(slot, code, (slot.elements,))
+
+    def array(self, group: int) -> ArrayValues:
+        """What computes the tiles of a group on the array."""
+        if group not in self.of_array:
+            self.of_array[group] = ArrayValues(
+                self.mapping, self.layout, self.deployment, self.mapping.grouping.groups[group],
+                self.arithmetic,
+            )  # fmt: skip
+        return self.of_array[group]
+
     def write(self, slot: Slot, code: Code, values: Array) -> None:
         if not slot.bytes:
             return
