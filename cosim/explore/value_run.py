@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,13 @@ def _loaded(checkpoint: str, name: str, resolved: Mapping[str, Any], where: str)
     return _Network(model, name, resolved, checkpoint)
 
 
+@lru_cache(maxsize=1)
+def _dataset(name: str) -> Any:
+    from models.training import data
+
+    return data.load(name)
+
+
 def _samples(simulation: Simulation, options: ValueOptions) -> tuple[list[Any], Any]:
     """Inputs of one run each, and the labels of all of them."""
     from models import networks
@@ -263,10 +271,9 @@ def _samples(simulation: Simulation, options: ValueOptions) -> tuple[list[Any], 
             where="--data", expected="an inference workload, or --values without --data",
         )  # fmt: skip
     from models.errors import ModelError
-    from models.training import data
 
     try:
-        dataset = data.load(options.dataset)
+        dataset = _dataset(options.dataset)
     except ModelError as error:
         raise CosimError(str(error), where="--data") from error
     shape = tuple(networks.describe(name, **given)["input_shape"])

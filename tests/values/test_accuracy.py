@@ -22,10 +22,10 @@ def lenet(options: tuple[tuple[str, object], ...] = INT8, batch: int = 1) -> Sim
 
 
 def test_the_machine_says_what_pytorch_says_of_every_image() -> None:
-    result = value_run(lenet(), ValueOptions(data=30))
+    result = value_run(lenet(), ValueOptions(data=20))
     assert result.agrees
     assert result.checkpoint == "lenet5-int8"
-    assert len(result.labels) == 30
+    assert len(result.labels) == 20
     np.testing.assert_array_equal(result.classes, result.expected)
     assert result.as_data()["accuracy"] == result.as_data()["pytorch_accuracy"]
     assert float(np.mean(result.classes == result.labels)) > 0.8
@@ -81,7 +81,7 @@ def test_a_sum_that_wraps_around_costs_accuracy() -> None:
 
 def test_a_narrower_rescaling_may_differ_and_is_reported() -> None:
     for how in ("single", "fixed"):
-        options = ValueOptions(data=20, arithmetic=Arithmetic(rescale_as=how))
+        options = ValueOptions(data=10, arithmetic=Arithmetic(rescale_as=how))
         result = value_run(lenet(), options)
         share = result.as_data()["differing"] / result.as_data()["elements"]  # type: ignore[operator]
         assert share < 0.02  # a bias rounded to a whole sum moves a code now and then

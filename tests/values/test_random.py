@@ -38,14 +38,14 @@ def computes_the_network(sketch: Sketch, design: Design) -> None:
     assert all(c.compared for c in outcome.comparisons)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(sketch=sketches, design=machines())
 def test_no_false_alarm_on_a_few_random_networks(sketch: Sketch, design: Design) -> None:
     computes_the_network(sketch, design)
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(sketch=sketches, design=machines())
 def test_no_false_alarm_on_200_random_networks(sketch: Sketch, design: Design) -> None:
     computes_the_network(sketch, design)
