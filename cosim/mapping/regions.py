@@ -158,6 +158,9 @@ class _Regions:
         self.tensors = tensors_of(mapping)
         self.lane = {k: load_lane(channel_for(self.design, k)) for k in ("input", "weight")}
         self.store = store_lane(channel_for(self.design, "output"))
+        self.of_storage: dict[int, list[Tensor]] = {}
+        for t in self.tensors.values():
+            self.of_storage.setdefault(t.storage, []).append(t)
         self.tasks: dict[str, list[Task]] = {c.name: [] for c in mapping.program.components}
 
     def run(self) -> dict[str, list[Task]]:
@@ -187,7 +190,8 @@ class _Regions:
                 continue
             if min(storage.readers) == p:
                 done.add(storage.id)
-                yield tensor
+                # the whole allocation comes, whichever part of it is read
+                yield max(self.of_storage[storage.id], key=lambda t: t.elements)
 
     def _vector(self, p: int, group: Group) -> None:
         cut = cut_of_group(self.mapping, p)

@@ -1,0 +1,124 @@
+"""Faults of the mapping that values have found, each kept as a statement about the machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cosim.design.design import Design
+from cosim.machine.values.replay import replay
+from cosim.machine.values.singles import stored_singles
+from cosim.mapping.mapping import map_workload
+from cosim.mapping.regions import tasks_of
+from cosim.simulate import simulate
+from cosim.workload.capture import capture, record_values
+from tests.values.cases import board, case, small
+
+
+def computes(model: Any, x: Any, design: Design, training: bool) -> None:
+    loss = (lambda y: y.square().mean()) if training else None
+    mode = "training" if training else "inference"
+    workload = capture(model, (x,), mode=mode, loss=loss, name="found")
+    simulation = simulate(workload, design)
+    single = stored_singles(simulation.mapping)
+    reference = record_values(model, [x], workload, loss=loss, single=single)
+    outcome = replay(simulation.mapping, simulation.result.timeline, reference)
+    assert outcome.agrees
+    assert not outcome.taken
+
+
+def convolution(*shape: int, **options: Any) -> Any:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(*shape, **options))
+
+
+def image(*shape: int) -> Any:
+    import torch
+
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), requires_grad=True)
+
+
+def test_a_weight_loaded_first_waits_for_its_own_writer() -> None:
+    """Weights quantized within the step: loaded before the inputs, so they wait before them."""
+    outcome = case("mlp", board("pynq-z1"), mode="training", bits_w=8, bits_a=8).replay()
+    assert outcome.agrees
+
+
+@pytest.mark.parametrize(
+    ("stride", "kernel", "padding", "size"),
+    [(2, 1, 0, 7), (3, 3, 1, 5), (3, 2, 0, 9), (1, 1, 2, 4)],
+)
+def test_a_strided_input_gradient_is_written_whole_zeros_included(
+    stride: int, kernel: int, padding: int, size: int
+) -> None:
+    from torch import nn
+
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 1), convolution(3, 4, kernel, stride=stride, padding=padding)
+    )
+    computes(model, image(2, 2, size, size), small(buffer_bytes=2 << 10), training=True)
+
+
+def test_a_statistics_pass_writes_nothing_and_the_next_writes_all() -> None:
+    """Batch norm whose channels fit no buffer: two passes, and the first store waits once."""
+    from torch import nn
+
+    model = nn.Sequential(convolution(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 2, 1))
+    computes(model, image(3, 2, 12, 12), small(buffer_bytes=768), training=True)
+
+
+def test_the_arrays_operand_is_loaded_again_where_the_epilogue_adds_it() -> None:
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = convolution(4, 4, 1)[1]
+
+        def forward(self, x: Any) -> Any:
+            return x + self.convolution(x)
+
+    model, x = Residual(), image(1, 4, 9, 9).detach()
+    computes(model, x, small(buffer_bytes=1 << 10), training=False)
+    mapping = map_workload(capture(model, (x,), name="found"), small(buffer_bytes=1 << 10))
+    loads = [t for tasks in tasks_of(mapping).values() for t in tasks if t.activity == "load"]
+    names = [task.takes[0].name for task in loads]
+    assert names.count("streaming") > 0
+    assert sum(name.isdigit() for name in names) >= names.count("streaming")
+
+
+def test_a_weight_of_one_number_is_an_operand_like_others() -> None:
+    for training in (False, True):
+        computes(convolution(1, 1, 1), image(1, 1, 6, 6), small(buffer_bytes=1 << 10), training)
+
+
+def test_a_parameter_that_is_updated_is_read_from_memory() -> None:
+    """``w += -lr * g`` moves the weight twice: in and out."""
+    mapping = case("mlp", board("ultra96"), mode="training").simulation.mapping
+    tensors = {t.id: t for t in mapping.workload.tensors}
+    updates = [g for g in mapping.grouping.groups if "update" in g.name]
+    assert updates
+    for group in updates:
+        assert set(group.writes) <= set(group.reads)
+        assert all(tensors[t].role == "weight" for t in group.writes)
+
+
+def test_a_slice_belongs_to_an_allocation_that_reaches_to_its_end() -> None:
+    import torch
+    from torch import nn
+
+    class Second(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x[:, 2:3].relu() + x[:, :1]
+
+    x = torch.randn(1, 5, 8, 8)
+    mapping = map_workload(capture(Second(), (x,), name="found"), board("pynq-z1"))
+    storage = mapping.memory.storages[
+        next(t.storage for t in mapping.workload.tensors if t.name == "input")
+    ]
+    assert storage.bytes == 4 * x.numel()
+    computes(Second(), x, board("pynq-z1"), training=False)
