@@ -383,6 +383,6 @@ def _stream(
             return None
     longest = max((slab.extent for slab in slabs.values()), default=1)
     if count > 1:  # rounding must not leave the last pieces of the longest empty
-        step = -(-(-(-longest // count)) // FLAT_MULTIPLE) * FLAT_MULTIPLE
+        step = _round_up(-(-longest // count), FLAT_MULTIPLE)
         count = -(-longest // step)
     return Cut(slabs, count, passes, whole=True)
