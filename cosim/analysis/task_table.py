@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.mapping.program import Program, Step, StepKind, TaskInfo
-from cosim.timeline.rows import Rows
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -175,11 +174,6 @@ class TaskTable:
         """Kinds of components; the last one, ``external``, is that of what users attached."""
         return (*(component.kind for component in self.program.components), "external")
 
-    def is_kind(self, rows: Rows, *kinds: str) -> NDArray[np.bool_]:
-        """Which rows are of components of one of these kinds."""
-        of_component = np.array([name in kinds for name in self.kind_names])
-        found: NDArray[np.bool_] = of_component[np.minimum(rows.component, len(of_component) - 1)]
-        return found
 
     @cached_property
     def roles(self) -> tuple[list[str], Integers]:

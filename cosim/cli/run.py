@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosim.cli import scenario_progress
+from cosim.cli.arguments import check_out, setting
 from cosim.errors import CosimError, CosimErrors
 from cosim.explore.run_scenario import PointResult, ScenarioResult, run_scenario
 from cosim.explore.scenario import Scenario, matches, select
@@ -80,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
 
     scenario = read_scenario(args.scenario)
     if args.settings:
-        scenario = checked(scenario.with_settings(_setting(text) for text in args.settings))
+        scenario = checked(scenario.with_settings(setting(text) for text in args.settings))
     points = scenario.points()
     if args.only:
         points = select(points, args.only)
     out = args.out or Path("runs") / scenario.name
-    _check_out(out)
+    check_out(out)
     with scenario_progress.watch() as progress:
         outcome = run_scenario(
             scenario, points, out, executor=args.executor, progress=progress,
@@ -121,30 +122,6 @@ def _value_options(args: argparse.Namespace) -> ValueOptions | None:
 
 def _warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
-
-
-def _setting(text: str) -> tuple[str, list[object]]:
-    """``KEY=1,2`` as a key and its values."""
-    from cosim.design.overrides import parse_override
-
-    try:
-        key, value = parse_override(text)
-    except CosimError as error:
-        raise error.at("--set") from None
-    if isinstance(value, list):
-        return key, value
-    if isinstance(value, str) and "," in value:
-        return key, [parse_override(f"{key}={part}")[1] for part in value.split(",")]
-    return key, [value]
-
-
-def _check_out(out: Path) -> None:
-    """Refuse before hours of work what could not be written after them."""
-    for folder in (out, *out.parents):
-        if folder.exists():
-            if not folder.is_dir():
-                raise CosimError("is a file", where=f"--out {folder}", expected="a folder")
-            return
 
 
 def _write_report(outcome: ScenarioResult) -> Path:

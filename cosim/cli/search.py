@@ -17,7 +17,7 @@ from typing import Any
 
 from cosim.cli import sweep as sweep_command
 from cosim.cli import sweep_progress
-from cosim.cli.run import _setting
+from cosim.cli.arguments import setting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from cosim.explore import interface
     from cosim.explore.search import search
 
-    settings = dict(_setting(text) for text in args.settings)
+    settings = dict(setting(text) for text in args.settings)
     scenario = interface.prepared(args.scenario, settings)
     out = args.out or Path("runs") / scenario.name
     sweep_command.check_place(out, out / interface.STORE, args)

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import Any
 
 from cosim.cli import sweep_progress
-from cosim.cli.run import _check_out, _setting
+from cosim.cli.arguments import check_out, setting
 from cosim.errors import CosimError
 from cosim.explore.options import KEEP
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from cosim.explore import interface
     from cosim.explore.interface import STORE
 
-    settings = dict(_setting(text) for text in args.settings)
+    settings = dict(setting(text) for text in args.settings)
     scenario = interface.prepared(args.scenario, settings)
     options = interface.sweep_options(
         scenario, args.method, args.points, args.seed, args.limit, args.keep
@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
 
 def check_place(out: Path, store: Path, args: argparse.Namespace) -> None:
     """Refuse before hours of work what could not be written after them."""
-    _check_out(out)
+    check_out(out)
     if args.resume and not store.is_file():
         raise CosimError(
             "nothing to resume", where=str(store), expected="a sweep that was begun, or no --resume"

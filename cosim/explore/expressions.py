@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 
@@ -158,9 +158,3 @@ def quantity_of(text: object) -> units.Quantity | None:
             continue
         return quantity
     return None
-
-
-def all_of(conditions: Iterable[Expression]) -> Callable[[Mapping[str, object]], bool]:
-    """Whether every one of the conditions holds."""
-    kept = tuple(conditions)
-    return lambda values: all(condition(values) for condition in kept)

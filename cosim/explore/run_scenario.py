@@ -7,20 +7,19 @@ run left there is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cosim import __version__
 from cosim.analysis.summary import Analysis, analyse, summarise
-from cosim.design import content_hash
 from cosim.errors import CosimError
+from cosim.explore.manifest import manifest_of
 from cosim.explore.scenario import Point, Scenario, WorkloadEntry
 from cosim.machine.program_file import program_to_data
 from cosim.simulate import Simulation, simulate
 from cosim.timeline.run_folder import write_run
-from cosim.workload.files import load_workload, workload_hash
+from cosim.workload.files import load_workload
 from cosim.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -254,33 +253,19 @@ def _kept(
 def _manifest(
     point: Point, simulation: Simulation, scenario: Scenario, command: str
 ) -> dict[str, Any]:
+    known = manifest_of(
+        simulation.mapping, simulation.result, point.workload.name, point.design.name
+    )
+    known["design"] |= {
+        "base": Path(point.design.base).name,
+        "overrides": dict(point.design.overrides),
+    }
     return {
         "scenario": scenario.name,
         "description": scenario.description,
         "command": command,
         "varied": dict(point.varied),
-        "workload": {
-            "name": point.workload.name,
-            "hash": workload_hash(simulation.workload),
-            "mode": simulation.workload.mode,
-            "batch": simulation.workload.batch,
-            "source": simulation.workload.source,
-        },
-        "design": {
-            "name": point.design.name,
-            "hash": content_hash(simulation.design),
-            "base": Path(point.design.base).name,
-            "overrides": dict(point.design.overrides),
-            "values": asdict(simulation.design),
-        },
-        "facts": dict(simulation.program.facts),
-        "executor": simulation.result.executor,
-        "tasks_simulated": simulation.result.tasks_simulated,
-        "tasks_skipped": simulation.result.tasks_skipped,
-        "why_not_skipped": simulation.result.why_not_skipped,
-        "makespan_ps": simulation.result.makespan_ps,
-        "version": __version__,
-        "seed": None,
+        **known,
     }
 
 
@@ -306,10 +291,3 @@ def _as_data(result: PointResult) -> dict[str, Any]:
         **({"values": result.summary["values"]} if "values" in result.summary else {}),
         "run_dir": str(result.run_dir),
     }
-
-
-def by_workload(results: Sequence[PointResult]) -> Iterator[tuple[str, list[PointResult]]]:
-    """Results grouped by workload, in order."""
-    names = dict.fromkeys(result.point.workload.name for result in results)
-    for name in names:
-        yield name, [result for result in results if result.point.workload.name == name]

@@ -33,7 +33,6 @@ class ArrayTask:
     """What the group writes."""
     extra: tuple[Tensor, ...]
     """Whole operands of the epilogue that are loaded tile by tile."""
-    resident_extra: tuple[Tensor, ...]
     bias: tuple[Tensor, ...]
     precision: Precision
     vector_precision: Precision | None

@@ -333,7 +333,6 @@ class _Mapper:
             p, group.name, request, plan, operands.streaming, operands.weight,
             self.tensors[group.writes[-1]],
             tuple(t for t in operands.extra if not self._resident(t)),
-            tuple(t for t in operands.extra if self._resident(t)),
             tuple(t for t in operands.bias if not self._resident(t)),
             group.precision, self._vector_precision(group), waits, signals,
         )  # fmt: skip

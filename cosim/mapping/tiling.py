@@ -313,7 +313,8 @@ class TileSearch:
             total = total * span
             run = np.where(contiguous > 0, run * span, run)
             contiguous = contiguous * full
-        return total / run
+        # a tile may lie wholly in the padding: nothing to move, in one piece
+        return np.maximum(total, 1.0) / np.maximum(run, 1.0)
 
     def array_cycles(self) -> Array:
         """Cycles of the array over all tiles of every candidate."""
@@ -527,8 +528,3 @@ def _plan(
         tuple(axes), tuple(sizes), hold_streaming, hold_weight, round(latency_ps),
         round(dram_bytes),
     )  # fmt: skip
-
-
-def tile_count(plan: TilePlan) -> int:
-    """Number of compute tiles of a plan."""
-    return prod(axis.count for axis in plan.axes)

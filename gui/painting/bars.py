@@ -8,7 +8,7 @@ from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter
 
 from gui.painting.palette import Palette, on
-from gui.painting.text import CENTRE, RIGHT, width, write
+from gui.painting.text import CENTRE, width, write
 
 
 def stacked_bar(
@@ -51,8 +51,3 @@ def bar_row(
     write(painter, QRectF(after + 6, room.top(), amount_width - 8, room.height()), amount,
           palette.faint, pixels=10, bold=bold)  # fmt: skip
     return places
-
-
-def amount_right(painter: QPainter, room: QRectF, text: str, palette: Palette) -> None:
-    """An amount at the right edge."""
-    write(painter, room, text, palette.text, align=RIGHT)

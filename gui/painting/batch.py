@@ -11,18 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6 import sip
-from PyQt6.QtCore import QLineF, QPointF, QRectF
+from PyQt6.QtCore import QPointF, QRectF
 from PyQt6.QtGui import QPainter, QPolygonF
 
 
 def draw_rects(painter: QPainter, values: NDArray[np.float64]) -> None:
     """Draw rectangles given as (x, y, width, height), shape (n, 4)."""
     _draw(QRectF, values, painter.drawRects)
-
-
-def draw_lines(painter: QPainter, values: NDArray[np.float64]) -> None:
-    """Draw lines given as (x1, y1, x2, y2), shape (n, 4)."""
-    _draw(QLineF, values, painter.drawLines)
 
 
 def _draw(kind: type, values: NDArray[np.float64], draw: Callable[..., None]) -> None:

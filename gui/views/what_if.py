@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, CosimErrors
+from cosim.errors import CosimError
 from cosim.units import (
     format_bandwidth,
     format_bytes,
@@ -188,9 +188,3 @@ def job_for(run: Run, changes: Mapping[str, object], out: Path) -> Job:
     name = ", ".join([run.design_name, *words])
     design = {"name": name, "base": str(of_design.get("base", "")), "overrides": overrides}
     return Job(str(out), workload=workload, design=design)
-
-
-def one_line(error: CosimError) -> str:
-    """What to show of an error where there is room for a line."""
-    errors = error.errors if isinstance(error, CosimErrors) else (error,)
-    return " · ".join(str(e) for e in errors)

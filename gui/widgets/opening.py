@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -300,10 +299,6 @@ class Opening(QObject):
             replace(self.state.view, runs=(str(self.state.run.path.resolve()),)).save(path)
             self.state.message.emit(f"Wrote {path}")
 
-    def clear_cache(self) -> None:
-        """Forget the runs of the demo and of what-if."""
-        for name in ("demo", "what-if"):
-            shutil.rmtree(cache_directory() / name, ignore_errors=True)
 
     def close(self) -> None:
         """Stop everything that runs."""

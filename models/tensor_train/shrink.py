@@ -123,18 +123,6 @@ def _cut_state(
                 state[key].bits = value.bits
 
 
-def slice_energy(weight: TensorizedWeight, bond: int) -> Tensor:
-    """Sum of squares of everything that shares each slice of a bond, shape (rank,)."""
-    total: Tensor | None = None
-    for factor, axis in weight.form.bonds[bond].members:
-        value = weight.factors[factor].detach()
-        others = [n for n in range(value.dim()) if n != axis]
-        part = value.square().sum(others)
-        total = part if total is None else total + part
-    assert total is not None
-    return total
-
-
 def slice_norm(weight: TensorizedWeight, bond: int) -> Tensor:
     """Product of the norms of the slices that meet at a bond, shape (rank,).
 

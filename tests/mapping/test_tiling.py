@@ -133,3 +133,11 @@ def test_a_larger_buffer_is_never_modelled_slower():
         buffers=tuple(replace(b, size_bytes=4 * KIB) for b in machine.buffers),
     )
     assert map_workload(workload, small).plans[0][1].modelled_ps >= times[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_convolution_that_sees_nothing_but_padding_is_mapped_all_the_same():
+    build = Builder()
+    build.conv(build.input(1, 2, 1, 1), 4, kernel=1, stride=3, padding=1)
+    plan = map_workload(build.build(), design()).plans[0][1]
+    assert plan.modelled_ps > 0

@@ -8,7 +8,6 @@ what it read was changed meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -274,8 +273,3 @@ class Buffer:
                 rest = [(start, address - start), (address + n, start + room - address - n)]
                 self._free[i : i + 1] = [gap for gap in rest if gap[1]]
                 return
-
-
-def region_bytes(region: Region, bits: int) -> int:
-    """Packed bytes of a region as a tile."""
-    return -(-prod(region.sizes) * bits // 8)

@@ -55,10 +55,6 @@ class Outcome:
         """Whether every result is what the reference has."""
         return all(c.agrees for c in self.comparisons)
 
-    @property
-    def first_difference(self) -> Comparison | None:
-        return next((c for c in self.comparisons if not c.agrees), None)
-
 
 class State:
     """Memories and buffers of a run, shared by the tasks of all components."""

@@ -1,0 +1,45 @@
+"""What a run folder says of the run it holds, the same for a scenario's points and a sweep's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from cosim import __version__
+from cosim.explore.keys import design_hash
+from cosim.machine.execute import RunResult
+from cosim.mapping.mapping import Mapping
+from cosim.workload.files import workload_hash
+
+
+def manifest_of(
+    mapping: Mapping, result: RunResult, workload: object, design: object
+) -> dict[str, Any]:
+    """What was run and how, JSON-able.
+
+    Parameters
+    ----------
+    workload, design : names under which the point is known.
+    """
+    return {
+        "workload": {
+            "name": workload,
+            "hash": workload_hash(mapping.workload),
+            "mode": mapping.workload.mode,
+            "batch": mapping.workload.batch,
+            "source": mapping.workload.source,
+        },
+        "design": {
+            "name": design,
+            "hash": design_hash(mapping.design),
+            "values": asdict(mapping.design),
+        },
+        "facts": dict(mapping.program.facts),
+        "executor": result.executor,
+        "tasks_simulated": result.tasks_simulated,
+        "tasks_skipped": result.tasks_skipped,
+        "why_not_skipped": result.why_not_skipped,
+        "makespan_ps": result.makespan_ps,
+        "version": __version__,
+        "seed": None,
+    }
