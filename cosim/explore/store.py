@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -112,12 +113,8 @@ class ResultStore:
 
     def _check(self, read_only: bool) -> None:
         ask = self._connection.execute
-        (version,), (application,) = (
-            ask(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")
-        )
-        (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
+        version, application, tables = self._identity()
         if tables == 0 and version == 0 and not read_only:
-            ask("PRAGMA journal_mode = WAL")
             ask("BEGIN IMMEDIATE")  # two that make it at once: the second waits and finds it made
             ask(_TABLE)
             ask(f"PRAGMA application_id = {_APPLICATION}")
@@ -132,9 +129,39 @@ class ResultStore:
                 "another folder with --out",
             )  # fmt: skip
         if not read_only:
+            self._log_ahead()
             # a commit survives the end of the process at any moment; only a power cut may take
             # the last ones, and never damages the others
             ask("PRAGMA synchronous = NORMAL")
+
+    def _identity(self) -> tuple[int, int, int]:
+        """Version, application and number of tables, all of one moment."""
+        ask = self._connection.execute
+        ask("BEGIN")
+        try:
+            (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
+            (version,) = ask("PRAGMA user_version").fetchone()
+            (application,) = ask("PRAGMA application_id").fetchone()
+        finally:
+            ask("ROLLBACK")
+        return version, application, tables
+
+    def _log_ahead(self) -> None:
+        """Turn the write-ahead log on.
+
+        The change needs the file for itself, and SQLite does not wait for that: it says at once
+        that the database is locked, whatever the time-out.
+        """
+        ask = self._connection.execute
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                ask("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def __enter__(self) -> ResultStore:
         return self
