@@ -174,7 +174,6 @@ class TaskTable:
         """Kinds of components; the last one, ``external``, is that of what users attached."""
         return (*(component.kind for component in self.program.components), "external")
 
-
     @cached_property
     def roles(self) -> tuple[list[str], Integers]:
         """Tensor roles, and the role (index) of every template's tasks."""

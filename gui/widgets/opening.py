@@ -299,7 +299,6 @@ class Opening(QObject):
             replace(self.state.view, runs=(str(self.state.run.path.resolve()),)).save(path)
             self.state.message.emit(f"Wrote {path}")
 
-
     def close(self) -> None:
         """Stop everything that runs."""
         for loader in self.loaders:

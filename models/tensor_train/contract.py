@@ -145,8 +145,13 @@ class _Contract(torch.autograd.Function):
                 del values[step.other]
             if last_use[step.upstream] == number:
                 del gradients[step.upstream]
-        return (None, *(_operand_gradient(schedule.plan, n, ctx.needs, gradients, backward)
-                        for n in range(count)))
+        return (
+            None,
+            *(
+                _operand_gradient(schedule.plan, n, ctx.needs, gradients, backward)
+                for n in range(count)
+            ),
+        )
 
 
 def _recompute(

@@ -75,8 +75,10 @@ class TTConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
-            raise ModelError(f"TTConv2d: input of shape {tuple(x.shape)}, expected "
-                             f"(batch, {self.in_channels}, height, width)")
+            raise ModelError(
+                f"TTConv2d: input of shape {tuple(x.shape)}, expected "
+                f"(batch, {self.in_channels}, height, width)"
+            )
         height, width = (
             (x.shape[2 + n] + 2 * self.padding[n] - self.kernel_size[n]) // self.stride[n] + 1
             for n in range(2)
@@ -115,11 +117,19 @@ class TTConv2d(nn.Module):
         kernel = convolution.weight
         window = kernel.shape[2] * kernel.shape[3]
         outputs = (*out_modes, 1) if format == "ttm" else tuple(out_modes)
-        form, factors = decompose(kernel.reshape(kernel.shape[0], -1), (*in_modes, window),
-                                  outputs, rank, error, format)
-        layer = cls(in_modes, out_modes, (kernel.shape[2], kernel.shape[3]), 1, format,
-                    _pair(convolution.stride), _pair(convolution.padding),
-                    convolution.bias is not None)
+        form, factors = decompose(
+            kernel.reshape(kernel.shape[0], -1), (*in_modes, window), outputs, rank, error, format
+        )
+        layer = cls(
+            in_modes,
+            out_modes,
+            (kernel.shape[2], kernel.shape[3]),
+            1,
+            format,
+            _pair(convolution.stride),
+            _pair(convolution.padding),
+            convolution.bias is not None,
+        )
         layer.weight.set_factors(form.ranks, factors)
         if layer.bias is not None and convolution.bias is not None:
             layer.bias.data.copy_(convolution.bias.data)

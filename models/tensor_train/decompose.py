@@ -63,8 +63,13 @@ def decompose(
         raise ModelError(f"decompose: error {error}, expected at least 0")
     if weight.dim() != 2:
         raise ModelError(f"decompose: weight of shape {tuple(weight.shape)}, expected two axes")
-    cap = rank if rank is not None else max(rank_bounds(format, in_modes, out_modes), default=1) \
-        if format in ("ttm", "tt", "cp", "tucker") else 1
+    cap = (
+        rank
+        if rank is not None
+        else max(rank_bounds(format, in_modes, out_modes), default=1)
+        if format in ("ttm", "tt", "cp", "tucker")
+        else 1
+    )
     form = factorization(format, in_modes, out_modes, cap)
     check_modes("in_modes", form.in_modes, weight.shape[1])
     check_modes("out_modes", form.out_modes, weight.shape[0])

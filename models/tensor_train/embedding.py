@@ -80,7 +80,7 @@ class TTEmbedding(nn.Module):
             if picked:
                 axis = picked[0]
                 factor = _gather(factor.movedim(axis, 0), digits[names[axis]], self.num_embeddings)
-                names = ("b", *names[:axis], *names[axis + 1:])
+                names = ("b", *names[:axis], *names[axis + 1 :])
             operands.append(factor)
             labels.append(names)
         sizes = {**form.sizes(), "b": flat.numel()}
@@ -105,9 +105,7 @@ class TTEmbedding(nn.Module):
         format: str = "ttm",
     ) -> TTEmbedding:
         """Decompose a trained table (rows, dimension) to a rank or a relative error."""
-        form, factors = decompose(
-            table.t(), vocabulary_modes, dimension_modes, rank, error, format
-        )
+        form, factors = decompose(table.t(), vocabulary_modes, dimension_modes, rank, error, format)
         layer = cls(vocabulary_modes, dimension_modes, 1, format)
         layer.weight.set_factors(form.ranks, factors)
         return layer

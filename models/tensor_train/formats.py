@@ -81,19 +81,26 @@ class Factorization:
     @property
     def factors(self) -> tuple[Factor, ...]:
         """Shapes and labels of every factor."""
-        modes = list(zip(self.in_labels + self.out_labels, self.in_modes + self.out_modes,
-                         strict=True))
+        modes = list(
+            zip(self.in_labels + self.out_labels, self.in_modes + self.out_modes, strict=True)
+        )
         if self.format == "cp":
             return tuple(Factor((size, self.ranks[0]), (label, "r0")) for label, size in modes)
         if self.format == "tucker":
             bonds = [f"r{n}" for n in range(len(modes))]
-            matrices = [Factor((size, rank), (label, bond)) for (label, size), rank, bond
-                        in zip(modes, self.ranks, bonds, strict=True)]
+            matrices = [
+                Factor((size, rank), (label, bond))
+                for (label, size), rank, bond in zip(modes, self.ranks, bonds, strict=True)
+            ]
             return (*matrices, Factor(self.ranks, tuple(bonds)))
         groups = [[m] for m in modes]
         if self.format == "ttm":
-            groups = [[a, b] for a, b in
-                      zip(modes[: len(self.in_modes)], modes[len(self.in_modes):], strict=True)]
+            groups = [
+                [a, b]
+                for a, b in zip(
+                    modes[: len(self.in_modes)], modes[len(self.in_modes) :], strict=True
+                )
+            ]
         ranks = (1, *self.ranks, 1)
         bonds = [None, *(f"r{n}" for n in range(len(self.ranks))), None]  # type: ignore[list-item]
         return tuple(
@@ -113,8 +120,10 @@ class Factorization:
                 if label in members:
                     members[label].append((number, axis))
         bounds = rank_bounds(self.format, self.in_modes, self.out_modes)
-        return tuple(Bond(rank, bound, tuple(members[f"r{n}"]))
-                     for n, (rank, bound) in enumerate(zip(self.ranks, bounds, strict=True)))
+        return tuple(
+            Bond(rank, bound, tuple(members[f"r{n}"]))
+            for n, (rank, bound) in enumerate(zip(self.ranks, bounds, strict=True))
+        )
 
     @property
     def parameters(self) -> int:
@@ -123,8 +132,12 @@ class Factorization:
 
     def sizes(self) -> dict[str, int]:
         """Size behind every label."""
-        return {label: size for factor in self.factors
-                for label, size in zip(factor.labels, factor.shape, strict=True) if label}
+        return {
+            label: size
+            for factor in self.factors
+            for label, size in zip(factor.labels, factor.shape, strict=True)
+            if label
+        }
 
     def network(self, batch: int) -> Network:
         """Input (b, i...) with all factors to (b, o...)."""
@@ -136,13 +149,12 @@ class Factorization:
 
     def dense_network(self) -> Network:
         """All factors to the dense tensor (o..., i...)."""
-        return Network.build([f.indices for f in self.factors],
-                             self.out_labels + self.in_labels, self.sizes())
+        return Network.build(
+            [f.indices for f in self.factors], self.out_labels + self.in_labels, self.sizes()
+        )
 
 
-def rank_bounds(
-    format: str, in_modes: Sequence[int], out_modes: Sequence[int]
-) -> tuple[int, ...]:
+def rank_bounds(format: str, in_modes: Sequence[int], out_modes: Sequence[int]) -> tuple[int, ...]:
     """Largest useful rank of every bond: the size of the smaller side of the unfolding."""
     modes = [*in_modes, *out_modes]
     total = math.prod(modes)
@@ -188,8 +200,10 @@ def factorization(
     bounds = rank_bounds(format, inputs, outputs)
     if isinstance(rank, int):
         if rank < 1 or (bounds and rank > max(bounds)):
-            raise ModelError(f"rank {rank}: expected 1 to {max(bounds, default=1)}, "
-                             f"the largest bound of {format} {inputs} x {outputs}")
+            raise ModelError(
+                f"rank {rank}: expected 1 to {max(bounds, default=1)}, "
+                f"the largest bound of {format} {inputs} x {outputs}"
+            )
         return Factorization(format, inputs, outputs, tuple(min(rank, b) for b in bounds))
     ranks = tuple(int(r) for r in rank)
     if len(ranks) == len(bounds) + 2 and ranks[0] == ranks[-1] == 1 and format in ("tt", "ttm"):
@@ -198,13 +212,16 @@ def factorization(
         raise ModelError(f"ranks {ranks}: {format} {inputs} x {outputs} has {len(bounds)} bonds")
     for number, (value, bound) in enumerate(zip(ranks, bounds, strict=True)):
         if not 1 <= value <= bound:
-            raise ModelError(f"rank {value} of bond {number}: expected 1 to {bound}, the smaller "
-                             f"side of the unfolding of {format} {inputs} x {outputs}")
+            raise ModelError(
+                f"rank {value} of bond {number}: expected 1 to {bound}, the smaller "
+                f"side of the unfolding of {format} {inputs} x {outputs}"
+            )
     return Factorization(format, inputs, outputs, ranks)
 
 
 def check_modes(name: str, modes: Sequence[int], features: int) -> None:
     """Raise ModelError unless the product of the modes is the layer's size."""
     if math.prod(modes) != features:
-        raise ModelError(f"{name} {tuple(modes)}: product is {math.prod(modes)}, "
-                         f"the layer has {features}")
+        raise ModelError(
+            f"{name} {tuple(modes)}: product is {math.prod(modes)}, the layer has {features}"
+        )

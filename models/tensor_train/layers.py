@@ -238,8 +238,9 @@ class TTLinear(nn.Module):
             If the last axis is not `in_features` long.
         """
         if x.shape[-1] != self.in_features:
-            raise ModelError(f"TTLinear: input of shape {tuple(x.shape)}, expected "
-                             f"(..., {self.in_features})")
+            raise ModelError(
+                f"TTLinear: input of shape {tuple(x.shape)}, expected (..., {self.in_features})"
+            )
         y = self.weight(x.reshape(-1, self.in_features))
         y = write_back(y, self.bias, self.weight.precision)
         # No view where none is needed: an in-place operation on a view costs copies in backward.
@@ -265,8 +266,12 @@ class TTLinear(nn.Module):
 
     def to_dense(self) -> nn.Linear:
         """An ordinary linear layer of the same function (a copy, in full size)."""
-        dense = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None,
-                          dtype=self.weight.factors[0].dtype)
+        dense = nn.Linear(
+            self.in_features,
+            self.out_features,
+            bias=self.bias is not None,
+            dtype=self.weight.factors[0].dtype,
+        )
         with torch.no_grad():
             dense.weight.copy_(self.weight.dense())
             if self.bias is not None:

@@ -28,7 +28,12 @@ from models.tensor_train.precision import Seeds
 
 @torch.library.custom_op("edge::fixed_point_sgd", mutates_args=("parameter",))
 def fixed_point_sgd(
-    parameter: Tensor, gradient: Tensor, lr: float, bits: int, exponent: int, rounding: str,
+    parameter: Tensor,
+    gradient: Tensor,
+    lr: float,
+    bits: int,
+    exponent: int,
+    rounding: str,
     seed: int,
 ) -> None:
     """parameter <- round(parameter - lr * gradient) on the grid of `bits` and `exponent`."""
@@ -36,13 +41,22 @@ def fixed_point_sgd(
     parameter.copy_(round_codes(updated, bits, rounding, seed).mul_(2.0**exponent))
 
 
-@torch.library.custom_op(
-    "edge::fixed_point_adam", mutates_args=("parameter", "moment", "spread")
-)
+@torch.library.custom_op("edge::fixed_point_adam", mutates_args=("parameter", "moment", "spread"))
 def fixed_point_adam(
-    parameter: Tensor, gradient: Tensor, moment: Tensor, spread: Tensor, step: int, lr: float,
-    beta1: float, beta2: float, epsilon: float, bits: int, exponent: int, rounding: str,
-    state_bits: int, seed: int,
+    parameter: Tensor,
+    gradient: Tensor,
+    moment: Tensor,
+    spread: Tensor,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    bits: int,
+    exponent: int,
+    rounding: str,
+    state_bits: int,
+    seed: int,
 ) -> None:
     """Adam with parameter, moment and spread (root of the second moment) in fixed point.
 
@@ -102,8 +116,10 @@ class FixedPointOptimizer(torch.optim.Optimizer):
         check_bits(state_bits)
         for _, form in parameters:
             if form.scale != "power-of-two":
-                raise ModelError("fixed-point optimizer: parameters need a power-of-two scale, "
-                                 f"got {form.scale!r}")
+                raise ModelError(
+                    "fixed-point optimizer: parameters need a power-of-two scale, "
+                    f"got {form.scale!r}"
+                )
         super().__init__([p for p, _ in parameters], {"lr": lr})
         self.forms = {p: form for p, form in parameters}
         self.seeds, self.method, self.state_bits = seeds, method, state_bits
@@ -140,9 +156,19 @@ class FixedPointOptimizer(torch.optim.Optimizer):
                 state[name].bits = self.state_bits
         state["step"] += 1
         torch.ops.edge.fixed_point_adam(
-            parameter, gradient, state["moment"], state["spread"], state["step"], lr,
-            *self.betas, self.epsilon, form.bits, form.exponent, form.rounding,
-            self.state_bits, seed,
+            parameter,
+            gradient,
+            state["moment"],
+            state["spread"],
+            state["step"],
+            lr,
+            *self.betas,
+            self.epsilon,
+            form.bits,
+            form.exponent,
+            form.rounding,
+            self.state_bits,
+            seed,
         )
 
 

@@ -57,9 +57,7 @@ def search_path(
     raise ModelError(f"path cost {cost!r}: expected one of {COSTS} or a callable")
 
 
-def _peak_key(
-    network: Network, path: Path, needs: tuple[bool, ...] | None
-) -> tuple[int, int]:
+def _peak_key(network: Network, path: Path, needs: tuple[bool, ...] | None) -> tuple[int, int]:
     plan = make_plan(network, path)
     return peak_elements(plan, needs), plan.macs
 
@@ -100,8 +98,14 @@ def _additive(
     view = _Subsets.of(network)
     labels = view.open_labels()
     count = len(view.operands)
-    grad = [bool(needs) and any(needs[n] for n in range(count) if s >> n & 1)
-            for s in range(1 << count)] if needs else [False] * (1 << count)
+    grad = (
+        [
+            bool(needs) and any(needs[n] for n in range(count) if s >> n & 1)
+            for s in range(1 << count)
+        ]
+        if needs
+        else [False] * (1 << count)
+    )
     size = lru_cache(maxsize=None)(view.size)
     best: dict[int, tuple[float, object]] = {1 << n: (0.0, n) for n in range(count)}
     for subset in sorted(range(1, 1 << count), key=int.bit_count):

@@ -181,8 +181,10 @@ def _nearest_order(
 ) -> tuple[Pair, bool]:
     """The product in the order of operands that moves fewer elements, then as close to `wish`."""
     keep = frozenset(wish)
-    options = [(plan_pair(left, right, keep, network.sizes), False),
-               (plan_pair(right, left, keep, network.sizes), True)]
+    options = [
+        (plan_pair(left, right, keep, network.sizes), False),
+        (plan_pair(right, left, keep, network.sizes), True),
+    ]
     return min(options, key=lambda o: o[0].copied + o[0].size * _moves(o[0].indices, wish, network))
 
 
@@ -217,7 +219,7 @@ def orient(plan: Plan, needs: tuple[bool, ...] | None = None) -> Plan:
 
     def flipped(path: Path, number: int) -> Path:
         left, right = path[number]
-        return (*path[:number], (right, left), *path[number + 1:])
+        return (*path[:number], (right, left), *path[number + 1 :])
 
     candidates = [plan.path]
     if count <= 4:
@@ -225,8 +227,12 @@ def orient(plan: Plan, needs: tuple[bool, ...] | None = None) -> Plan:
             candidates += [flipped(path, number) for path in candidates]
     else:
         for number in range(count):
-            candidates = [min((candidates[0], flipped(candidates[0], number)),
-                              key=lambda p: moved_elements(make_plan(plan.network, p), needs))]
+            candidates = [
+                min(
+                    (candidates[0], flipped(candidates[0], number)),
+                    key=lambda p: moved_elements(make_plan(plan.network, p), needs),
+                )
+            ]
     best = min(candidates, key=lambda p: moved_elements(make_plan(plan.network, p), needs))
     return make_plan(plan.network, best)
 

@@ -45,11 +45,14 @@ class Precision:
     def __post_init__(self) -> None:
         for name, form in (("activation", self.activation), ("gradient", self.gradient)):
             if form is not None and form.scale == "learned":
-                raise ModelError(f"precision: a learned scale is for factors and biases; the "
-                                 f"{name} quantizer runs inside the contraction, where no "
-                                 f"gradient of a scale exists: use 'power-of-two' or 'shared'")
-        if not self.master and any(f is not None and f.scale == "learned"
-                                   for f in (self.factor, self.bias)):
+                raise ModelError(
+                    f"precision: a learned scale is for factors and biases; the "
+                    f"{name} quantizer runs inside the contraction, where no "
+                    f"gradient of a scale exists: use 'power-of-two' or 'shared'"
+                )
+        if not self.master and any(
+            f is not None and f.scale == "learned" for f in (self.factor, self.bias)
+        ):
             raise ModelError("precision: a learned scale needs the master copy it scales")
 
 
@@ -82,9 +85,7 @@ class Quantizers(nn.Module):
         """The bias as the addition sees it."""
         return self._weight(value, self.precision.bias, self.bias_scale)
 
-    def _weight(
-        self, value: Tensor, form: FixedPoint | None, scale: nn.Parameter | None
-    ) -> Tensor:
+    def _weight(self, value: Tensor, form: FixedPoint | None, scale: nn.Parameter | None) -> Tensor:
         if form is None or not self.precision.master:
             return value
         if scale is not None:

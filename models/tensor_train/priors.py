@@ -158,8 +158,9 @@ class RankShrinkage:
                 bound = max(threshold or 0.0, float(variance.max()) * (relative or 0.0))
                 kept = torch.nonzero(variance > bound).flatten()
                 keep[bond] = kept if len(kept) else variance.argmax().reshape(1)
-            if any(len(k) < len(v) for k, v in
-                   zip(keep.values(), self.variances[name], strict=True)):
+            if any(
+                len(k) < len(v) for k, v in zip(keep.values(), self.variances[name], strict=True)
+            ):
                 shrink(weight, keep, optimizer)
                 self.variances[name] = [v[keep[b]] for b, v in enumerate(self.variances[name])]
                 changed = True

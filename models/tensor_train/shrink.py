@@ -80,8 +80,10 @@ def shrink(
             raise ModelError(f"shrink: bond {number}, there are bonds 0 to {len(bonds) - 1}")
         index = torch.as_tensor(indices, dtype=torch.long).flatten()
         if index.numel() == 0 or index.min() < 0 or index.max() >= bonds[number].rank:
-            raise ModelError(f"shrink: bond {number} has rank {bonds[number].rank}, "
-                             f"cannot keep slices {index.tolist()}")
+            raise ModelError(
+                f"shrink: bond {number} has rank {bonds[number].rank}, "
+                f"cannot keep slices {index.tolist()}"
+            )
         chosen[number] = index
     cuts: dict[int, list[tuple[int, Tensor]]] = {}
     for number, index in chosen.items():
@@ -169,8 +171,11 @@ def shrink_to_target(
     weights = dict(tensorized(model))
     scores = {}
     for name, weight in weights.items():
-        given = importance[name] if importance is not None else [
-            slice_norm(weight, n) for n in range(len(weight.ranks))]
+        given = (
+            importance[name]
+            if importance is not None
+            else [slice_norm(weight, n) for n in range(len(weight.ranks))]
+        )
         scores[name] = [(s / s.sum().clamp_min(1e-30)).tolist() for s in given]
     alive = {name: [list(range(r)) for r in w.ranks] for name, w in weights.items()}
     masks = sum(m.numel() for w in weights.values() if w.masks is not None for m in w.masks)

@@ -25,7 +25,8 @@ from models.training.data import load
 def main(arguments: list[str]) -> int:
     """Train, count, print; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.tensor_train.results", description=__doc__,
+        prog="python -m models.tensor_train.results",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", required=True, help="path of mnist.npz (or a bundled name)")

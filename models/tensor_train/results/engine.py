@@ -129,8 +129,24 @@ def _first_backward(x, core, dz, need):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _train(images, labels, order, g1, g2, f1, f2, bias, rates, w, a, g, exponent, bias_exponent,
-           stochastic, seed):  # type: ignore[no-untyped-def]
+def _train(
+    images,
+    labels,
+    order,
+    g1,
+    g2,
+    f1,
+    f2,
+    bias,
+    rates,
+    w,
+    a,
+    g,
+    exponent,
+    bias_exponent,
+    stochastic,
+    seed,
+):  # type: ignore[no-untyped-def]
     np.random.seed(seed)  # noqa: NPY002 (compiled)
     lost = 0.0
     for n in range(order.size):
@@ -201,11 +217,26 @@ def train_samples(
         If the loss is not finite.
     """
     p = parameters
-    loss = float(_train(
-        images, labels, order, p["g1"], p["g2"], p["f1"], p["f2"], p["bias"], rates,
-        widths.factor, widths.activation, widths.gradient, widths.exponent, widths.exponent,
-        widths.stochastic, seed,
-    ))
+    loss = float(
+        _train(
+            images,
+            labels,
+            order,
+            p["g1"],
+            p["g2"],
+            p["f1"],
+            p["f2"],
+            p["bias"],
+            rates,
+            widths.factor,
+            widths.activation,
+            widths.gradient,
+            widths.exponent,
+            widths.exponent,
+            widths.stochastic,
+            seed,
+        )
+    )
     if not np.isfinite(loss):
         raise ModelError(f"low-precision training: the loss is {loss}; try a smaller rate")
     return loss

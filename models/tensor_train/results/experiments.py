@@ -65,8 +65,8 @@ def accuracy(network: nn.Module, inputs: Tensor, targets: Tensor, batch: int = 1
     """Share of right answers in percent."""
     right = 0
     for start in range(0, len(targets), batch):
-        scores = network(inputs[start:start + batch])
-        right += int((scores.argmax(1) == targets[start:start + batch]).sum())
+        scores = network(inputs[start : start + batch])
+        right += int((scores.argmax(1) == targets[start : start + batch]).sum())
     return 100.0 * right / len(targets)
 
 
@@ -96,7 +96,7 @@ def adapt(data: Dataset, seed: int, settings: Adaptation, report: Report) -> Out
             now = epoch + number / per_epoch
             for group in optimizer.param_groups:
                 group["lr"] = decayed(settings.learning_rate, now / settings.epochs)
-            chosen = order[number * settings.batch:(number + 1) * settings.batch]
+            chosen = order[number * settings.batch : (number + 1) * settings.batch]
             loss = functional.cross_entropy(network(inputs[chosen]), targets[chosen])
             weight = settings.strength * warm_up(now, 1.0, 2.0) if now < half else 0.0
             if weight:
@@ -165,8 +165,10 @@ def train_low_precision(
     network = two_core_network(settings.rank_1, settings.rank_2)
     widths = Widths(settings.factor, settings.activation, settings.gradient, settings.exponent)
     grid = FixedPoint(settings.factor, "stochastic", "power-of-two", settings.exponent)
-    parameters = {name: grid.quantize(tensor.detach(), seed * 10 + n).double().numpy().copy()
-                  for n, (name, tensor) in enumerate(_tensors(network).items())}
+    parameters = {
+        name: grid.quantize(tensor.detach(), seed * 10 + n).double().numpy().copy()
+        for n, (name, tensor) in enumerate(_tensors(network).items())
+    }
     inputs, targets = _on_grid(data.train_inputs), data.train_targets.numpy()
     generator = np.random.default_rng(seed)
     images = inputs.double().numpy().reshape(-1, 28, 28)
@@ -175,8 +177,7 @@ def train_low_precision(
         order = generator.permutation(len(targets))
         done = np.arange(epoch * len(targets), (epoch + 1) * len(targets)) / total
         rates = settings.learning_rate * np.minimum(1.0, (1.0 - done) * 1.5 + 0.01)
-        loss = train_samples(images, targets, order, parameters, rates, widths,
-                             1000 * seed + epoch)
+        loss = train_samples(images, targets, order, parameters, rates, widths, 1000 * seed + epoch)
         report(f"low precision, seed {seed}, epoch {epoch + 1}/{settings.epochs}, loss {loss:.3f}")
     seconds = time.process_time() - started
     with torch.no_grad():
@@ -186,8 +187,10 @@ def train_low_precision(
     network.eval()
     # Sample by sample, as on the device: the shared exponent of a batch would be a coarser one.
     reached = accuracy(network, _on_grid(data.test_inputs), data.test_targets, 1)
-    codes = {name: torch.from_numpy(value * 2.0**-settings.exponent).to(torch.int16)
-             for name, value in parameters.items()}
+    codes = {
+        name: torch.from_numpy(value * 2.0**-settings.exponent).to(torch.int16)
+        for name, value in parameters.items()
+    }
     return Outcome(network, reached, _size(network), seconds, [], codes)
 
 
@@ -214,5 +217,10 @@ def _on_grid(images: Tensor) -> Tensor:
 def _tensors(network: Any) -> dict[str, Tensor]:
     """The trained tensors without boundary axes, by the engine's names."""
     first, second = network.fc1.weight.factors, network.fc2.weight.factors
-    return {"g1": first[0].data[0], "g2": first[1].data[..., 0], "f1": second[0].data[0],
-            "f2": second[1].data[..., 0], "bias": network.fc2.bias.data}
+    return {
+        "g1": first[0].data[0],
+        "g2": first[1].data[..., 0],
+        "f1": second[0].data[0],
+        "f2": second[1].data[..., 0],
+        "bias": network.fc2.bias.data,
+    }

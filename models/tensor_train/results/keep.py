@@ -57,9 +57,14 @@ def keep_adapted(results: dict[str, Row], data: Dataset, seed: int) -> None:
         target = FOLDER / f"{name}.safetensors"
         write(target, Checkpoint("tt-mlp", options, dict(network.state_dict())))
         here = accuracy(network, sample.test_inputs.flatten(1), sample.test_targets)
-        story = {"network": "tt-mlp", "options": options,
-                 **_story(data, seed, outcome.accuracy, here),
-                 "parameters": outcome.parameters, "ranks": ranks, "history": outcome.history}
+        story = {
+            "network": "tt-mlp",
+            "options": options,
+            **_story(data, seed, outcome.accuracy, here),
+            "parameters": outcome.parameters,
+            "ranks": ranks,
+            "history": outcome.history,
+        }
         write_atomically(target.with_suffix(".json"), (json.dumps(story, indent=2) + "\n").encode())
 
 
@@ -71,8 +76,11 @@ def keep_codes(results: dict[str, Row], data: Dataset, seed: int) -> None:
     for name, settings in LOW_PRECISION.items():
         outcome = results[name].outcomes[0]
         here = accuracy(outcome.network, _on_grid(sample.test_inputs), sample.test_targets, 1)
-        story = {"settings": asdict(settings), **_story(data, seed, outcome.accuracy, here),
-                 "parameters": outcome.parameters}
+        story = {
+            "settings": asdict(settings),
+            **_story(data, seed, outcome.accuracy, here),
+            "parameters": outcome.parameters,
+        }
         target = FIXED_POINT / f"{name}.safetensors"
         codes = {key: value.contiguous() for key, value in outcome.codes.items()}
         write_atomically(target, save(codes))

@@ -28,8 +28,18 @@ from torch.utils._pytree import tree_leaves
 
 # Operators whose result holds values of their first tensor, or zeros.
 PRESERVING = frozenset(
-    {"clone", "copy", "contiguous", "_to_copy", "relu", "threshold_backward", "index_select",
-     "detach", "new_zeros", "zeros_like"}
+    {
+        "clone",
+        "copy",
+        "contiguous",
+        "_to_copy",
+        "relu",
+        "threshold_backward",
+        "index_select",
+        "detach",
+        "new_zeros",
+        "zeros_like",
+    }
 )
 
 

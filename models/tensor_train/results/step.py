@@ -27,11 +27,13 @@ def dense_network() -> nn.Sequential:
 
 def two_core_network(rank_1: int, rank_2: int) -> nn.Sequential:
     """784-512-10 with two TTM cores a layer, the network of low-precision training."""
-    return nn.Sequential(OrderedDict(
-        fc1=TTLinear((28, 28), (16, 32), (rank_1,), bias=False, path=PATH),
-        relu=nn.ReLU(inplace=True),
-        fc2=TTLinear((32, 16), (2, 5), (rank_2,), path=PATH),
-    ))
+    return nn.Sequential(
+        OrderedDict(
+            fc1=TTLinear((28, 28), (16, 32), (rank_1,), bias=False, path=PATH),
+            relu=nn.ReLU(inplace=True),
+            fc2=TTLinear((32, 16), (2, 5), (rank_2,), path=PATH),
+        )
+    )
 
 
 def tensorized_network(ranks_1: tuple[int, ...], ranks_2: tuple[int, ...]) -> nn.Sequential:
@@ -68,12 +70,16 @@ def measure(
     optimizer: torch.optim.Optimizer
     if precision is None:
         parameters = list(network.parameters())
-        optimizer = (torch.optim.SGD(parameters, lr=LEARNING_RATE) if method == "sgd"
-                     else torch.optim.Adam(parameters, fused=True))
+        optimizer = (
+            torch.optim.SGD(parameters, lr=LEARNING_RATE)
+            if method == "sgd"
+            else torch.optim.Adam(parameters, fused=True)
+        )
     else:
         seeds = use_precision(network, precision)
-        optimizer = FixedPointOptimizer(fixed_point_parameters(network, precision), LEARNING_RATE,
-                                        seeds, method, state_bits)
+        optimizer = FixedPointOptimizer(
+            fixed_point_parameters(network, precision), LEARNING_RATE, seeds, method, state_bits
+        )
         x = INPUT.quantize(x)
         x.bits = INPUT.bits  # type: ignore[attr-defined]
 
@@ -86,12 +92,22 @@ def measure(
     optimizer.step()
     optimizer.zero_grad()
     states = [v for s in optimizer.state.values() for v in s.values() if isinstance(v, Tensor)]
-    counter = StorageCounter([
-        *(("weight", p) for p in network.parameters()),
-        *(("optimizer state", v) for v in states), ("input", x), ("input", y),
-    ])
-    hooks = [p.register_post_accumulate_grad_hook(_update(optimizer, counter))
-             for p in network.parameters()] if immediate else []
+    counter = StorageCounter(
+        [
+            *(("weight", p) for p in network.parameters()),
+            *(("optimizer state", v) for v in states),
+            ("input", x),
+            ("input", y),
+        ]
+    )
+    hooks = (
+        [
+            p.register_post_accumulate_grad_hook(_update(optimizer, counter))
+            for p in network.parameters()
+        ]
+        if immediate
+        else []
+    )
     with counter:
         step()
     for hook in hooks:
@@ -109,4 +125,5 @@ def _update(optimizer: torch.optim.Optimizer, counter: StorageCounter) -> Callab
             with torch.no_grad():
                 parameter.add_(parameter.grad, alpha=-LEARNING_RATE)
         parameter.grad = None
+
     return update

@@ -66,28 +66,47 @@ class Row:
 
 def collect(data: Dataset, seeds: Sequence[int], report: Report) -> dict[str, Row]:
     """Train everything for every seed."""
-    rows = {"dense": Row("dense", "32/32/32", [train_dense(data, s, report) for s in seeds],
-                         dense_network)}
+    rows = {
+        "dense": Row(
+            "dense", "32/32/32", [train_dense(data, s, report) for s in seeds], dense_network
+        )
+    }
     for name, adaptation in ADAPTATIONS.items():
         outcomes = [adapt(data, seed, adaptation, report) for seed in seeds]
         largest: Any = max(outcomes, key=lambda o: o.parameters).network
         rows[name] = Row(
-            f"TTM adapted to <= {adaptation.target:,}", "32/32/32", outcomes,
+            f"TTM adapted to <= {adaptation.target:,}",
+            "32/32/32",
+            outcomes,
             partial(tensorized_network, largest.fc1.ranks, largest.fc2.ranks),
         )
     for name, low in LOW_PRECISION.items():
         outcomes = [train_low_precision(data, seed, low, report) for seed in seeds]
         rows[name] = Row(
             f"TTM two cores, ranks {low.rank_1}/{low.rank_2}",
-            f"{low.factor}/{low.activation}/{low.gradient}", outcomes,
-            partial(two_core_network, low.rank_1, low.rank_2), precision_of(low),
+            f"{low.factor}/{low.activation}/{low.gradient}",
+            outcomes,
+            partial(two_core_network, low.rank_1, low.rank_2),
+            precision_of(low),
         )
     return rows
 
 
-HEADS = ("network", "bits w/a/g", "parameters", "test accuracy %", "CPU s / run",
-         "SGD", "less", "update at once", "less", "products at 32 bits", "less",
-         "Adam", "less")
+HEADS = (
+    "network",
+    "bits w/a/g",
+    "parameters",
+    "test accuracy %",
+    "CPU s / run",
+    "SGD",
+    "less",
+    "update at once",
+    "less",
+    "products at 32 bits",
+    "less",
+    "Adam",
+    "less",
+)
 
 
 def cells(results: dict[str, Row]) -> list[list[str]]:
@@ -96,12 +115,19 @@ def cells(results: dict[str, Row]) -> list[list[str]]:
     base = {m: dense.memory(m) for m in ("sgd", "adam")}
     lines = []
     for row in results.values():
-        counts = [(row.memory("sgd"), base["sgd"]), (row.memory("sgd", True), base["sgd"]),
-                  (row.memory("sgd", merge=False), base["sgd"]),
-                  (row.memory("adam"), base["adam"])]
-        line = [row.title, row.widths, f"{row.parameters:,}",
-                spread([o.accuracy for o in row.outcomes]),
-                spread([o.cpu_seconds for o in row.outcomes], 0)]
+        counts = [
+            (row.memory("sgd"), base["sgd"]),
+            (row.memory("sgd", True), base["sgd"]),
+            (row.memory("sgd", merge=False), base["sgd"]),
+            (row.memory("adam"), base["adam"]),
+        ]
+        line = [
+            row.title,
+            row.widths,
+            f"{row.parameters:,}",
+            spread([o.accuracy for o in row.outcomes]),
+            spread([o.cpu_seconds for o in row.outcomes], 0),
+        ]
         for count, reference in counts:
             line += [f"{count:,}", f"{reference / count:.0f}x"]
         lines.append(line)
@@ -111,8 +137,10 @@ def cells(results: dict[str, Row]) -> list[list[str]]:
 def show(results: dict[str, Row], console: Console) -> None:
     """Print the table, and ranks over time of the first seed."""
     lines = cells(results)
-    for title, columns in (("Tensorized training on MNIST", range(5)),
-                           ("Peak bytes of a training step of one sample", (0, 1, *range(5, 13)))):
+    for title, columns in (
+        ("Tensorized training on MNIST", range(5)),
+        ("Peak bytes of a training step of one sample", (0, 1, *range(5, 13))),
+    ):
         drawn = Table(title=title)
         for column in columns:
             drawn.add_column(HEADS[column], justify="right" if column else "left")
@@ -123,8 +151,9 @@ def show(results: dict[str, Row], console: Console) -> None:
         history = results[name].outcomes[0].history
         console.print(f"{name}: ranks over time (first seed)")
         for record in history:
-            console.print(f"  step {record['step']}: {record['ranks']} "
-                          f"({record['parameters']} parameters)")
+            console.print(
+                f"  step {record['step']}: {record['ranks']} ({record['parameters']} parameters)"
+            )
 
 
 WHAT_IS_COUNTED = """\
@@ -152,15 +181,29 @@ deviation over the seeds."""
 
 def markdown(results: dict[str, Row], seeds: Sequence[int]) -> str:
     """The section of the document."""
-    text = ["## Tensorized training", "",
-            f"`{COMMAND} {','.join(map(str, seeds))} --write docs/results.md`", "",
-            table(HEADS, cells(results)), "", WHAT_IS_COUNTED, "",
-            "Ranks over time, first seed (step: ranks of both layers, parameters):", ""]
+    text = [
+        "## Tensorized training",
+        "",
+        f"`{COMMAND} {','.join(map(str, seeds))} --write docs/results.md`",
+        "",
+        table(HEADS, cells(results)),
+        "",
+        WHAT_IS_COUNTED,
+        "",
+        "Ranks over time, first seed (step: ranks of both layers, parameters):",
+        "",
+    ]
     for name in ADAPTATIONS:
         row = results[name]
-        text.append(f"- {row.title}: " + "; ".join(
-            f"{r['step']}: " + "/".join(",".join(map(str, ranks)) for ranks in r["ranks"].values())
-            + f", {r['parameters']:,}" for r in _thinned(row.outcomes[0].history)))
+        text.append(
+            f"- {row.title}: "
+            + "; ".join(
+                f"{r['step']}: "
+                + "/".join(",".join(map(str, ranks)) for ranks in r["ranks"].values())
+                + f", {r['parameters']:,}"
+                for r in _thinned(row.outcomes[0].history)
+            )
+        )
     return "\n".join(text)
 
 

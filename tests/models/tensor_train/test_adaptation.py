@@ -35,7 +35,9 @@ def teacher_data(samples: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @given(
-    mass=st.floats(1e-4, 1e4), entries=st.integers(1, 500), eta=st.floats(0.05, 20.0),
+    mass=st.floats(1e-4, 1e4),
+    entries=st.integers(1, 500),
+    eta=st.floats(0.05, 20.0),
     prior=st.sampled_from(["log_uniform", "half_cauchy", "gamma"]),
 )
 def test_closed_forms_maximise_the_posterior(mass, entries, eta, prior):
@@ -75,7 +77,8 @@ def test_the_last_bond_counts_the_last_core_and_others_one_neighbour_in_the_pape
     first, second, third = (f.detach() for f in made.weight.factors)
     inner = first.square().sum((0, 1, 2)) / (first[..., 0].numel() + 1)
     outer = (second.square().sum((0, 1, 2)) + third.square().sum((1, 2, 3))) / (
-        second[..., 0].numel() + third[0].numel() + 1)
+        second[..., 0].numel() + third[0].numel() + 1
+    )
     torch.testing.assert_close(prior.variances["weight"][0].double(), inner)
     torch.testing.assert_close(prior.variances["weight"][1].double(), outer)
 
@@ -105,8 +108,7 @@ def test_optimizer_state_is_cut_like_the_factor(format):
     made(torch.randn(4, 12, dtype=torch.double)).square().sum().backward()
     optimizer.step()
     states = {p: {k: v.clone() for k, v in optimizer.state[p].items()} for p in made.parameters()}
-    keep = {n: [r for r in range(b.rank) if r != 1]
-            for n, b in enumerate(made.weight.form.bonds)}
+    keep = {n: [r for r in range(b.rank) if r != 1] for n, b in enumerate(made.weight.form.bonds)}
     shrink(made.weight, keep, optimizer)
     for number, factor in enumerate(made.weight.factors):
         for name in ("exp_avg", "exp_avg_sq"):
@@ -116,8 +118,7 @@ def test_optimizer_state_is_cut_like_the_factor(format):
                     if member == number:
                         wanted = wanted.index_select(axis, torch.tensor(indices))
             torch.testing.assert_close(optimizer.state[factor][name], wanted)
-    torch.testing.assert_close(optimizer.state[made.bias]["exp_avg"],
-                               states[made.bias]["exp_avg"])
+    torch.testing.assert_close(optimizer.state[made.bias]["exp_avg"], states[made.bias]["exp_avg"])
 
 
 def test_training_goes_on_after_a_cut_although_the_last_graph_is_alive():
@@ -196,8 +197,11 @@ def test_shrinking_to_a_target_stays_below_it_with_little_to_spare(target):
     torch.manual_seed(0)
     model = nn.Sequential(TTLinear((4, 7), (4, 4), 5), nn.ReLU(), TTLinear((4, 4), (2, 5), 4))
     whole = sum(p.numel() for p in model.parameters())
-    slices = [sum(math.prod(w.form.factors[f].shape) // b.rank for f, _ in b.members)
-              for _, w in tensorized(model) for b in w.form.bonds]
+    slices = [
+        sum(math.prod(w.form.factors[f].shape) // b.rank for f, _ in b.members)
+        for _, w in tensorized(model)
+        for b in w.form.bonds
+    ]
     shrink_to_target(model, target)
     size = sum(p.numel() for p in model.parameters())
     assert size <= max(target, 0)

@@ -23,8 +23,9 @@ def test_full_rank_is_exact(format):
     inputs, outputs, _ = SHAPES[format]
     linear = nn.Linear(12, 12).double()
     made = TTLinear.from_dense(linear, inputs, outputs, error=0.0, format=format).double()
-    torch.testing.assert_close(made(torch.eye(12).double()), linear(torch.eye(12).double()),
-                               rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        made(torch.eye(12).double()), linear(torch.eye(12).double()), rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -50,8 +51,10 @@ def test_a_weight_of_low_rank_is_found_again(format):
 def test_a_larger_rank_is_never_worse():
     torch.manual_seed(3)
     linear = nn.Linear(12, 12)
-    errors = [relative_error(TTLinear.from_dense(linear, (4, 3), (2, 6), rank), linear)
-              for rank in range(1, 9)]
+    errors = [
+        relative_error(TTLinear.from_dense(linear, (4, 3), (2, 6), rank), linear)
+        for rank in range(1, 9)
+    ]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-5
 
@@ -63,8 +66,12 @@ def test_convolution_and_embedding_keep_their_function():
     x = torch.randn(1, 6, 7, 7)
     torch.testing.assert_close(made(x), convolution(x), rtol=1e-4, atol=1e-5)
     table = torch.randn(12, 6)
-    torch.testing.assert_close(TTEmbedding.from_dense(table, (3, 4), (2, 3), error=0.0).table(),
-                               table, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        TTEmbedding.from_dense(table, (3, 4), (2, 3), error=0.0).table(),
+        table,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_factors_share_the_norm_evenly():
@@ -76,8 +83,11 @@ def test_factors_share_the_norm_evenly():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({}, "give a rank, an error"), ({"error": -0.1}, "error -0.1"),
-     ({"rank": 2, "in_modes": (4, 4)}, "product is 16")],
+    [
+        ({}, "give a rank, an error"),
+        ({"error": -0.1}, "error -0.1"),
+        ({"rank": 2, "in_modes": (4, 4)}, "product is 16"),
+    ],
 )
 def test_mistakes_are_refused(options, message):
     modes = {"in_modes": (4, 3), "out_modes": (2, 6)} | options

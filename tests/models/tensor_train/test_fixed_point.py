@@ -32,8 +32,10 @@ class Recorder(TorchDispatchMode):
 
 @given(
     values=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20),
-    bits=st.integers(2, 16), exponent=st.integers(-10, 3),
-    rounding=st.sampled_from(["nearest", "stochastic"]), seed=st.integers(0, 2**31),
+    bits=st.integers(2, 16),
+    exponent=st.integers(-10, 3),
+    rounding=st.sampled_from(["nearest", "stochastic"]),
+    seed=st.integers(0, 2**31),
 )
 def test_results_lie_on_the_grid_within_one_step(values, bits, exponent, rounding, seed):
     x = torch.tensor(values, dtype=torch.double)

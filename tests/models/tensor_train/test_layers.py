@@ -42,8 +42,9 @@ def test_initial_weight_has_the_wanted_spread(format):
 
 
 def test_equal_generators_give_equal_layers():
-    made = [TTLinear((4, 3), (2, 6), 4, generator=torch.Generator().manual_seed(7))
-            for _ in range(2)]
+    made = [
+        TTLinear((4, 3), (2, 6), 4, generator=torch.Generator().manual_seed(7)) for _ in range(2)
+    ]
     torch.testing.assert_close(made[0].weight.dense(), made[1].weight.dense(), rtol=0, atol=0)
 
 
@@ -51,8 +52,9 @@ def test_equal_generators_give_equal_layers():
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1), ((1, 2), (2, 0))])
 def test_convolution_equals_the_dense_kernel(format, stride, padding):
     torch.manual_seed(0)
-    made = TTConv2d((2, 3), (4, 2), 3, CONVOLUTION_RANKS[format], format=format, stride=stride,
-                    padding=padding).double()
+    made = TTConv2d(
+        (2, 3), (4, 2), 3, CONVOLUTION_RANKS[format], format=format, stride=stride, padding=padding
+    ).double()
     torch.nn.init.normal_(made.bias)
     x = torch.randn(2, 6, 9, 8, dtype=torch.double)
     wanted = torch.nn.functional.conv2d(x, made.kernel(), made.bias, stride, padding)

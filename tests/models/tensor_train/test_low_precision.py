@@ -36,15 +36,14 @@ def on_grid(parameter: torch.Tensor, form: FixedPoint) -> bool:
     return bool((codes == codes.round()).all() and codes.abs().max() <= high + 1)
 
 
-@pytest.mark.parametrize(
-    ("method", "bits"), [("sgd", 4), ("sgd", 8), ("sgd", 16), ("adam", 8)]
-)
+@pytest.mark.parametrize(("method", "bits"), [("sgd", 4), ("sgd", 8), ("sgd", 16), ("adam", 8)])
 def test_parameters_never_leave_their_grid_and_still_learn(method, bits):
     torch.manual_seed(0)
     x, y = torch.randn(128, 12), torch.randint(0, 3, (128,))
     y = (x @ torch.randn(12, 3)).argmax(1) + 0 * y
-    made = torch.nn.Sequential(TTLinear((4, 3), (4, 4), 4), torch.nn.ReLU(),
-                               TTLinear((4, 4), (1, 3), 3))
+    made = torch.nn.Sequential(
+        TTLinear((4, 3), (4, 4), 4), torch.nn.ReLU(), TTLinear((4, 4), (1, 3), 3)
+    )
     precision = fixed_precision(bits, 8, 8)
     seeds = use_precision(made, precision, seed=3)
     held = fixed_point_parameters(made, precision)
@@ -66,8 +65,13 @@ def test_parameters_never_leave_their_grid_and_still_learn(method, bits):
 def test_adam_states_are_held_in_their_bits():
     made = TTLinear((4, 3), (4, 4), 4)
     precision = fixed_precision(8, 8, 8)
-    optimizer = FixedPointOptimizer(fixed_point_parameters(made, precision), 0.01,
-                                    use_precision(made, precision), "adam", state_bits=4)
+    optimizer = FixedPointOptimizer(
+        fixed_point_parameters(made, precision),
+        0.01,
+        use_precision(made, precision),
+        "adam",
+        state_bits=4,
+    )
     made(torch.randn(5, 12)).square().sum().backward()
     optimizer.step()
     for state in optimizer.state.values():
@@ -81,8 +85,9 @@ def test_equal_seeds_train_equally_and_others_do_not():
         torch.manual_seed(0)
         made = TTLinear((4, 3), (4, 4), 4)
         precision = fixed_precision(8, 8, 8)
-        optimizer = FixedPointOptimizer(fixed_point_parameters(made, precision), 0.05,
-                                        use_precision(made, precision, seed))
+        optimizer = FixedPointOptimizer(
+            fixed_point_parameters(made, precision), 0.05, use_precision(made, precision, seed)
+        )
         x = torch.randn(16, 12)
         for _ in range(5):
             optimizer.zero_grad()
@@ -121,16 +126,28 @@ def test_the_compiled_engine_trains_the_very_same_network():
 
     def tensors() -> dict[str, np.ndarray]:
         first, second = network.fc1.weight.factors, network.fc2.weight.factors
-        found = {"g1": first[0][0], "g2": first[1][..., 0], "f1": second[0][0],
-                 "f2": second[1][..., 0], "bias": network.fc2.bias}
+        found = {
+            "g1": first[0][0],
+            "g2": first[1][..., 0],
+            "f1": second[0][0],
+            "f2": second[1][..., 0],
+            "bias": network.fc2.bias,
+        }
         return {name: t.detach().numpy().copy() for name, t in found.items()}
 
     start, engine = tensors(), tensors()
-    train_samples(x.numpy().reshape(-1, 28, 28), y.numpy(), np.arange(50), engine,
-                  np.full(50, 0.02), Widths(16, 8, 8, -14, stochastic=False), 0)
+    train_samples(
+        x.numpy().reshape(-1, 28, 28),
+        y.numpy(),
+        np.arange(50),
+        engine,
+        np.full(50, 0.02),
+        Widths(16, 8, 8, -14, stochastic=False),
+        0,
+    )
     for n in range(50):
         optimizer.zero_grad()
-        functional.cross_entropy(network(x[n:n + 1]), y[n:n + 1]).backward()
+        functional.cross_entropy(network(x[n : n + 1]), y[n : n + 1]).backward()
         optimizer.step()
     for name, value in tensors().items():
         np.testing.assert_array_equal(engine[name], value, err_msg=name)
@@ -159,8 +176,9 @@ def test_low_precision_needs_292_times_less_memory_than_dense_float():
 
 
 def test_fewer_bits_fewer_ranks_and_immediate_updates_never_need_more():
-    sizes = [measure(two_core_network(1, 5), precision=fixed_precision(b, b, b)).peak
-             for b in (4, 8, 16)]
+    sizes = [
+        measure(two_core_network(1, 5), precision=fixed_precision(b, b, b)).peak for b in (4, 8, 16)
+    ]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == 3
     wide, narrow = (measure(tensorized_network(r, (8,))).peak for r in ((8, 8, 8), (4, 4, 4)))
@@ -191,8 +209,8 @@ def test_mistakes_are_refused():
 
 
 @pytest.mark.parametrize(
-    "network", [dense_network, lambda: two_core_network(1, 5),
-                lambda: tensorized_network((6, 5, 6), (3,))]
+    "network",
+    [dense_network, lambda: two_core_network(1, 5), lambda: tensorized_network((6, 5, 6), (3,))],
 )
 def test_the_simulators_capture_counts_the_same_bytes(network):
     """Two independent counts of a float32 step, storage by storage."""

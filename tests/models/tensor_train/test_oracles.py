@@ -21,8 +21,11 @@ def test_ttm_equals_the_block_tensor_train_of_tensorly_torch():
     # Its block tensor train has cores (rank, out, in, rank) of an out x in matrix.
     cores = [f.detach().transpose(1, 2).contiguous() for f in made.weight.factors]
     oracle = tltorch.FactorizedLinear(*MODES, bias=True, factorization="blocktt", rank=4)
-    oracle.weight = tltorch.BlockTT([torch.nn.Parameter(c) for c in cores],
-                                    tensorized_shape=(MODES[1], MODES[0]), rank=(1, 5, 6, 4, 1))
+    oracle.weight = tltorch.BlockTT(
+        [torch.nn.Parameter(c) for c in cores],
+        tensorized_shape=(MODES[1], MODES[0]),
+        rank=(1, 5, 6, 4, 1),
+    )
     torch.nn.init.normal_(made.bias)
     oracle.bias = torch.nn.Parameter(made.bias.detach().clone())
     x = torch.randn(3, 784)
@@ -43,8 +46,11 @@ def test_cp_and_tucker_equal_tensorly(format):
     factors = [f.detach() for f in made.weight.factors]
     tensorly.set_backend("pytorch")
     try:
-        full = (tensorly.cp_to_tensor((torch.ones(4), factors)) if format == "cp"
-                else tensorly.tucker_to_tensor((factors[-1], factors[:-1])))
+        full = (
+            tensorly.cp_to_tensor((torch.ones(4), factors))
+            if format == "cp"
+            else tensorly.tucker_to_tensor((factors[-1], factors[:-1]))
+        )
     finally:
         tensorly.set_backend("numpy")
     torch.testing.assert_close(made.weight.dense(), full.reshape(28, 15).t(), rtol=1e-4, atol=1e-6)
@@ -58,8 +64,7 @@ def test_ttm_equals_the_linear_layer_of_torchtt():
         nn = pytest.importorskip("torchtt.nn")
     torch.manual_seed(0)
     made = TTLinear(*MODES, (5, 6, 4)).double()
-    oracle = nn.LinearLayerTT(list(MODES[0]), list(MODES[1]), [1, 5, 6, 4, 1],
-                              dtype=torch.float64)
+    oracle = nn.LinearLayerTT(list(MODES[0]), list(MODES[1]), [1, 5, 6, 4, 1], dtype=torch.float64)
     for core, factor in zip(oracle.cores, made.weight.factors, strict=True):
         core.data = factor.detach().transpose(1, 2).contiguous()
     oracle.bias.data.zero_()

@@ -38,8 +38,10 @@ def test_search_finds_the_fewest_multiplications_of_all_trees(rank, batch):
 @pytest.mark.parametrize("rank", [2, 8])
 def test_search_with_gradients_counts_the_backward_products(rank, batch):
     network, needs = layer_network(rank, batch), (False, True, True, True, True)
-    total = {path: sum(g.macs for g in make_plan(network, path).gemms(needs))
-             for path in all_paths(network)}
+    total = {
+        path: sum(g.macs for g in make_plan(network, path).gemms(needs))
+        for path in all_paths(network)
+    }
     assert total[search_path(network, "macs", needs)] == min(total.values())
 
 
@@ -54,8 +56,10 @@ def test_peak_search_is_at_least_as_small_as_every_other_path(needs):
 def test_a_latency_model_decides():
     network = layer_network(8, 4)
 
-    exact = {path: sum(g.macs + 900 for g in make_plan(network, path).gemms())
-             for path in all_paths(network)}
+    exact = {
+        path: sum(g.macs + 900 for g in make_plan(network, path).gemms())
+        for path in all_paths(network)
+    }
     assert exact[search_path(network, lambda g: g.macs + 900)] == min(exact.values())
 
 

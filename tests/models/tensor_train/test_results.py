@@ -27,10 +27,13 @@ def test_there_are_stored_low_precision_networks():
     assert "fixed-16-8-8" in NAMES
 
 
-@pytest.mark.parametrize("name", [
-    name if name == "fixed-16-8-8" else pytest.param(name, marks=pytest.mark.slow)
-    for name in NAMES
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "fixed-16-8-8" else pytest.param(name, marks=pytest.mark.slow)
+        for name in NAMES
+    ],
+)
 def test_stored_accuracy_is_measured_again(name):
     network, story = load_fixed_point(name)
     assert measure_fixed_point(network, load("mnist-5k")) == pytest.approx(
@@ -43,7 +46,8 @@ def test_stored_accuracy_is_measured_again(name):
 
 def test_the_adapted_networks_reach_their_sizes_and_recorded_accuracies():
     for name, parameters, accuracy in (
-        ("tt-mlp-mnist", 8_600, 0.973), ("tt-mlp-mnist-small", 3_300, 0.965)
+        ("tt-mlp-mnist", 8_600, 0.973),
+        ("tt-mlp-mnist-small", 3_300, 0.965),
     ):
         story = json.loads((FOLDER / f"{name}.json").read_text())
         assert story["parameters"] <= parameters
