@@ -1,10 +1,14 @@
-"""The scenarios that come with the program: TOML files, found by name wherever it is installed."""
+"""The scenarios that come with the program: TOML files, found by name wherever it is installed.
+
+`scenarios.validation` holds something else: published results to compare with.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+VALIDATION = FOLDER / "validation"
 
 
 def names() -> list[str]:
@@ -14,4 +18,4 @@ def names() -> list[str]:
 
 def files() -> list[Path]:
     """All scenario files, those in sub-folders (``lessons/``) included."""
-    return sorted(FOLDER.rglob("*.toml"))
+    return sorted(file for file in FOLDER.rglob("*.toml") if file.parent != VALIDATION)

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "compare runs, layer by layer and cause by cause",
     "export": "write a run's timeline in another format",
     "capture": "capture a PyTorch network as a workload file",
+    "validate": "compare with published hardware and trusted simulators",
     "bench": "measure how fast the executors are, against their goals",
     "train": "train a network on real data",
     "render": "draw a panel of a run to a PNG, SVG, PDF or CSV file",

@@ -51,7 +51,11 @@ class Expression:
     _code: CodeType
 
     def __call__(self, values: Mapping[str, object]) -> bool:
-        """Whether it holds for these values (see `plain`).
+        """Whether it holds for these values (see `plain`); raises as `compute`."""
+        return bool(self.compute(values))
+
+    def compute(self, values: Mapping[str, object]) -> object:
+        """What it comes to for these values.
 
         Raises
         ------
@@ -59,7 +63,8 @@ class Expression:
             When it cannot be computed: a text compared with a number, a division by zero.
         """
         try:
-            return bool(eval(self._code, {"__builtins__": {}}, {"v": values}))
+            result: object = eval(self._code, {"__builtins__": {}}, {"v": values})
+            return result
         except (TypeError, ValueError, ArithmeticError) as error:
             shown = ", ".join(f"{name} = {values.get(name)!r}" for name in self.names)
             raise CosimError(

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.design.design import Dataflow
+from cosim.explore.validate import load_case
 from cosim.mapping.dataflow import folds, gemm_cycles, tile_cycles
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.program import template_counts
 
 from .examples import Builder, design, ideal
 
-DATAFLOWS = {
-    "ws": Dataflow.WEIGHT_STATIONARY,
-    "os": Dataflow.OUTPUT_STATIONARY,
-    "is": Dataflow.INPUT_STATIONARY,
-}
-ROWS = list(csv.DictReader((Path(__file__).parent / "scalesim_gemms.csv").open()))
-"""Runs of SCALE-Sim v2 and v3; compute cycles are its total minus its stalls."""
+ROWS = load_case("systolic-gemms").specification.rows
+"""Runs of SCALE-Sim; compute cycles are its total minus its stalls."""
 
 
 def array_cycles(program) -> int:
@@ -34,21 +27,19 @@ def array_cycles(program) -> int:
     )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r['net']}-{r['layer']}-{r['dataflow']}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.quantity)
 def test_cycles_of_a_gemm_equal_scalesim(row):
-    m, n, k, rows, columns = (int(row[c]) for c in ("M", "N", "K", "rows", "columns"))
-    dataflow = DATAFLOWS[row["dataflow"]]
-    assert gemm_cycles(dataflow, rows, columns, m, n, k) == int(row["compute_cycles"])
+    cycles = gemm_cycles(row.dataflow, row.rows, row.columns, row.m, row.n, row.k)
+    assert cycles == row.reference
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r['net']}-{r['layer']}-{r['dataflow']}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.quantity)
 def test_a_mapped_gemm_with_ideal_memory_takes_scalesims_cycles(row):
-    m, n, k, rows, columns = (int(row[c]) for c in ("M", "N", "K", "rows", "columns"))
-    machine = ideal(design(rows=rows, columns=columns, dataflow=DATAFLOWS[row["dataflow"]]))
+    machine = ideal(design(rows=row.rows, columns=row.columns, dataflow=row.dataflow))
     build = Builder()
-    build.gemm(build.input(m, k), n)
+    build.gemm(build.input(row.m, row.k), row.n)
     program = map_workload(build.build(), machine).program
-    assert array_cycles(program) == int(row["compute_cycles"])
+    assert array_cycles(program) == row.reference
 
 
 sizes = st.integers(1, 70)
