@@ -13,6 +13,8 @@ energy          pJ         fJ pJ nJ uJ mJ J kJ
 energy per bit  pJ/bit     fJ/bit pJ/bit nJ/bit pJ/B nJ/B
 power           mW         nW uW mW W kW
 voltage         V          uV mV V
+length          nm         nm um mm
+area            um2        um2 mm2
 temperature     K          K °C C
 operation rate  op/s (int) op/s kop/s Mop/s Gop/s Top/s
 ==============  =========  =====================================================
@@ -268,6 +270,14 @@ TEMPERATURE = Quantity(
     "25 °C",
     offsets={"°C": Fraction(27315, 100), "C": Fraction(27315, 100)},
 )
+LENGTH = Quantity(
+    "length",
+    "nm",
+    {"nm": Fraction(1), "um": Fraction(10**3), "mm": Fraction(10**6)},
+    ("nm", "um", "mm"),
+    "45 nm",
+)
+AREA = Quantity("area", "um2", {"um2": Fraction(1), "mm2": Fraction(10**6)}, ("mm2",), "0.25 mm2")
 OPERATION_RATE = Quantity(
     "operation rate",
     "op/s",
@@ -287,6 +297,8 @@ QUANTITIES = (
     POWER,
     VOLTAGE,
     TEMPERATURE,
+    LENGTH,
+    AREA,
     OPERATION_RATE,
 )
 
@@ -334,6 +346,11 @@ def parse_voltage(text: object, where: str = "") -> float:
 def parse_temperature(text: object, where: str = "") -> float:
     """Kelvin."""
     return TEMPERATURE.parse(text, where)
+
+
+def parse_area(text: object, where: str = "") -> float:
+    """Square micrometres."""
+    return AREA.parse(text, where)
 
 
 def parse_operation_rate(text: object, where: str = "") -> int:
@@ -384,6 +401,11 @@ def format_voltage(volts: float, digits: int | None = 4) -> str:
 def format_temperature(kelvin: float, digits: int | None = 4) -> str:
     """``25 °C``."""
     return TEMPERATURE.format(kelvin, digits)
+
+
+def format_area(square_micrometres: float, digits: int | None = 4) -> str:
+    """``0.25 mm2``."""
+    return AREA.format(square_micrometres, digits)
 
 
 def format_operation_rate(operations_per_second: float, digits: int | None = 4) -> str:

@@ -23,7 +23,7 @@ from cosim.design.document import read_document
 
 __all__ = ["Design", "content_hash", "json_schema", "load", "names"]
 
-_NOT_CONTENT = ("name", "description", "assumptions")
+_NOT_CONTENT = ("name", "description", "assumptions", "constants")
 
 
 def load(path_or_name: str | Path, overrides: Mapping[str, object] | None = None) -> Design:

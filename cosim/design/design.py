@@ -23,6 +23,34 @@ class Dataflow(StrEnum):
 
 
 @dataclass(frozen=True)
+class Technology:
+    """What the design is made in; energies that are not stated are derived from it.
+
+    `library` is the device type of silicon (``hp``, ``lop``, ``lstp``) or a family of programmable
+    logic; `voltage_v` the supply of the logic.
+    """
+
+    library: str
+    node_nm: float
+    voltage_v: float
+
+
+@dataclass(frozen=True)
+class SourcedConstant:
+    """A constant of a design: the key that takes it, its value in words, and where it comes from.
+
+    `derived` constants were computed from tables of the catalogue; `assumed` ones rest, in part at
+    least, on no reachable source.
+    """
+
+    key: str
+    value: str
+    source: str
+    assumed: bool = False
+    derived: bool = False
+
+
+@dataclass(frozen=True)
 class Clock:
     """A clock domain. `period_ps` is the frequency's period rounded to the nearest picosecond."""
 
@@ -97,6 +125,10 @@ class Buffer:
     read_pj_per_byte: float = 0.0
     write_pj_per_byte: float = 0.0
     static_mw: float = 0.0
+    area_mm2: float | None = None
+    """Silicon area, None if unknown."""
+    block_memories: int | None = None
+    """Block memories of programmable logic it takes, None if it is not made of them."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +211,9 @@ class Design:
     power: PowerDomain
     assumptions: tuple[str, ...] = ()
     """Constants that are assumed, not sourced; shown beside every result."""
+    technology: Technology | None = None
+    constants: tuple[SourcedConstant, ...] = field(default=(), compare=False)
+    """Every constant whose source is known: stated, taken from a part or derived."""
     options: dict[str, object] = field(default_factory=dict, compare=False)
 
     @property

@@ -25,14 +25,27 @@ from cosim.errors import CosimError, nearest
 _PROVENANCE = {"value", "source", "assumed"}
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Where a value comes from; `assumed` if no reachable source states it."""
+
+    source: str
+    assumed: bool
+
+
 @dataclass
 class Document:
-    """Values of a design, and for each key where it stands and what it assumes."""
+    """Values of a design, and for each key where it stands and where its value comes from."""
 
     file: str
     values: dict[str, object]
     places: dict[KeyPath, str] = field(default_factory=dict)
-    assumptions: dict[KeyPath, str] = field(default_factory=dict)
+    provenance: dict[KeyPath, Provenance] = field(default_factory=dict)
+
+    @property
+    def assumptions(self) -> dict[KeyPath, str]:
+        """Keys whose value is assumed, and what is said of it."""
+        return {path: known.source for path, known in self.provenance.items() if known.assumed}
 
     def where(self, path: KeyPath) -> str:
         """Place of `path`, or of the innermost table around it."""
@@ -55,13 +68,13 @@ class Document:
             _check_keys(value, {"from"}, place)
             constant = catalogue.constant(str(value["from"]), place)
             self._set(path, constant.value, place)
-            if constant.assumed:
-                self.assumptions[path] = constant.source
+            self.provenance[path] = Provenance(constant.source, constant.assumed)
         elif "value" in value:
             _check_keys(value, _PROVENANCE, place)
             self._set(path, value["value"], place)
-            if value.get("assumed", False):
-                self.assumptions[path] = str(value.get("source", ""))
+            source, assumed = str(value.get("source", "")), value.get("assumed", False)
+            if source or assumed:
+                self.provenance[path] = Provenance(source, bool(assumed))
         else:
             self._table(path)
             self.places[path] = place
@@ -69,12 +82,12 @@ class Document:
                 self.write((*path, key), member, where)
 
     def copy(self) -> Document:
-        return Document(self.file, _copied(self.values), dict(self.places), dict(self.assumptions))
+        return Document(self.file, _copied(self.values), dict(self.places), dict(self.provenance))
 
     def _set(self, path: KeyPath, value: object, place: str) -> None:
-        """Write a single value, forgetting what was assumed of the one it replaces."""
-        for known in [known for known in self.assumptions if known[: len(path)] == path]:
-            del self.assumptions[known]
+        """Write a single value, forgetting where the one it replaces came from."""
+        for known in [known for known in self.provenance if known[: len(path)] == path]:
+            del self.provenance[known]
         self._table(path[:-1])[str(path[-1])] = value
         self.places[path] = place
 

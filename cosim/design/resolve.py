@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from cosim.design import catalogue
+from cosim.design.derivation import Derivation, technology_of
 from cosim.design.design import (
-    Buffer,
     Clock,
     Design,
     DmaChannel,
     Dram,
     Host,
     PowerDomain,
-    Precision,
+    SourcedConstant,
     SystolicArray,
     VectorUnit,
 )
@@ -21,7 +23,6 @@ from cosim.design.specification import (
     TRAFFIC,
     DesignSpec,
     DramSpec,
-    PrecisionSpec,
 )
 from cosim.design.validation import dotted
 from cosim.errors import CosimError, CosimErrors, unknown
@@ -43,12 +44,24 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     ]
     dram: Dram | None = None
     try:
-        dram, assumed = _dram(spec.dram, document)
+        dram, dram_part = _dram(spec.dram, document)
     except CosimError as error:
         errors.append(error)
+    try:
+        technology = technology_of(spec.technology, document)
+    except CosimError as error:
+        raise CosimErrors([*errors, error]) from None
+    derivation = Derivation(technology, document)
+    array, vector = spec.engine.array, spec.engine.vector
+    array_precisions = derivation.precisions(
+        ("engine", "array"), array.precision, array.accumulator_bits
+    )
+    vector_precisions = derivation.precisions(("engine", "vector"), vector.precision, None)
+    buffers = tuple(derivation.buffer(name, buffer) for name, buffer in spec.buffer.items())
+    errors += derivation.errors
     if errors or dram is None:
         raise CosimErrors(errors)
-    array, vector = spec.engine.array, spec.engine.vector
+    constants = (*_stated(document), dram_part, *derivation.constants)
     design = Design(
         name=spec.name,
         description=spec.description,
@@ -59,7 +72,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             rows=array.rows,
             columns=array.columns,
             clock=array.clock,
-            precisions=_precisions(array.precision),
+            precisions=array_precisions,
             fold_overlap=array.fold_overlap,
             accumulator_bits=array.accumulator_bits,
             idle_mw=array.idle_power,
@@ -68,10 +81,10 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             name="vector",
             lanes=vector.lanes,
             clock=vector.clock,
-            precisions=_precisions(vector.precision),
+            precisions=vector_precisions,
             idle_mw=vector.idle_power,
         ),
-        buffers=_buffers(spec),
+        buffers=buffers,
         dma=_dma(spec),
         dram=dram,
         host=Host(
@@ -82,34 +95,12 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             energy_pj_per_operation=spec.host.energy_per_operation,
         ),
         power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
-        assumptions=(*_assumptions(document), *assumed),
+        assumptions=_assumptions(constants),
+        technology=technology,
+        constants=constants,
     )
     _check_budget(design, document)
     return design
-
-
-def _precisions(table: dict[str, PrecisionSpec]) -> tuple[Precision, ...]:
-    return tuple(
-        Precision(name, entry.cycles_per_step, entry.energy) for name, entry in table.items()
-    )
-
-
-def _buffers(spec: DesignSpec) -> tuple[Buffer, ...]:
-    return tuple(
-        Buffer(
-            name=name,
-            holds=tuple(buffer.holds),
-            size_bytes=buffer.size,
-            double_buffered=buffer.double_buffered,
-            banks=buffer.banks,
-            ports=buffer.ports,
-            width_bits=buffer.width_bits,
-            read_pj_per_byte=buffer.read_energy * 8,
-            write_pj_per_byte=buffer.write_energy * 8,
-            static_mw=buffer.static_power,
-        )
-        for name, buffer in spec.buffer.items()
-    )
 
 
 def _dma(spec: DesignSpec) -> tuple[DmaChannel, ...]:
@@ -128,8 +119,8 @@ def _dma(spec: DesignSpec) -> tuple[DmaChannel, ...]:
     )
 
 
-def _dram(spec: DramSpec, document: Document) -> tuple[Dram, tuple[str, ...]]:
-    """The DRAM channel, and what its part's data assume."""
+def _dram(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConstant]:
+    """The DRAM channel, and where its part's data come from."""
     part = catalogue.dram_part(spec.part, f"{document.where(('dram', 'part'))}: dram.part")
 
     def stated(value: float | None, computed: float) -> float:
@@ -145,17 +136,26 @@ def _dram(spec: DramSpec, document: Document) -> tuple[Dram, tuple[str, ...]]:
         write_pj_per_bit=stated(spec.write_energy, part.write_pj_per_bit),
         background_mw=stated(spec.background_power, part.background_mw),
     )
-    return dram, (f"dram.part = {part.name}: {part.assumed}",) if part.assumed else ()
+    source = part.assumed or part.source
+    return dram, SourcedConstant("dram.part", part.name, source, bool(part.assumed))
 
 
-def _assumptions(document: Document) -> tuple[str, ...]:
-    """One line for each assumed constant, naming the first key that takes it."""
-    keys: dict[str, list[str]] = {}
-    for path, source in document.assumptions.items():
+def _stated(document: Document) -> Iterator[SourcedConstant]:
+    """What the file states or takes from the catalogue, with a source."""
+    for path, known in document.provenance.items():
         value: object = document.values
         for key in path:
             value = value[str(key)] if isinstance(value, dict) else None
-        keys.setdefault(f"{value}: {source}" if source else f"{value}", []).append(dotted(path))
+        yield SourcedConstant(dotted(path), str(value), known.source, known.assumed)
+
+
+def _assumptions(constants: Iterable[SourcedConstant]) -> tuple[str, ...]:
+    """One line for each assumed constant, naming the first key that takes it."""
+    keys: dict[str, list[str]] = {}
+    for constant in constants:
+        if constant.assumed:
+            text = f"{constant.value}: {constant.source}" if constant.source else constant.value
+            keys.setdefault(text, []).append(constant.key)
     return tuple(
         f"{names[0]} = {text}"
         if len(names) == 1

@@ -70,6 +70,8 @@ Bandwidth = Annotated[int, Between(units.BANDWIDTH, "1 kB/s", "1000000 GB/s")]
 Energy = Annotated[float, Between(units.ENERGY, "0 pJ", "1 J")]
 EnergyPerBit = Annotated[float, Between(units.ENERGY_PER_BIT, "0 pJ/bit", "1000 nJ/bit")]
 Power = Annotated[float, Between(units.POWER, "0 W", "10 kW")]
+Node = Annotated[float, Between(units.LENGTH, "7 nm", "130 nm")]
+Voltage = Annotated[float, Between(units.VOLTAGE, "0.3 V", "1.4 V")]
 Budget = Annotated[float | None, Between(units.POWER, "1 uW", "10 kW", or_word="unlimited")]
 OperationRate = Annotated[int, Between(units.OPERATION_RATE, "1 op/s", "1000 Top/s")]
 
@@ -86,11 +88,22 @@ class Specification(BaseModel):
     )
 
 
+class TechnologySpec(Specification):
+    library: Literal["hp", "lop", "lstp", "zynq7000", "zynq-ultrascale"]
+    """Device type of silicon (high performance, low operating, low standby power), or a family of
+    programmable logic."""
+    node: Node | None = None
+    """Process node; of programmable logic the family says it."""
+    voltage: Voltage = 0.9
+    """Supply of the logic; memories have their device type's own."""
+
+
 class PrecisionSpec(Specification):
     cycles_per_step: int = Field(default=1, ge=1, le=4096)
     """Clock cycles a processing element (or lane) takes for one operation of this type."""
-    energy: Energy
-    """Energy of one multiply-accumulate (or one elementwise operation)."""
+    energy: Energy | None = None
+    """Energy of one multiply-accumulate (or one elementwise operation); derived from the technology
+    if left out."""
 
 
 Precisions = Annotated[
@@ -151,9 +164,13 @@ class BufferSpec(Specification):
     """Accesses a bank serves in one cycle."""
     width_bits: int = Field(default=64, ge=1, le=65536)
     """Bits of one access."""
-    read_energy: EnergyPerBit = 0.0
-    write_energy: EnergyPerBit = 0.0
-    static_power: Power = 0.0
+    memory: Literal["sram", "registers", "block-ram", "ultra-ram"] | None = None
+    """What it is made of, if energies are derived: SRAM on silicon, block RAM in programmable
+    logic."""
+    read_energy: EnergyPerBit | None = None
+    """Derived from the technology if left out, as the next two; 0 without a technology."""
+    write_energy: EnergyPerBit | None = None
+    static_power: Power | None = None
     """Leakage, drawn always, beside the domain's own static power."""
 
 
@@ -223,6 +240,8 @@ class DesignSpec(Specification):
     description: str = ""
     clocks: Annotated[dict[str, Frequency], BeforeValidator(_names), Field(min_length=1)]
     """Clock domains."""
+    technology: TechnologySpec | None = None
+    """What energies, leakage and areas that are not stated are derived from."""
     engine: EngineSpec
     buffer: Annotated[dict[str, BufferSpec], BeforeValidator(_names), Field(min_length=1)]
     """On-chip memories by name."""

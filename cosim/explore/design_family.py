@@ -19,7 +19,7 @@ from cosim.explore.scenario import DesignEntry
 Path = tuple[str | int, ...]
 Changes = tuple[tuple[Path, Any], ...]
 
-_NOT_COMPARED = ("name", "description", "assumptions", "options")
+_NOT_COMPARED = ("name", "description", "assumptions", "constants", "options")
 _COMPUTED_FROM_PART = "dram"
 """What a DRAM part brings gives way to what is stated: its keys depend on each other."""
 

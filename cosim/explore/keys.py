@@ -17,7 +17,7 @@ from typing import Any
 import cosim
 from cosim.design.design import Design
 
-_NOT_CONTENT = ("name", "description", "assumptions")
+_NOT_CONTENT = ("name", "description", "assumptions", "constants")
 _DECIDES = ("analysis", "design", "machine", "mapping", "timeline", "workload", "simulate.py")
 """Packages whose sources decide what a result is."""
 
