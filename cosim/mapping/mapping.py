@@ -33,13 +33,14 @@ from cosim.mapping.streams import (
     release,
     store_lane,
 )  # fmt: skip
-from cosim.mapping.tiling import TilePlan, TileRequest, search
+from cosim.mapping.tiling import TilePlan, TileRequest, infeasible, search_all
 from cosim.mapping.work import host_operations, lane_operations
+from cosim.memo import Memo, Signature
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Kind, Tensor, Workload
 
-_plans: dict[tuple[object, ...], TilePlan] = {}
-"""Tilings found in this process, by design and shape."""
+_plans: Memo[tuple[object, ...], dict[Signature, TilePlan | None]] = Memo("tilings", 256)
+"""Tilings found in this process, by machine, then by contraction; None where none fits."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class _Mapper:
             self._request(g, o, n) if n is not None else None
             for g, o, n in zip(groups, operands, self.nests, strict=True)
         ]
+        self.found = self._search(requests)
         finisher = [self._finisher(g, r) for g, r in zip(groups, requests, strict=True)]
         self.ordering = Ordering(finisher)
         fills = [
@@ -395,12 +397,22 @@ class _Mapper:
             tuple(group.ops), self.tensors,
         )  # fmt: skip
 
-    def _plan(self, request: TileRequest, name: str) -> TilePlan:
+    def _search(self, requests: list[TileRequest | None]) -> dict[Signature, TilePlan | None]:
+        """Tilings of all contractions, those not known yet found together."""
         d = self.design
-        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks, request.signature)
-        plan = _plans.get(key)
+        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks)
+        known = _plans.get(key)
+        if known is None:
+            known = _plans[key] = {}
+        new = {r.signature: r for r in requests if r is not None and r.signature not in known}
+        if new:
+            known.update(zip(new, search_all(d, list(new.values())), strict=True))
+        return known
+
+    def _plan(self, request: TileRequest, name: str) -> TilePlan:
+        plan = self.found[request.signature]
         if plan is None:
-            plan = _plans[key] = search(d, request, name)
+            raise infeasible(self.design, request, name)
         return plan
 
     def _facts(self) -> dict[str, object]:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
+from cosim.memo import Signature
 from cosim.workload.workload import Access, Index, Op
 
 CLASSES = ("b", "m", "n", "k")
@@ -163,17 +164,19 @@ class Nest:
                 total *= size
         return total
 
-    @property
-    def signature(self) -> tuple[object, ...]:
+    @cached_property
+    def signature(self) -> Signature:
         """What tiling depends on; equal for layers of the same shape."""
-        return (
-            tuple(self.extents.items()),
-            tuple(sorted(self.classes.items())),
-            tuple(sorted(self.fixed)),
-            self.streaming.dimensions,
-            self.weight.dimensions,
-            self.result.dimensions,
-            tuple(sorted(self.gathered.items())),
+        return Signature(
+            (
+                tuple(self.extents.items()),
+                tuple(sorted(self.classes.items())),
+                tuple(sorted(self.fixed)),
+                self.streaming.dimensions,
+                self.weight.dimensions,
+                self.result.dimensions,
+                tuple(sorted(self.gathered.items())),
+            )
         )
 
     def extent(self, name: str) -> int:

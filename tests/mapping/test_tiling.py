@@ -16,7 +16,8 @@ from cosim.mapping.dataflow import tile_cycles
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.tiles import iterate
-from cosim.mapping.tiling import Axis, TilePlan, TileSearch, search
+from cosim.mapping.tile_search import TileSearch
+from cosim.mapping.tiling import Axis, TilePlan, search
 
 from .examples import KIB, Builder, design
 
@@ -58,7 +59,7 @@ def test_the_search_finds_the_best_of_all_candidates(case):
     except CosimError:
         return
     plan = search(machine, request, "layer")
-    space = TileSearch(machine, request)
+    space = TileSearch(machine, [request])
     costs = space.costs()
     best = min(
         float(costs.latency_ps[v, i])
@@ -76,12 +77,12 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         request = request_of(workload, machine)
     except CosimError:
         return
-    space, nest, array = TileSearch(machine, request), request.nest, machine.array
+    space, nest, array = TileSearch(machine, [request]), request.nest, machine.array
     cycles = space.array_cycles()
     rng = np.random.default_rng(0)
     for index in rng.integers(len(cycles), size=5) if len(cycles) else ():
         tile = {}
-        for costs, where in zip(space.classes, space.where, strict=True):
+        for costs, where in zip(space.tables[0], space.where, strict=True):
             tile.update(costs.candidates[int(where[index])].sizes)
         axes = tuple(
             Axis(loop, name, tile[loop], nest.extents[loop])

@@ -1,0 +1,152 @@
+"""The ways to tile one class of loops, as columns: what any of them is worth on its own.
+
+Whatever a tile touches is a product over the four classes (batch, rows, columns, reduction), so a
+search needs one small table a class and multiplies. Nothing here depends on the machine but the
+granularity to which tiles are rounded: tables are shared by all designs of a sweep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.mapping.nest import ClassTiles, Dimension, Nest, class_candidates, tile_runs
+from cosim.memo import Memo
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+TILES, SPANS, SUMS, SLOTS = 0, 1, 4, 7
+"""Rows of `ClassTable.products`: number of tiles; largest part of streaming operand, weight and
+result; the same summed over all tiles; then for each dimension of streaming operand and result, the
+last first, how much of it a tile touches, and 1 where that is all of it."""
+
+STREAMED, STORED = 0, 2
+"""Operands whose layout in memory decides how many pieces a tile of them is."""
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Candidates of one class.
+
+    Attributes
+    ----------
+    candidates : list of ClassTiles
+    total : int
+        Extent of the class.
+    products : float64 array, shape (SLOTS + 4 * depth, n_candidates)
+        What multiplies over the classes, see `SLOTS`.
+    sizes, times : int64 array, shape (n_sizes, n_candidates)
+        Sizes of the class's tiles, remainders included, and how many tiles have each.
+    """
+
+    candidates: list[ClassTiles]
+    total: int
+    products: Array
+    sizes: Integers
+    times: Integers
+
+
+_tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
+
+
+def class_table(
+    nest: Nest, name: str, unit: int, multiples: tuple[tuple[str, int], ...]
+) -> ClassTable:
+    """The candidates of class `name`; `unit` and `multiples` as in `class_candidates`."""
+    key = (nest.signature, name, unit, multiples)
+    found = _tables.get(key)
+    if found is None:
+        candidates = class_candidates(nest, name, unit, dict(multiples))
+        found = _tables[key] = _tabulate(nest, name, candidates)
+    return found
+
+
+def slot_depth(nest: Nest) -> int:
+    """Dimensions of streaming operand or result, whichever has more."""
+    return max(len(nest.streaming.dimensions), len(nest.result.dimensions))
+
+
+def slot_rows(depth: int, operand: int) -> tuple[int, int]:
+    """First rows of `ClassTable.products` for an operand's dimensions: touched, and whole."""
+    first = SLOTS + (2 * depth if operand == STORED else 0)
+    return first, first + depth
+
+
+def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable:
+    count, depth = len(candidates), slot_depth(nest)
+    products = np.ones((SLOTS + 4 * depth, count))
+    sizes = times = np.ones((1, count), np.int64)
+    if name == "b":
+        _enter_constants(nest, products, depth)
+    operands = (nest.streaming, nest.weight, nest.result)
+    for loop in nest.classes[name]:
+        extent = nest.extents[loop]
+        tile = np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
+        number = -(-extent // tile)
+        products[TILES] *= number
+        sizes, times = _cut(sizes, times, extent, tile)
+        for o, operand in enumerate(operands):
+            for place, dimension in enumerate(reversed(operand.dimensions)):
+                if dimension.loop != loop:
+                    continue
+                spans = np.array([tile_spans(dimension, extent, t) for t in tile.tolist()]).T
+                products[SPANS + o] *= spans[0]
+                products[SUMS + o] *= spans[1]
+                if o in (STREAMED, STORED):
+                    touched, whole = slot_rows(depth, o)
+                    products[touched + place] = spans[0]
+                    products[whole + place] = tile == extent
+    return ClassTable(candidates, nest.extent(name), products, sizes, times)
+
+
+def _enter_constants(nest: Nest, products: Array, depth: int) -> None:
+    """Dimensions along which no loop runs: counted once, with the first class."""
+    loops = {loop for names in nest.classes.values() for loop in names}
+    for o, operand in ((STREAMED, nest.streaming), (STORED, nest.result)):
+        touched, whole = slot_rows(depth, o)
+        for place, dimension in enumerate(reversed(operand.dimensions)):
+            if dimension.loop not in loops:
+                low, high = dimension.region(0, 1)
+                span = max(1, high - low)
+                products[touched + place] = span
+                products[whole + place] = span >= dimension.size
+
+
+def _cut(
+    sizes: Integers, times: Integers, extent: int, tile: Integers
+) -> tuple[Integers, Integers]:
+    """Sizes of tiles and their numbers when one more loop is cut; its remainder counts exactly."""
+    whole, rest = np.divmod(extent, tile)
+    if not rest.any():
+        return sizes * tile, times * whole
+    return (
+        np.concatenate([sizes * tile, sizes * rest]),
+        np.concatenate([times * whole, times * (rest > 0)]),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def tile_spans(dimension: Dimension, extent: int, tile: int) -> tuple[int, int]:
+    """Elements of a dimension that one tile touches at most, and all tiles together."""
+    if dimension.width == 0 and dimension.coefficient == 1 and dimension.low == 0:
+        return tile, extent
+    largest = total = 0
+    for index, count in tile_runs(extent, tile, (dimension,), None, 1):
+        span = dimension.span(index * tile, min(tile, extent - index * tile))
+        largest, total = max(largest, span), total + span * count
+    return largest, total
+
+
+def stacked(parts: list[Array], fill: float = 1.0) -> Array:
+    """Tables side by side, those of fewer rows filled up."""
+    rows = max(len(part) for part in parts)
+    whole = np.full((rows, sum(part.shape[1] for part in parts)), fill, parts[0].dtype)
+    first = 0
+    for part in parts:
+        whole[: len(part), first : first + part.shape[1]] = part
+        first += part.shape[1]
+    return whole

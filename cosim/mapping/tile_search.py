@@ -1,0 +1,409 @@
+"""All ways to tile the contractions of a design point, costed at once.
+
+Every candidate is a way to tile each of the four classes of loops; its *variants* are whether rows
+(m) or columns (n) run outside and whether streaming operand and weight are held in their buffers.
+The candidates of all contractions lie side by side in the same arrays, so that a design point costs
+a few hundred array operations however many layers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.design.design import Dataflow, Design, DmaChannel
+from cosim.errors import CosimError
+from cosim.mapping.class_table import (
+    SLOTS,
+    SPANS,
+    STORED,
+    STREAMED,
+    SUMS,
+    TILES,
+    Array,
+    ClassTable,
+    class_table,
+    slot_depth,
+    slot_rows,
+    stacked,
+)  # fmt: skip
+from cosim.mapping.dataflow import fold_overhead
+from cosim.mapping.nest import CLASSES
+from cosim.mapping.transfer import channel_for
+
+if TYPE_CHECKING:
+    from cosim.mapping.tiling import TileRequest
+
+Variant = tuple[str, bool, bool]
+"""Loop order (which class is outside), streaming operand held, weight held."""
+
+VARIANTS: tuple[Variant, ...] = tuple(
+    (order, hold_a, hold_w)
+    for order in ("mn", "nm") for hold_a in (False, True) for hold_w in (False, True)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of all candidates, arrays of shape (n_variants, n_candidates)."""
+
+    latency_ps: Array
+    dram_bytes: Array
+    tasks: Array
+    feasible: NDArray[np.bool_]
+    demands: dict[str, Array]
+    """Staging buffer -> bytes needed; shapes that broadcast to (2, 2, 2, n_candidates)."""
+
+
+@lru_cache(maxsize=512)
+def _grid(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Every combination of candidates of the four classes, shape (4, n_combinations)."""
+    return np.indices(shape).reshape(4, -1)
+
+
+class TileSearch:
+    """The candidates of several contractions on one design.
+
+    Parameters
+    ----------
+    requests : sequence of TileRequest
+
+    Attributes
+    ----------
+    tables : list of list of ClassTable
+        Of every request, in the order of `CLASSES`.
+    where : int64 array, shape (4, n_candidates)
+        The way in which each class is tiled in every candidate, an index into its table.
+        Candidates of which single tiles exceed a buffer are left out from the start.
+    owner : int64 array, shape (n_candidates,)
+        Number of the request that a candidate belongs to; ascending.
+    """
+
+    def __init__(self, design: Design, requests: Sequence[TileRequest]) -> None:
+        self.design, self.requests = design, requests
+        array = design.array
+        stationary_output = array.dataflow is Dataflow.OUTPUT_STATIONARY
+        stationary_input = array.dataflow is Dataflow.INPUT_STATIONARY
+        units = (
+            1,
+            array.rows if stationary_output else array.columns if stationary_input else 1,
+            1 if stationary_input else array.columns,
+            1 if stationary_output else array.rows,
+        )
+        self.tables = [
+            [
+                class_table(r.nest, name, unit, r.multiples)
+                for name, unit in zip(CLASSES, units, strict=True)
+            ]
+            for r in requests
+        ]
+        self._depth = max(slot_depth(r.nest) for r in requests)
+        self._products = [self._class_products(place) for place in range(4)]
+        self._enter_combinations()
+
+    def _class_products(self, place: int) -> Array:
+        """Products of one class, all requests side by side."""
+        depth, parts = self._depth, []
+        for request, tables in zip(self.requests, self.tables, strict=True):
+            products, own = tables[place].products, slot_depth(request.nest)
+            if own < depth:
+                products = _deepened(products, own, depth)
+            parts.append(products)
+        return np.concatenate(parts, axis=1)
+
+    def _enter_combinations(self) -> None:
+        """All combinations of which one tile of each operand fits its buffer."""
+        grids = [_grid(tuple(len(t.candidates) for t in tables)) for tables in self.tables]
+        where = np.concatenate(grids, axis=1)
+        owner = np.repeat(np.arange(len(grids)), [grid.shape[1] for grid in grids])
+        counts = [[len(t.candidates) for t in tables] for tables in self.tables]
+        starts = np.zeros((4, len(grids)), np.int64)
+        starts[:, 1:] = np.cumsum(np.array(counts, np.int64).T[:, :-1], axis=1)
+        at = where + starts[:, owner]
+        spans = self._multiplied(at, slice(SPANS, SPANS + 3))
+        fits = np.ones(len(owner), dtype=bool)
+        for holds, operand, of_request in (
+            ("input", 0, lambda r: r.streaming_bits / 8 * r.load_streaming),
+            ("weight", 1, lambda r: r.weight_bits / 8 * r.load_weight),
+            ("accumulator", 2, lambda r: self.design.array.accumulator_bits / 8),
+        ):
+            bytes_ = np.array([of_request(r) for r in self.requests])
+            if bytes_.any():
+                fits &= np.ceil(spans[operand] * bytes_[owner]) <= self._size(holds)
+        kept = np.flatnonzero(fits)
+        self.where, self._at, self.owner = where[:, kept], at[:, kept], owner[kept]
+        self.bounds = np.searchsorted(self.owner, np.arange(len(grids) + 1)).tolist()
+        self._all_spans = spans
+
+    def smallest(self, costs: Costs) -> dict[str, float]:
+        """Bytes that the smallest tile asks of every staging buffer; of a search for one request."""
+        (request,), spans = self.requests, self._all_spans
+        least: dict[str, float] = {}
+        for holds, operand, bits, used in (
+            ("input", 0, request.streaming_bits, request.load_streaming),
+            ("weight", 1, request.weight_bits, request.load_weight),
+            ("accumulator", 2, self.design.array.accumulator_bits, True),
+        ):
+            if used:
+                least[holds] = float(np.ceil(spans[operand] * (bits / 8)).min())
+        for holds, demand in costs.demands.items():
+            if demand.size:
+                least[holds] = float(demand.min())
+        return least
+
+    def _multiplied(self, at: NDArray[np.int64], rows: slice) -> Array:
+        """Some rows of all four classes' products, multiplied, at the given combinations."""
+        b, m, n, k = (
+            np.take(products[rows], places, axis=1)
+            for products, places in zip(self._products, at, strict=True)
+        )
+        b *= m
+        n *= k
+        b *= n
+        return b
+
+    def _size(self, holds: str) -> int:
+        buffer = self.design.buffer(holds)
+        if buffer is None:
+            raise CosimError(
+                f"no buffer holds '{holds}'", where=f"design '{self.design.name}'",
+                expected="buffers that hold input, weight, accumulator and output",
+            )  # fmt: skip
+        return buffer.size_bytes
+
+    def _of(self, value: Callable[[TileRequest], float]) -> Array:
+        """A number of each candidate's request."""
+        return np.array([value(request) for request in self.requests], np.float64)[self.owner]
+
+    @cached_property
+    def _tiles(self) -> list[Array]:
+        """Number of tiles of each class."""
+        return [p[TILES][at] for p, at in zip(self._products, self._at, strict=True)]
+
+    def _of_class(
+        self, place: int, value: Callable[[NDArray[np.int64], NDArray[np.int64]], Array]
+    ) -> Array:
+        """Sum over the sizes of a class's tiles of what `value` makes of (sizes, times)."""
+        tables = [tables[place] for tables in self.tables]
+        sizes, times = (
+            stacked([getattr(t, name) for t in tables], 0) for name in ("sizes", "times")
+        )
+        found: Array = value(sizes, times).sum(axis=0).astype(np.float64)
+        return found[self._at[place]]
+
+    def array_cycles(self) -> Array:
+        """Cycles of the array over all tiles of every candidate, shape (n_candidates,)."""
+        array = self.design.array
+        rows, columns = array.rows, array.columns
+        step = self._of(lambda r: r.cycles_per_step)
+        b, m, n, k = range(4)
+        tb, tm, tn, tk = self._tiles
+        total = [
+            np.array([t[place].total for t in self.tables], np.float64)[self.owner]
+            for place in range(4)
+        ]
+        tiles = total[b] * tm * tn * tk
+
+        def folds(place: int, cells: int) -> Array:
+            return self._of_class(place, lambda sizes, times: times * -(-sizes // cells))
+
+        overhead = fold_overhead(array.dataflow, rows, columns)
+        if array.dataflow is Dataflow.OUTPUT_STATIONARY:
+            number, stream = total[b] * folds(m, rows) * folds(n, columns), k
+        elif array.dataflow is Dataflow.WEIGHT_STATIONARY:
+            number, stream = total[b] * folds(k, rows) * folds(n, columns), m
+        else:
+            number, stream = total[b] * folds(k, rows) * folds(m, columns), n
+        streamed, passes = total[stream] * step, self._tiles[stream]
+        cycles: Array
+        if not array.fold_overlap:
+            cycles = number * (streamed + passes * overhead)
+        elif array.dataflow is Dataflow.OUTPUT_STATIONARY:
+            cycles = number * streamed + tiles * overhead
+        else:
+            hidden = self._hidden(stream)
+            cycles = number * (streamed + hidden) + tiles * overhead - tiles / passes * hidden
+        return cycles
+
+    def _hidden(self, place: int) -> Array:
+        """Sum over a class's tiles of the cycles by which the stream is shorter than the rows."""
+        rows = self.design.array.rows
+        step = np.array([r.cycles_per_step for r in self.requests], np.int64)
+        counts = [len(t[place].candidates) for t in self.tables]
+        each = np.repeat(step, counts)
+        return self._of_class(
+            place, lambda sizes, times: times * np.maximum(0, rows - sizes * each)
+        )
+
+    def _pieces(self, products: Array, operand: int) -> Array:
+        """Contiguous pieces of one tile of an operand in row-major memory."""
+        touched, whole = slot_rows(self._depth, operand)
+        run, total = np.ones(products.shape[1]), np.ones(products.shape[1])
+        contiguous = np.ones(products.shape[1], bool)
+        for place in range(self._depth):
+            span = products[touched + place]
+            total *= span
+            np.multiply(run, span, out=run, where=contiguous)
+            contiguous &= products[whole + place] > 0
+        # a tile may lie wholly in the padding: nothing to move, in one piece
+        pieces: Array = np.maximum(total, 1.0) / np.maximum(run, 1.0)
+        return pieces
+
+    def costs(self) -> Costs:
+        """Cost every candidate in every variant."""
+        design = self.design
+        products = self._multiplied(self._at, slice(0, SLOTS + 4 * self._depth))
+        sums = products[SUMS : SUMS + 3]
+        tb, tm, tn, tk = self._tiles
+        every = (2, 2, 2, len(self.owner))  # order, streaming operand held, weight held
+        reload_a, reload_w = self._reloads()
+        loads_a, loads_w = tb * tm * tk * reload_a, tb * tn * tk * reload_w
+        outputs = tb * tm * tn
+        demands = self._demands(products, loads_a, loads_w, outputs)
+        feasible = np.ones(every, dtype=bool)
+        for name, demand in demands.items():
+            feasible &= demand <= self._size(name)
+        for loaded, index in (("load_streaming", 1), ("load_weight", 2)):
+            unloaded = ~np.array([getattr(r, loaded) for r in self.requests], bool)
+            if unloaded.any():  # what is not loaded is not held either
+                np.moveaxis(feasible, index, 0)[1] &= ~unloaded[self.owner]
+
+        load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
+        store = channel_for(design, "output")
+        pieces_o = outputs * self._pieces(products, STORED)
+        bytes_a = sums[0] * self._of(lambda r: r.streaming_bits / 8 * r.load_streaming)
+        bytes_w = sums[1] * self._of(lambda r: r.weight_bits / 8 * r.load_weight)
+        stores = self._of(lambda r: r.store_result)
+        bytes_o = sums[2] * self._of(lambda r: r.result_bits / 8 / r.store_divisor) * stores
+        bytes_r = sums[2] * self._of(lambda r: r.extra_bits / 8)
+        pieces_a = tb * tm * tk * self._pieces(products, STREAMED)
+        moved_a = _bursts(bytes_a, pieces_a, load_a) * reload_a
+        moved_w = _bursts(bytes_w, tb * tn * tk, load_w) * reload_w
+        moved_o = _bursts(bytes_o, pieces_o, store)
+        moved_r = _bursts(bytes_r, pieces_o, load_a)
+        active_a = loads_a * self._of(lambda r: r.load_streaming)
+        active_a += outputs * self._of(lambda r: r.extra_bits > 0)
+        active_w = loads_w * self._of(lambda r: r.load_weight)
+        active_o = outputs * stores
+
+        period = design.clock(design.vector.clock).period_ps
+        lanes = design.vector.lanes
+        time_vector = sums[2] * self._of(lambda r: r.vector_cycles / lanes * period)
+        time_array = self.array_cycles() * design.clock(design.array.clock).period_ps
+        time_a = _channel_time(design, load_a, moved_a + moved_r, active_a)
+        time_w = _channel_time(design, load_w, moved_w, active_w)
+        time_load = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
+        time_store = _channel_time(design, store, moved_o, active_o)
+        moved = moved_a + moved_w + (moved_o + moved_r)
+        rate = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        time_dram = moved * (1e12 / rate)
+        time_dram += (active_a + active_w + active_o) * design.dram.latency_ps
+        latency = np.maximum(time_load, time_dram)
+        np.maximum(latency, np.maximum(time_store, time_vector), out=latency)
+        np.maximum(latency, time_array, out=latency)
+        latency += time_a / np.maximum(1.0, active_a)
+        latency += time_w / np.maximum(1.0, active_w)
+        latency += (time_store + time_vector) / outputs
+        tasks = loads_a + loads_w + outputs
+        shape = (len(VARIANTS), every[3])
+        return Costs(
+            latency.reshape(shape), moved.reshape(shape), tasks.reshape(shape),
+            feasible.reshape(shape), demands,
+        )  # fmt: skip
+
+    def _reloads(self) -> tuple[Array, Array]:
+        """How often each operand is loaded again, by order and whether it is held.
+
+        Once for every pass of a loop that it does not depend on, if tiles of inner loops it
+        depends on have been replaced meanwhile.
+        """
+        _, tm, tn, tk = self._tiles
+        a, w = np.ones((2, 2, 1, len(tk))), np.ones((2, 1, 2, len(tk)))
+        a[0, 0, 0] = np.where(tk > 1, tn, 1.0)
+        a[1, 0, 0] = np.where(tm * tk > 1, tn, 1.0)
+        w[0, 0, 0] = np.where(tn * tk > 1, tm, 1.0)
+        w[1, 0, 0] = np.where(tk > 1, tm, 1.0)
+        return a, w
+
+    def _demands(
+        self, products: Array, loads_a: Array, loads_w: Array, outputs: Array
+    ) -> dict[str, Array]:
+        """Bytes each staging buffer must have."""
+        spans, (b, m, n, k) = products[SPANS : SPANS + 3], self._at
+
+        def part(place: int, row: int) -> Array:
+            return self._products[place][row][(b, m, n, k)[place]]
+
+        def buffered(name: str, tile: Array, loads: Array) -> Array:
+            buffer = self.design.buffer(name)
+            double = 2.0 if buffer is not None and buffer.double_buffered else 1.0
+            return np.ceil(tile) * np.where(loads > 1, double, 1.0)
+
+        demands: dict[str, Array] = {}
+        requests = self.requests
+        streams = any(r.load_streaming for r in requests)
+        if streams or any(r.extra_bits for r in requests):
+            need = buffered("input", spans[2] * self._of(lambda r: r.extra_bits / 8), outputs)
+            need = np.broadcast_to(need, loads_a.shape).copy()
+            if streams:
+                bytes_ = self._of(lambda r: r.streaming_bits / 8 * r.load_streaming)
+                need[:, 0] += buffered("input", spans[0] * bytes_, loads_a[:, 0])
+                # Held: everything the inner loops touch; one b (and one m, if m is outside).
+                fixed = part(0, SPANS) * part(2, SPANS) * part(3, SUMS)
+                need[0, 1] += np.ceil(fixed * part(1, SPANS) * bytes_)
+                need[1, 1] += np.ceil(fixed * part(1, SUMS) * bytes_)
+            demands["input"] = need
+        if any(r.load_weight or r.bias_bytes for r in requests):
+            bytes_ = self._of(lambda r: r.weight_bits / 8 * r.load_weight)
+            need = np.empty(loads_w.shape)
+            need[:, :, 0] = buffered("weight", spans[1] * bytes_, loads_w[:, :, 0])
+            fixed = part(0, SPANS + 1) * part(1, SPANS + 1) * part(3, SUMS + 1)
+            need[0, :, 1] = np.ceil(fixed * part(2, SUMS + 1) * bytes_)
+            need[1, :, 1] = np.ceil(fixed * part(2, SPANS + 1) * bytes_)
+            demands["weight"] = need + self._of(lambda r: r.bias_bytes)
+        bytes_a = self.design.array.accumulator_bits / 8
+        demands["accumulator"] = buffered("accumulator", spans[2] * bytes_a, outputs)
+        if any(r.store_result and r.vector_cycles for r in requests):
+            bytes_ = self._of(
+                lambda r: r.result_bits / 8 / r.store_divisor
+                if r.store_result and r.vector_cycles else 0.0
+            )  # fmt: skip
+            demands["output"] = buffered("output", spans[2] * bytes_, outputs)
+        return demands
+
+
+def _deepened(products: Array, own: int, depth: int) -> Array:
+    """The products with room for `depth` dimensions of each operand instead of `own`."""
+    more = np.ones((SLOTS + 4 * depth, products.shape[1]))
+    more[:SLOTS] = products[:SLOTS]
+    for part in range(4):
+        first = SLOTS + part * own
+        more[SLOTS + part * depth : SLOTS + part * depth + own] = products[first : first + own]
+    return more
+
+
+def _bursts(bytes_: Array, chunks: Array, channel: DmaChannel) -> Array:
+    """Bytes moved when every chunk is rounded up to whole bursts."""
+    burst = channel.burst_bytes
+    whole = chunks * burst
+    moved: Array = np.ceil(bytes_ / whole) * whole
+    return moved
+
+
+def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors: Array) -> Array:
+    period = design.clock(channel.clock).period_ps
+    port = max(
+        period / channel.port_bytes_per_cycle,
+        channel.latency_ps / channel.burst_bytes / channel.outstanding,
+    )
+    dram = design.dram
+    service = 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
+    return np.maximum(
+        moved * port + descriptors * channel.latency_ps,
+        moved * service + descriptors * dram.latency_ps,
+    )

@@ -1,0 +1,23 @@
+"""What a process remembers is bounded."""
+
+from __future__ import annotations
+
+from cosim import memo
+from cosim.memo import Memo, Signature
+
+
+def test_a_memo_forgets_what_was_asked_for_longest_ago():
+    last: Memo[int, str] = Memo("test", 2)
+    last[1], last[2] = "one", "two"
+    assert last.get(1) == "one"
+    last[3] = "three"
+    assert (last.get(1), last.get(2), last.get(3)) == ("one", None, "three")
+    assert memo.entries()["test"] == (2, 2)
+
+
+def test_signatures_are_equal_where_their_tuples_are():
+    one, other = Signature((1, (2, "a"))), Signature((1, (2, "a")))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Signature((1, (2, "b")))
+    assert len({one, other}) == 1
