@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-_all: list[Memo[object, object]] = []  # type: ignore[type-var]
+_all: list[Memo[object, object]] = []
 
 
 class Signature:

@@ -141,10 +141,10 @@ def tile_spans(dimension: Dimension, extent: int, tile: int) -> tuple[int, int]:
     return largest, total
 
 
-def stacked(parts: list[Array], fill: float = 1.0) -> Array:
-    """Tables side by side, those of fewer rows filled up."""
+def stacked(parts: list[Integers]) -> Integers:
+    """Tables side by side, those of fewer rows filled up with zeros."""
     rows = max(len(part) for part in parts)
-    whole = np.full((rows, sum(part.shape[1] for part in parts)), fill, parts[0].dtype)
+    whole = np.zeros((rows, sum(part.shape[1] for part in parts)), np.int64)
     first = 0
     for part in parts:
         whole[: len(part), first : first + part.shape[1]] = part

@@ -26,7 +26,7 @@ from cosim.mapping.class_table import (
     SUMS,
     TILES,
     Array,
-    ClassTable,
+    Integers,
     class_table,
     slot_depth,
     slot_rows,
@@ -61,7 +61,7 @@ class Costs:
 
 
 @lru_cache(maxsize=512)
-def _grid(shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _grid(shape: tuple[int, ...]) -> Integers:
     """Every combination of candidates of the four classes, shape (4, n_combinations)."""
     return np.indices(shape).reshape(4, -1)
 
@@ -141,7 +141,7 @@ class TileSearch:
         self._all_spans = spans
 
     def smallest(self, costs: Costs) -> dict[str, float]:
-        """Bytes that the smallest tile asks of every staging buffer; of a search for one request."""
+        """Bytes that the smallest tile asks of every buffer, where there is one request."""
         (request,), spans = self.requests, self._all_spans
         least: dict[str, float] = {}
         for holds, operand, bits, used in (
@@ -156,16 +156,12 @@ class TileSearch:
                 least[holds] = float(demand.min())
         return least
 
-    def _multiplied(self, at: NDArray[np.int64], rows: slice) -> Array:
+    def _multiplied(self, at: Integers, rows: slice) -> Array:
         """Some rows of all four classes' products, multiplied, at the given combinations."""
-        b, m, n, k = (
-            np.take(products[rows], places, axis=1)
-            for products, places in zip(self._products, at, strict=True)
-        )
-        b *= m
-        n *= k
-        b *= n
-        return b
+        result: Array = np.take(self._products[0][rows], at[0], axis=1)
+        for products, places in zip(self._products[1:], at[1:], strict=True):
+            result *= np.take(products[rows], places, axis=1)
+        return result
 
     def _size(self, holds: str) -> int:
         buffer = self.design.buffer(holds)
@@ -185,16 +181,13 @@ class TileSearch:
         """Number of tiles of each class."""
         return [p[TILES][at] for p, at in zip(self._products, self._at, strict=True)]
 
-    def _of_class(
-        self, place: int, value: Callable[[NDArray[np.int64], NDArray[np.int64]], Array]
-    ) -> Array:
+    def _of_class(self, place: int, value: Callable[[Integers, Integers], Integers]) -> Array:
         """Sum over the sizes of a class's tiles of what `value` makes of (sizes, times)."""
         tables = [tables[place] for tables in self.tables]
-        sizes, times = (
-            stacked([getattr(t, name) for t in tables], 0) for name in ("sizes", "times")
-        )
-        found: Array = value(sizes, times).sum(axis=0).astype(np.float64)
-        return found[self._at[place]]
+        sizes, times = stacked([t.sizes for t in tables]), stacked([t.times for t in tables])
+        found = value(sizes, times).sum(axis=0).astype(np.float64)
+        result: Array = found[self._at[place]]
+        return result
 
     def array_cycles(self) -> Array:
         """Cycles of the array over all tiles of every candidate, shape (n_candidates,)."""
@@ -202,7 +195,7 @@ class TileSearch:
         rows, columns = array.rows, array.columns
         step = self._of(lambda r: r.cycles_per_step)
         b, m, n, k = range(4)
-        tb, tm, tn, tk = self._tiles
+        _, tm, tn, tk = self._tiles
         total = [
             np.array([t[place].total for t in self.tables], np.float64)[self.owner]
             for place in range(4)
@@ -342,7 +335,8 @@ class TileSearch:
         def buffered(name: str, tile: Array, loads: Array) -> Array:
             buffer = self.design.buffer(name)
             double = 2.0 if buffer is not None and buffer.double_buffered else 1.0
-            return np.ceil(tile) * np.where(loads > 1, double, 1.0)
+            bytes_: Array = np.ceil(tile) * np.where(loads > 1, double, 1.0)
+            return bytes_
 
         demands: dict[str, Array] = {}
         requests = self.requests
@@ -396,6 +390,7 @@ def _bursts(bytes_: Array, chunks: Array, channel: DmaChannel) -> Array:
 
 
 def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors: Array) -> Array:
+    """Time that a channel takes at best, its own and the DRAM's."""
     period = design.clock(channel.clock).period_ps
     port = max(
         period / channel.port_bytes_per_cycle,
@@ -403,7 +398,8 @@ def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors
     )
     dram = design.dram
     service = 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
-    return np.maximum(
+    time: Array = np.maximum(
         moved * port + descriptors * channel.latency_ps,
         moved * service + descriptors * dram.latency_ps,
     )
+    return time

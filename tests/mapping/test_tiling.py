@@ -15,8 +15,8 @@ from cosim.errors import CosimError
 from cosim.mapping.dataflow import tile_cycles
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES
-from cosim.mapping.tiles import iterate
 from cosim.mapping.tile_search import TileSearch
+from cosim.mapping.tiles import iterate
 from cosim.mapping.tiling import Axis, TilePlan, search
 
 from .examples import KIB, Builder, design
