@@ -327,10 +327,11 @@ class TileSearch:
         self, products: Array, loads_a: Array, loads_w: Array, outputs: Array
     ) -> dict[str, Array]:
         """Bytes each staging buffer must have."""
-        spans, (b, m, n, k) = products[SPANS : SPANS + 3], self._at
+        spans = products[SPANS : SPANS + 3]
 
         def part(place: int, row: int) -> Array:
-            return self._products[place][row][(b, m, n, k)[place]]
+            taken: Array = self._products[place][row][self._at[place]]
+            return taken
 
         def buffered(name: str, tile: Array, loads: Array) -> Array:
             buffer = self.design.buffer(name)
