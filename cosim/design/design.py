@@ -104,6 +104,9 @@ class VectorUnit:
     clock: str
     precisions: tuple[Precision, ...]
     idle_mw: float = 0.0
+    chained: bool = False
+    """Whether the operations on an engine's results are one pipeline that an element passes once,
+    or take a pass each."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,8 @@ class Host:
     """Sustained scalar operations (multiply-accumulate or elementwise) per second in fall-back."""
     active_mw: float
     energy_pj_per_operation: float = 0.0
+    preparation_ps: int = 0
+    """Work on each sample of a batch before the accelerator may start on the batch."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,10 @@ class Design:
     dram: Dram
     host: Host
     power: PowerDomain
+    element_bits: int = 1
+    """What an element of a tensor takes at least, in memory and in buffers."""
+    exclusive: tuple[str, ...] = ()
+    """Engines and DMA channels under one sequential control: of these, one works at a time."""
     assumptions: tuple[str, ...] = ()
     """Constants that are assumed, not sourced; shown beside every result."""
     technology: Technology | None = None

@@ -41,6 +41,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     errors = [
         *_clock_errors(spec, document),
         *_coverage_errors(spec, document),
+        *_control_errors(spec, document),
     ]
     dram: Dram | None = None
     try:
@@ -83,6 +84,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             clock=vector.clock,
             precisions=vector_precisions,
             idle_mw=vector.idle_power,
+            chained=vector.chained,
         ),
         buffers=buffers,
         dma=_dma(spec),
@@ -93,8 +95,11 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             operations_per_s=spec.host.operations,
             active_mw=spec.host.active_power,
             energy_pj_per_operation=spec.host.energy_per_operation,
+            preparation_ps=spec.host.preparation,
         ),
         power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
+        element_bits=spec.element_bits,
+        exclusive=tuple(spec.control.exclusive),
         assumptions=_assumptions(constants),
         technology=technology,
         constants=constants,
@@ -174,6 +179,15 @@ def _clock_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
         unknown("clock", clock, spec.clocks, f"{document.where(path)}: {dotted(path)}")
         for path, clock in users.items()
         if clock not in spec.clocks
+    ]
+
+
+def _control_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
+    known = {"array", "vector", *spec.dma}
+    return [
+        unknown("engine or DMA channel", name, known, document.where(("control", "exclusive", i)))
+        for i, name in enumerate(spec.control.exclusive)
+        if name not in known
     ]
 
 

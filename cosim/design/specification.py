@@ -139,6 +139,9 @@ class VectorSpec(Specification):
     """Element types the lanes compute with."""
     idle_power: Power = 0.0
     """Clock tree and control while the unit runs."""
+    chained: bool = False
+    """Whether the operations on an engine's results are one pipeline that an element passes once,
+    or take a pass each."""
 
 
 class EngineSpec(Specification):
@@ -221,6 +224,13 @@ class HostSpec(Specification):
     active_power: Power = 0.0
     energy_per_operation: Energy = 0.0
     """Energy of a fall-back operation beside the active power."""
+    preparation: Duration = 0
+    """Work on each sample of a batch (decoding, resizing) before the accelerator starts on it."""
+
+
+class ControlSpec(Specification):
+    exclusive: Annotated[list[str], AfterValidator(_each_once)] = Field(default_factory=list)
+    """Engines and DMA channels under one sequential control: of these, one works at a time."""
 
 
 class PowerSpec(Specification):
@@ -250,3 +260,7 @@ class DesignSpec(Specification):
     dram: DramSpec
     host: HostSpec
     power: PowerSpec
+    control: ControlSpec = ControlSpec()
+    element_bits: int = Field(default=1, ge=1, le=64)
+    """What an element of a tensor takes at least, in memory and in buffers: 16 for 9-bit values in
+    16-bit lanes."""

@@ -237,6 +237,18 @@ def emit_host(streams: Streams, task: VectorTask) -> None:
     streams.streams[HOST].append(streams.template(steps, info))
 
 
+def emit_preparation(streams: Streams, samples: int) -> None:
+    """The host's work on every sample before it issues the first command."""
+    host = streams.design.host
+    if not host.preparation_ps:
+        return
+    steps = [(int(StepKind.HOLD), host.preparation_ps, 0, 0)]
+    steps.append((int(StepKind.MARK), streams.lanes[HOST], 0, 0))
+    energy = (("host", "", host.active_mw * host.preparation_ps / 1000),)
+    info = TaskInfo(-1, "prepare", energy=tuple(e for e in energy if e[2]))
+    streams.streams[HOST] += repeat(samples, (streams.template(steps, info),))
+
+
 def emit_command(streams: Streams, group: int, components: list[str]) -> None:
     """The host prepares and issues one group's command to the components that take part."""
     design = streams.design

@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.fusion import Group, Grouping, group_operations
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
-from cosim.mapping.lower_vector import VectorLowering, VectorTask, emit_command, emit_host
+from cosim.mapping.lower_vector import (
+    VectorLowering,
+    VectorTask,
+    emit_command,
+    emit_host,
+    emit_preparation,
+)  # fmt: skip
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
 from cosim.mapping.program import Program, Step
@@ -87,7 +93,19 @@ def map_workload(workload: Workload, design: Design) -> Mapping:
         An operation that nothing can run, a tile that fits no buffer, tensors that exceed the
         DRAM, a power budget that could never admit a task.
     """
-    return _Mapper(workload, design).run()
+    return _Mapper(_in_lanes(workload, design.element_bits), design).run()
+
+
+def _in_lanes(workload: Workload, bits: int) -> Workload:
+    """`workload` with elements as wide as they are stored; the same object every time."""
+    if all(tensor.bits >= bits for tensor in workload.tensors):
+        return workload
+    return _remember(
+        _known(workload), ("lanes", bits),
+        lambda: replace(
+            workload, tensors=tuple(replace(t, bits=max(t.bits, bits)) for t in workload.tensors)
+        ),
+    )  # fmt: skip
 
 
 @dataclass
@@ -148,6 +166,7 @@ class _Mapper:
         self.found = self._search(requests)
         finisher = [self._finisher(g, r) for g, r in zip(groups, requests, strict=True)]
         self.ordering = Ordering(finisher)
+        emit_preparation(self.streams, self.workload.batch)
         fills = [
             self._order(p, g, o, r)
             for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True))
@@ -190,7 +209,8 @@ class _Mapper:
         assert group.precision
         anchor = self.tensors[group.anchor.outputs[0]]
         result = self.tensors[group.writes[-1]]
-        operations = sum(lane_operations(op, self.tensors) for op in group.epilogue)
+        work = [lane_operations(op, self.tensors) for op in group.epilogue]
+        operations = max(work, default=0) if self.design.vector.chained else sum(work)
         stored = self._stored(result)
         unit = self._vector_precision(group)
         step = unit.cycles_per_step if unit else 1

@@ -65,6 +65,7 @@ class Streams:
         self.names = component_names(design)
         self.streams: dict[str, list[Node]] = {name: [] for name in self.names}
         self.lanes = {name: i for i, name in enumerate(self.names)}
+        self.exclusive = _lanes_of(design, design.exclusive)
         self._machine_pools()
 
     def _machine_pools(self) -> None:
@@ -90,6 +91,8 @@ class Streams:
         )  # fmt: skip
         for name in {c.name for c in design.dma if _both_ways(c)}:
             self.pool(f"port {name}", 1, PoolPhase.BUFFER, Cause.BANDWIDTH, "channel", 1)
+        if design.exclusive:
+            self.pool("control", 1, PoolPhase.BUFFER, Cause.DEPENDENCY, "token", 1)
         if design.power.budget_mw is not None:
             headroom = int(design.power.budget_mw - design.static_mw)
             self.pool("power", headroom, PoolPhase.POWER, Cause.POWER, "power", headroom)
@@ -156,31 +159,49 @@ class Streams:
         power: int = 0, priority: int = 0,
     ) -> list[Step]:  # fmt: skip
         """Steps of a task that holds its component for `cycles` under the power budget."""
-        steps = list(before)
+        begin, end = self._turn(lane)
+        steps = [*before, *begin, *self._held(cycles, clock, lane, power, priority), *end]
+        return steps + list(after)
+
+    def _turn(self, lane: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Steps that take and give back the sequential control, for a component under it.
+
+        It is taken when all else is there, so that whoever has it never waits for another turn;
+        what comes later on a tile's way goes first.
+        """
+        if lane not in self.exclusive:
+            return (), ()
+        control = self.pool_of["control"]
+        turn = len(self.names) - self.lanes[lane]
+        return (acquire(control, 1, turn),), (release(control, 1),)
+
+    def _held(self, cycles: int, clock: str, lane: str, power: int, priority: int) -> list[Step]:
+        steps: list[Step] = []
         if power:
             steps.append(acquire(self.pool_of["power"], power, priority))
         steps += [(int(HOLD), cycles, self.clocks[clock] if clock else 0, 0)]
         steps += [(int(MARK), self.lanes[lane], 0, 0)]
         if power:
             steps.append(release(self.pool_of["power"], power))
-        return steps + list(after)
+        return steps
 
     def moving(
         self, channel: DmaChannel, lane: str, moved: Transfer, power: int, priority: int
     ) -> list[Step]:
         """Steps of a descriptor: DRAM service, then the rest of the channel's own time."""
-        steps: list[Step] = []
+        begin, end = self._turn(lane)
+        steps = [*begin]
         port = self.pool_of.get(f"port {channel.name}")
         if port is not None:
             steps.append(acquire(port, 1, priority))
         steps.append(acquire(self.pool_of["dram"], 1, priority))
-        steps += self.busy(moved.service_ps, "", lane, (), (), power, priority)
+        steps += self._held(moved.service_ps, "", lane, power, priority)
         steps.append(release(self.pool_of["dram"], 1))
         if moved.tail_ps:
             steps += [(int(HOLD), moved.tail_ps, 0, 0), (int(MARK), self.lanes[lane], 0, 0)]
         if port is not None:
             steps.append(release(port, 1))
-        return steps
+        return [*steps, *end]
 
     def descriptor(
         self, channel: DmaChannel, lane: str, group: int, name: str, role: str, bytes_: int,
@@ -280,6 +301,13 @@ def load_lane(channel: DmaChannel) -> str:
 
 def store_lane(channel: DmaChannel) -> str:
     return f"{channel.name} store" if _both_ways(channel) else channel.name
+
+
+def _lanes_of(design: Design, names: Sequence[str]) -> frozenset[str]:
+    """Components that are these engines or belong to these channels."""
+    channels = [channel for channel in design.dma if channel.name in names]
+    lanes = {lane for c in channels for lane in (load_lane(c), store_lane(c))}
+    return frozenset(lanes.union(name for name in names if name not in {c.name for c in channels}))
 
 
 def component_names(design: Design) -> dict[str, str]:
