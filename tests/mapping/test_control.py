@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -40,8 +41,8 @@ def test_of_exclusive_components_one_works_at_a_time():
     names = ("array", "vector", "output")
     free = intervals(MACHINE, names)
     taken = intervals(replace(MACHINE, exclusive=names), names)
-    assert any(b[0] < a[1] for a, b in zip(free, free[1:], strict=False))
-    assert all(b[0] >= a[1] for a, b in zip(taken, taken[1:], strict=False))
+    assert any(b[0] < a[1] for a, b in itertools.pairwise(free))
+    assert all(b[0] >= a[1] for a, b in itertools.pairwise(taken))
     assert sum(b - a for a, b in taken) == sum(b - a for a, b in free)
 
 
