@@ -122,6 +122,34 @@ def worst_case(repeats: int) -> Iterator[Measurement]:
         )
 
 
+def burst_tier(repeats: int) -> Iterator[Measurement]:
+    """The DRAM scheduler on a layer's tiles and on the streams of three masters."""
+    from cosim.design import catalogue
+    from cosim.design.address_map import address_map
+    from cosim.machine.dram.channel import run_channel
+    from cosim.machine.dram.layout import Master
+    from cosim.machine.dram.traces import convolution_tiles, sequential
+
+    part = catalogue.dram_part("ddr4-2400-x64")
+    mapping = address_map(part.map, part)
+    masters = [Master(convolution_tiles(), outstanding=16)]
+    masters += [
+        Master(sequential(base << 20, write=write)) for base, write in ((64, False), (160, True))
+    ]
+
+    def serve(compiled: bool) -> int:
+        commands = run_channel(part, mapping, masters, compiled=compiled).commands
+        return commands.reads + commands.writes
+
+    bursts = serve(compiled=True)
+    fast, plain = median_seconds(lambda: serve(True), lambda: serve(False), repeats=repeats)
+    yield Measurement(
+        "burst-tier DRAM, bursts per second", bursts / fast, 1e6, True, "/s",
+        f"three masters, {bursts} bursts, compiled",
+    )  # fmt: skip
+    yield Measurement("burst-tier DRAM, compiled over plain Python", plain / fast, 50, True, "x")
+
+
 def _runner(program: Program, fast_forward: bool) -> Callable[[], RunResult]:
     return lambda: run(program, executor="compiled", fast_forward=fast_forward)
 
@@ -245,4 +273,5 @@ def all_measures(quick: bool) -> Iterator[Measurement]:
     yield from executors(repeats)
     yield from worst_case(repeats)
     yield from bert_share(4 if quick else 12)
+    yield from burst_tier(repeats)
     yield from whole_runs(repeats)

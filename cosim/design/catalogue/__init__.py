@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cosim.design.dram_part import DramPart
+from cosim.design.address_map import address_map
+from cosim.design.dram_part import DramPart, part_from
 from cosim.design.toml_source import read_toml
 from cosim.errors import unknown
 
@@ -72,14 +73,12 @@ def parts() -> tuple[Entry, ...]:
 @cache
 def dram_parts() -> Mapping[str, DramPart]:
     """All DRAM parts by name."""
-    known = {field.name for field in fields(DramPart)}
     parts = {}
     for name, values in read_toml(FOLDER / "dram.toml").values.items():
         assert isinstance(values, dict)
-        for key in values:
-            if key not in known:
-                raise unknown("key", key, known, where=f"dram.toml: {name}")
-        parts[name] = DramPart(name=name, **values)
+        where = f"dram.toml: {name}"
+        parts[name] = part_from(name, values, where)
+        address_map(parts[name].map, parts[name], where)
     return parts
 
 

@@ -1,0 +1,74 @@
+"""The burst tier agrees with DRAMsim3 and Ramulator 2.1 on every family of traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median, quantiles
+
+import pytest
+
+from cosim.machine.dram.reference_results import Kind, read_cells, run_cell
+
+FILE = Path(__file__).parents[3] / "scenarios" / "validation" / "dram-simulators.csv"
+CELLS = read_cells(FILE)
+
+QUICK = {Kind.STREAM, Kind.NETWORK}
+TOLERANCES = {Kind.STREAM: 0.02, Kind.NETWORK: 0.05, Kind.OUTSTANDING: 0.06, Kind.RATE: 0.05}
+
+
+def cells(*kinds):
+    return [cell for cell in CELLS if cell.kind in kinds]
+
+
+def errors(chosen):
+    """Error of the time of each cell, relative to the nearer simulator, and of its energy."""
+    times, energies = {}, []
+    for cell in chosen:
+        run = run_cell(cell)
+        times[cell.name] = run.clocks / cell.nearest(run.clocks) - 1
+        energy = cell.energy_error(run)
+        if energy is not None:
+            energies.append(abs(energy))
+    return times, energies
+
+
+def test_every_experiment_has_both_simulators():
+    assert len(CELLS) == 228
+    assert all(len(cell.cycles) == 2 for cell in CELLS)
+
+
+def test_streams_and_layers_of_networks():
+    found = {kind: errors(cells(kind)) for kind in QUICK}
+    for kind, (times, _) in found.items():
+        outside = {name: e for name, e in times.items() if abs(e) > TOLERANCES[kind]}
+        assert not outside
+    energies = [error for _, each in found.values() for error in each]
+    assert median(energies) < 0.05
+    assert quantiles(energies, n=10)[-1] < 0.10
+
+
+def test_one_request_at_a_time_and_one_rate():
+    chosen = [
+        cell for cell in cells(Kind.OUTSTANDING, Kind.RATE)
+        if cell.outstanding == 1 or cell.period in (8, 32)
+    ]  # fmt: skip
+    times, _ = errors(chosen)
+    assert max(map(abs, times.values())) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Kind.OUTSTANDING, Kind.RATE])
+def test_bounded_requests_and_rates(kind):
+    times, _ = errors(cells(kind))
+    assert {name: e for name, e in times.items() if abs(e) > TOLERANCES[kind]} == {}
+
+
+@pytest.mark.slow
+def test_adversarial_and_random_traffic_lies_between_the_simulators():
+    chosen = cells(Kind.ADVERSARIAL)
+    runs = [(cell, run_cell(cell)) for cell in chosen]
+    inside = [cell.encloses(run.clocks) for cell, run in runs]
+    assert sum(inside) / len(inside) >= 0.95
+    energies = [abs(cell.energy_error(run)) for cell, run in runs]
+    assert median(energies) < 0.05
+    assert quantiles(energies, n=10)[-1] < 0.10
