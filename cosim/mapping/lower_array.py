@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import NamedTuple
 
 from cosim.design.design import Precision
 from cosim.mapping.dataflow import tile_cycles
 from cosim.mapping.energy import array_energy, running_energy, vector_energy
 from cosim.mapping.program import Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
-from cosim.mapping.tiles import Run, Tile, Tiles
-from cosim.mapping.tiling import Axis, TilePlan, TileRequest
+from cosim.mapping.tile_tree import Leaf, Part, tile_tree
+from cosim.mapping.tiles import Tile
+from cosim.mapping.tiling import TilePlan, TileRequest
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
@@ -56,32 +56,26 @@ class ArrayTask:
         )  # fmt: skip
 
 
-class _Leaf(NamedTuple):
-    """One tile in its place: what it is, and whether it begins or ends something."""
-
-    tile: Tile
-    first: bool
-    last: bool
-    first_k: bool
-    last_k: bool
-    loads: tuple[bool, bool]
-    """Whether streaming operand and weight are loaded for this tile."""
-    frees: tuple[bool, bool]
-    """Whether this tile is their last use."""
-
-
-_Part = tuple[int, "_Leaf | list[_Part]"]
-"""How often something is repeated: a tile, or the parts of an inner loop."""
-
-
-def _stream(parts: list[_Part], tasks: Callable[[_Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
+def _stream(parts: list[Part], tasks: Callable[[Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
     """A component's stream over a loop nest: what `tasks` makes of every leaf."""
-    body: list[Node] = []
-    for count, part in parts:
-        inner = tasks(part) if isinstance(part, _Leaf) else _stream(part, tasks)
-        if inner:
-            body += repeat(count, inner)
-    return tuple(body)
+    known: dict[Leaf, tuple[Node, ...]] = {}
+
+    def nodes(parts: list[Part]) -> tuple[Node, ...]:
+        body: list[Node] = []
+        for count, part in parts:
+            if not isinstance(part, Leaf):
+                inner = nodes(part)
+            elif part in known:
+                inner = known[part]
+            else:
+                inner = tasks(part)
+                if not part.first:  # only the first one waits for the group's turn
+                    known[part] = inner
+            if inner:
+                body += repeat(count, inner)
+        return tuple(body)
+
+    return nodes(parts)
 
 
 class ArrayLowering:
@@ -90,9 +84,7 @@ class ArrayLowering:
     def __init__(self, streams: Streams, task: ArrayTask) -> None:
         self.streams, self.task = streams, task
         self.design, self.request = streams.design, task.request
-        self.tiles = Tiles(task.request.nest, task.plan)
-        self.reuse = (self.tiles.reuse(0), self.tiles.reuse(1))
-        self.reduced = tuple(a.loop for a in task.plan.axes if a.cls == "k")
+        self.tree = tile_tree(task.request.nest, task.plan)
         self.has_vector = self.request.vector_cycles > 0
         self._array_work: dict[tuple[int, bool, bool], tuple[TaskInfo, int]] = {}
         self._vector_work: dict[int, tuple[TaskInfo, int]] = {}
@@ -105,8 +97,7 @@ class ArrayLowering:
 
     def emit(self) -> None:
         """Append this group's tasks to the streams of its components."""
-        streams, axes = self.streams, self.task.plan.axes
-        tiles = self._tree(axes)
+        streams, tiles = self.streams, self.tree.tiles
         load = {kind: load_lane(streams.load[kind]) for kind in ("input", "weight")}
         for lane in dict.fromkeys(load.values()):
             kinds = [kind for kind, name in load.items() if name == lane]
@@ -114,42 +105,14 @@ class ArrayLowering:
                 streams.streams[lane] += self._bias_loads(lane)
             streams.streams[lane] += _stream(tiles, partial(self._load_tasks, kinds, lane))
         streams.streams[self.design.array.name] += _stream(tiles, self._array_task)
-        results = self._tree(tuple(a for a in axes if a.cls != "k")) if self.reduced else tiles
+        results = self.tree.results
         if self.has_vector:
             streams.streams[self.design.vector.name] += _stream(results, self._vector_task)
         if self.request.store_result:
             lane = store_lane(streams.store)
             streams.streams[lane] += _stream(results, partial(self._store_task, lane))
 
-    def _tree(self, axes: tuple[Axis, ...]) -> list[_Part]:
-        """The loop nest over `axes`, down to one leaf for tiles that look alike."""
-        loops = [axis.loop for axis in axes]
-        place = {loop: 1 << i for i, loop in enumerate(loops)}
-        every = (1 << len(loops)) - 1
-        reduced = sum(place.get(loop, 0) for loop in self.reduced)
-        a, w = (sum(place.get(loop, 0) for loop in kept) for kept in self.reuse)
-
-        def level(depth: int, at: tuple[Run, ...], first: int, last: int) -> list[_Part]:
-            parts: list[_Part] = []
-            inside = depth + 1 == len(loops)
-            for run in self.tiles.runs[loops[depth]]:
-                here = (*at, run)
-                begins = first | (1 << depth if run.first else 0)
-                ends = last | (1 << depth if run.last else 0)
-                parts.append((run.count, leaf(here, begins, ends) if inside
-                              else level(depth + 1, here, begins, ends)))  # fmt: skip
-            return parts
-
-        def leaf(at: tuple[Run, ...], first: int, last: int) -> _Leaf:
-            return _Leaf(
-                self.tiles.tile(loops, at), first == every, last == every,
-                first & reduced == reduced, last & reduced == reduced,
-                (first & a == a, first & w == w), (last & a == a, last & w == w),
-            )  # fmt: skip
-
-        return level(0, (), 0, 0) if loops else [(1, leaf((), 0, 0))]
-
-    def _ends(self, lane: str, leaf: _Leaf) -> tuple[list[Step], list[Step]]:
+    def _ends(self, lane: str, leaf: Leaf) -> tuple[list[Step], list[Step]]:
         """Steps before the component's first and after its last task of the group."""
         before = self.task.waits.get(lane, ()) if leaf.first else ()
         after = self.task.signals.get(lane, ()) if leaf.last else ()
@@ -181,7 +144,7 @@ class ArrayLowering:
             bytes_, chunks, self.design.buffer(kind), before, (release(loaded, 1),), write=False,
         )  # fmt: skip
 
-    def _load_tasks(self, kinds: list[str], lane: str, leaf: _Leaf) -> tuple[Node, ...]:
+    def _load_tasks(self, kinds: list[str], lane: str, leaf: Leaf) -> tuple[Node, ...]:
         request, task, tile = self.request, self.task, leaf.tile
         nodes: list[Node] = []
         pending = list(self._given_once(lane)) if leaf.first else []
@@ -208,7 +171,7 @@ class ArrayLowering:
     def _accumulator_bytes(self, tile: Tile) -> int:
         return tile.bytes(2, self.design.array.accumulator_bits)
 
-    def _array_task(self, leaf: _Leaf) -> tuple[Node, ...]:
+    def _array_task(self, leaf: Leaf) -> tuple[Node, ...]:
         streams, request, task, tile = self.streams, self.request, self.task, leaf.tile
         before, after_last = self._ends(self.design.array.name, leaf)
         after: list[Step] = []
@@ -251,7 +214,7 @@ class ArrayLowering:
             return release(self.ready, 1)
         return release(self.streams.buffer("accumulator"), self._accumulator_bytes(tile))
 
-    def _compute(self, leaf: _Leaf) -> tuple[TaskInfo, int]:
+    def _compute(self, leaf: Leaf) -> tuple[TaskInfo, int]:
         """Cycles, energy and power of an array tile."""
         key = (id(leaf.tile), leaf.first_k, leaf.last)
         found = self._array_work.get(key)
@@ -287,7 +250,7 @@ class ArrayLowering:
 
     # Epilogue and store
 
-    def _vector_task(self, leaf: _Leaf) -> tuple[Node, ...]:
+    def _vector_task(self, leaf: Leaf) -> tuple[Node, ...]:
         streams, task, tile = self.streams, self.task, leaf.tile
         unit = self.design.vector
         before, after_last = self._ends(unit.name, leaf)
@@ -342,7 +305,7 @@ class ArrayLowering:
         elements = -(-tile.elements[2] // self.request.store_divisor)
         return ceil(elements * self.request.result_bits / 8)
 
-    def _store_task(self, lane: str, leaf: _Leaf) -> tuple[Node, ...]:
+    def _store_task(self, lane: str, leaf: Leaf) -> tuple[Node, ...]:
         streams, task, tile = self.streams, self.task, leaf.tile
         before, after_last = self._ends(lane, leaf)
         before.append(acquire(self.ready, 1))

@@ -47,6 +47,17 @@ class VectorTask:
     macs: int = 0
     ops: tuple[Op, ...] = ()
     tensors: dict[int, Tensor] = field(default_factory=dict)
+    cuts: dict[Room, Cut | None] = field(default_factory=dict)
+    """How it is cut, for every size of the buffers that was asked for."""
+
+    def placed(
+        self, waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]]
+    ) -> VectorTask:
+        """The same task between others."""
+        return VectorTask(
+            self.group, self.name, self.operations, self.loads, self.resident, self.stores,
+            self.kept, self.precision, waits, signals, self.macs, self.ops, self.tensors, self.cuts,
+        )  # fmt: skip
 
 
 def cut_of(task: VectorTask, room: Room) -> Cut:
@@ -57,10 +68,16 @@ def cut_of(task: VectorTask, room: Room) -> Cut:
     CosimError
         When operands or results do not fit, however small the pieces.
     """
-    tensors = task.tensors
-    cut = choose_cut(
-        list(task.ops), tensors, task.loads, task.stores, (*task.resident, *task.kept), room
-    )
+    if room not in task.cuts:
+        task.cuts[room] = choose_cut(
+            list(task.ops),
+            task.tensors,
+            task.loads,
+            task.stores,
+            (*task.resident, *task.kept),
+            room,
+        )
+    cut = task.cuts[room]
     if cut is None:
         raise CosimError(
             f"'{task.name}' cannot be cut to fit the buffers: it reads "

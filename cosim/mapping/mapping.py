@@ -65,6 +65,9 @@ class Mapping:
 _prepared: dict[int, tuple[weakref.ref[Workload], dict[object, object]]] = {}
 """What mapping knows of a workload whatever the design, by identity of the workload."""
 
+KNOWN_OF_A_WORKLOAD = 256
+"""Facts that are remembered of each."""
+
 Kept = TypeVar("Kept")
 
 
@@ -80,7 +83,11 @@ def _known(workload: Workload) -> dict[object, object]:
 
 def _remember(known: dict[object, object], key: object, make: Callable[[], Kept]) -> Kept:
     if key not in known:
-        known[key] = make()
+        made = make()
+        if len(known) >= KNOWN_OF_A_WORKLOAD:
+            known.clear()
+        known[key] = made
+        return made
     return known[key]  # type: ignore[return-value]
 
 
@@ -119,6 +126,29 @@ class _Operands:
     others: list[Tensor]
 
 
+@dataclass(frozen=True)
+class _Preparation:
+    """What there is to do, whatever buffers, clocks and memory the machine has.
+
+    Attributes
+    ----------
+    operands, requests, fills : list, one entry a group
+        Its operands, what its tiling must know, and the resident tensors fetched first.
+    ordering : Ordering
+    waits : list of dict
+        Of each group: key of a task -> pools it takes a token from.
+    vector_tasks : dict
+        Those made so far, by group, without waits and signals.
+    """
+
+    operands: list[_Operands]
+    requests: list[TileRequest | None]
+    ordering: Ordering
+    fills: list[list[Tensor]]
+    waits: list[dict[str, list[str]]]
+    vector_tasks: dict[int, VectorTask]
+
+
 class _Mapper:
     def __init__(self, workload: Workload, design: Design) -> None:
         self.workload, self.design = workload, design
@@ -131,7 +161,7 @@ class _Mapper:
                 expected=f"a budget above {design.static_mw:g} mW",
             )
         self.tensors = {t.id: t for t in workload.tensors}
-        known = _known(workload)
+        self.known = known = _known(workload)
         engines = (design.array.precisions, design.vector.precisions)
         self.grouping = _remember(
             known, ("groups", engines), lambda: group_operations(workload, design)
@@ -158,25 +188,43 @@ class _Mapper:
 
     def run(self) -> Mapping:
         groups = self.grouping.groups
+        self.prepared = _remember(self.known, self._preparation_key(), self._prepare)
+        operands, requests = self.prepared.operands, self.prepared.requests
+        self.ordering = self.prepared.ordering
+        self.found = self._search(requests)
+        emit_preparation(self.streams, self.workload.batch)
+        for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
+            self._emit(p, g, o, r, self.prepared.fills[p])
+        program = self.streams.program(
+            f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
+        )
+        return Mapping(self.workload, self.design, self.grouping, self.memory, self.plans, program)
+
+    def _preparation_key(self) -> tuple[object, ...]:
+        """All that `_prepare` looks at: engines, host, and which channel carries what."""
+        d = self.design
+        channels = tuple((c.name, c.carries) for c in d.dma)
+        held = tuple((b.name, b.holds) for b in d.buffers)
+        place = (d.buffer("resident"), d.dram.capacity_bytes)
+        return ("preparation", d.array, d.vector, d.host, channels, held, place)
+
+    def _prepare(self) -> _Preparation:
+        groups = self.grouping.groups
         operands = [self._operands(group) for group in groups]
         requests = [
             self._request(g, o, n) if n is not None else None
             for g, o, n in zip(groups, operands, self.nests, strict=True)
         ]
-        self.found = self._search(requests)
         finisher = [self._finisher(g, r) for g, r in zip(groups, requests, strict=True)]
         self.ordering = Ordering(finisher)
-        emit_preparation(self.streams, self.workload.batch)
         fills = [
             self._order(p, g, o, r)
             for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True))
         ]
-        for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
-            self._emit(p, g, o, r, fills[p])
-        program = self.streams.program(
-            f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
-        )
-        return Mapping(self.workload, self.design, self.grouping, self.memory, self.plans, program)
+        waits: list[dict[str, list[str]]] = [{} for _ in groups]
+        for (p, key), pools in self.ordering.waits.items():
+            waits[p][key] = pools
+        return _Preparation(operands, requests, self.ordering, fills, waits, {})
 
     # Operands
 
@@ -327,12 +375,12 @@ class _Mapper:
         streams = self.streams
         waits = {
             key: tuple(acquire(streams.pool(pool), 1) for pool in pools)
-            for (g, key), pools in self.ordering.waits.items() if g == p
-        }  # fmt: skip
+            for key, pools in self.prepared.waits[p].items()
+        }
         done = tuple(release(streams.pool(pool), 1) for pool in self.ordering.signals.get(p, ()))
         if group.engine == "host":
             self._check_host(group)
-            emit_host(streams, self._vector_task(p, group, operands, waits, {HOST: done}))
+            emit_host(streams, self._vector_task(p, group, waits, {HOST: done}))
             return
         done = (*done, release(streams.pool_of["command queue"], 1))
         signals = {self.ordering.finisher[p]: done}
@@ -344,7 +392,7 @@ class _Mapper:
         for tensor in fills:
             self._fill(p, group, operands, request, tensor, waits)
         if request is None:
-            VectorLowering(streams, self._vector_task(p, group, operands, waits, signals)).emit()
+            VectorLowering(streams, self._vector_task(p, group, waits, signals)).emit()
             return
         plan = self._plan(request, group.name)
         self.plans[p] = (request, plan)
@@ -400,9 +448,15 @@ class _Mapper:
         waits[component] = (*waits.get(component, ()), acquire(pool, 1))
 
     def _vector_task(
-        self, p: int, group: Group, operands: _Operands,
-        waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]],
+        self, p: int, group: Group, waits: dict[str, tuple[Step, ...]],
+        signals: dict[str, tuple[Step, ...]],
     ) -> VectorTask:  # fmt: skip
+        known = self.prepared.vector_tasks.get(p)
+        if known is None:
+            known = self.prepared.vector_tasks[p] = self._vector_facts(p, group)
+        return known.placed(waits, signals)
+
+    def _vector_facts(self, p: int, group: Group) -> VectorTask:
         count = host_operations if group.engine == "host" else lane_operations
         reads = [self.tensors[t] for t in group.reads]
         writes = [self.tensors[t] for t in group.writes]
@@ -412,7 +466,7 @@ class _Mapper:
             tuple(t for t in reads if self._resident(t)),
             tuple(t for t in writes if self._stored(t)),
             tuple(t for t in writes if not self._stored(t)),
-            group.precision, waits, signals,
+            group.precision, {}, {},
             sum(op.macs for op in group.ops) if group.engine == "host" else 0,
             tuple(group.ops), self.tensors,
         )  # fmt: skip

@@ -54,6 +54,7 @@ class Streams:
         self.design = design
         self.pools: list[Pool] = []
         self.pool_of: dict[str, int] = {}
+        self._buffer_of: dict[str, int] = {}
         self.templates: list[Template] = []
         self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
         self._descriptors: dict[tuple[object, ...], tuple[tuple[Step, ...], Transfer, Energy]] = {}
@@ -110,6 +111,12 @@ class Streams:
 
     def buffer(self, holds: str) -> int:
         """Pool of the buffer that holds ``input``, ``weight``, ``accumulator`` or ``output``."""
+        found = self._buffer_of.get(holds)
+        if found is None:
+            found = self._buffer_of[holds] = self._find_buffer(holds)
+        return found
+
+    def _find_buffer(self, holds: str) -> int:
         buffer = self.design.buffer(holds)
         if buffer is None:
             raise CosimError(
