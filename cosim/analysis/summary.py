@@ -253,7 +253,7 @@ def _utilisation(analysis: Analysis) -> dict[str, float]:
         macs = np.where(analysis.tasks.array_cycles > 0, analysis.tasks.macs, 0)[:-1]
         on_array = int((analysis.task_counts * macs).sum())
         cycles = makespan / analysis.design.clock(array.clock).period_ps
-        result[array.name] = on_array / (array.rows * array.columns * cycles)
+        result[array.name] = on_array / (array.macs_per_cycle * cycles)
     return result
 
 

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from cosim.design.design import Buffer, Precision, SourcedConstant, Technology
 from cosim.design.document import Document
-from cosim.design.specification import BufferSpec, PrecisionSpec, TechnologySpec
+from cosim.design.specification import BufferSpec, TechnologySpec
+from cosim.design.specification_base import PrecisionSpec
 from cosim.design.technology import arithmetic, programmable_logic
 from cosim.design.technology.estimate import Estimate
 from cosim.design.technology.memory import MemoryEstimate, logic_memory, silicon_memory

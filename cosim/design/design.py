@@ -11,15 +11,22 @@ second, energy in picojoules, power in milliwatts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
 
-class Dataflow(StrEnum):
-    """Which operand of a contraction stays in the array while the others stream through it."""
-
-    WEIGHT_STATIONARY = "weight-stationary"
-    OUTPUT_STATIONARY = "output-stationary"
-    INPUT_STATIONARY = "input-stationary"
+__all__ = [
+    "Buffer",
+    "Clock",
+    "Dataflow",
+    "Design",
+    "DmaChannel",
+    "Dram",
+    "Host",
+    "PowerDomain",
+    "Precision",
+    "SystolicArray",
+    "VectorUnit",
+]
 
 
 @dataclass(frozen=True)
@@ -60,39 +67,6 @@ class Clock:
     @property
     def period_ps(self) -> int:
         return max(1, round(1e12 / self.frequency_hz))
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What an engine does with one element type.
-
-    `name` is an element type: ``int8``, ``int4``, ``int2``, ``int1``, ``ternary``, ``float32``,
-    ``float16``...; an ``intN`` entry serves every integer operand of at most N bits.
-    `cycles_per_step` is the initiation interval: clock cycles a processing element (or lane) needs
-    for one multiply-accumulate (or elementwise operation) of that type.
-    """
-
-    name: str
-    cycles_per_step: int
-    energy_pj: float
-    """Energy of one multiply-accumulate (or one elementwise operation), picojoules."""
-
-
-@dataclass(frozen=True)
-class SystolicArray:
-    """An array of `rows` x `columns` multiply-accumulate elements with one dataflow."""
-
-    name: str
-    dataflow: Dataflow
-    rows: int
-    columns: int
-    clock: str
-    precisions: tuple[Precision, ...]
-    fold_overlap: bool = False
-    """When true a fold's fill overlaps the last fold's drain (not SCALE-Sim's convention)."""
-    accumulator_bits: int = 32
-    idle_mw: float = 0.0
-    """Clock-tree and control power while a tile runs, beside its operations' energy."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +181,7 @@ class Design:
     name: str
     description: str
     clocks: tuple[Clock, ...]
-    array: SystolicArray
+    array: Array
     vector: VectorUnit
     buffers: tuple[Buffer, ...]
     dma: tuple[DmaChannel, ...]

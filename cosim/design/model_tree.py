@@ -8,7 +8,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 from cosim.design.quantity_field import Between
 from cosim.design.toml_source import KeyPath
@@ -26,6 +26,11 @@ class Node:
         if self.model is not None:
             field = self.model.model_fields.get(str(key))
             return None if field is None else _node(field.annotation, tuple(field.metadata))
+        if self.kinds:
+            if key in self.kinds:
+                return self.kinds[str(key)]
+            inner = (node.child(key) for node in self.kinds.values())
+            return next((node for node in inner if node is not None), None)
         if self._origin is dict:
             return _node(get_args(self.annotation)[1])
         if self._origin in (list, tuple):
@@ -43,6 +48,33 @@ class Node:
         """The model of a table with fixed keys; None for a value or a table of named entries."""
         kind = self.annotation
         return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+    @property
+    def kinds(self) -> dict[str, Node]:
+        """The models of a table of one of several kinds, by the value of its key ``kind``.
+
+        A key that only some kinds have is found whatever the kind: which keys go together is for
+        the model's own check to say.
+        """
+        if self._origin not in (Union, UnionType):
+            return {}
+        found: dict[str, Node] = {}
+        for member in get_args(self.annotation):
+            metadata = get_args(member)[1:]
+            tag = next((str(mark.tag) for mark in metadata if isinstance(mark, Tag)), None)
+            if tag is not None:
+                found[tag] = _node(member)
+        return found
+
+    def without_kinds(self, path: KeyPath) -> KeyPath:
+        """A path as pydantic reports it, without the kinds that no one wrote into the file."""
+        node: Node | None = self
+        written: list[str | int] = []
+        for key in path:
+            if node is None or key not in node.kinds:
+                written.append(key)
+            node = node.child(key) if node is not None else None
+        return tuple(written)
 
     @property
     def is_named_entries(self) -> bool:
@@ -68,7 +100,7 @@ class Node:
         for constraint in self.constraints:
             if isinstance(constraint, Between):
                 return constraint.expected
-        if self.model is not None or self.is_named_entries:
+        if self.model is not None or self.is_named_entries or self.kinds:
             return "a table"
         if self.choices:
             return f"one of {', '.join(self.choices)}"
@@ -100,6 +132,10 @@ def leaf_paths(node: Node, values: Mapping[str, object]) -> Iterator[tuple[str, 
         names = sorted(values)
     elif node.model is not None:
         names = list(node.model.model_fields)
+    elif node.kinds:
+        chosen = values.get("kind", next(iter(node.kinds)))
+        yield from leaf_paths(node.kinds.get(str(chosen), next(iter(node.kinds.values()))), values)
+        return
     else:
         yield ()
         return

@@ -58,7 +58,8 @@ def _apply(document: Document, text: str, value: object) -> None:
             expected="a dotted path into the design",
             nearest=_nearest_path(document, text),
         )
-    if (node.model is not None or node.is_named_entries) and not isinstance(value, dict):
+    is_table = node.model is not None or bool(node.kinds) or node.is_named_entries
+    if is_table and not isinstance(value, dict):
         raise CosimError(f"{text} is a table", where=_PLACE, expected=f"{text}.KEY=VALUE")
     document.write(path, value, lambda _: _PLACE)
 

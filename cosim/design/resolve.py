@@ -14,7 +14,6 @@ from cosim.design.design import (
     Host,
     PowerDomain,
     SourcedConstant,
-    SystolicArray,
     VectorUnit,
 )
 from cosim.design.document import Document
@@ -67,17 +66,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         name=spec.name,
         description=spec.description,
         clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
-        array=SystolicArray(
-            name="array",
-            dataflow=array.dataflow,
-            rows=array.rows,
-            columns=array.columns,
-            clock=array.clock,
-            precisions=array_precisions,
-            fold_overlap=array.fold_overlap,
-            accumulator_bits=array.accumulator_bits,
-            idle_mw=array.idle_power,
-        ),
+        array=array.resolved(array_precisions),
         vector=VectorUnit(
             name="vector",
             lanes=vector.lanes,

@@ -47,6 +47,10 @@ def _or_sourced(value: dict[str, Any]) -> dict[str, Any]:
     entries = value.get("additionalProperties")
     if isinstance(entries, dict) and "$ref" not in entries:
         return {**value, "additionalProperties": _or_sourced(entries)}
+    if "oneOf" in value:
+        # tables of several kinds: as no key is required, a partial one may fit more than one
+        others = {key: entry for key, entry in value.items() if key != "oneOf"}
+        return {**others, "anyOf": value["oneOf"]}
     if value.get("type") == "object" or "$ref" in value:
         return value
     sourced = {

@@ -9,35 +9,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cosim import units
-from cosim.design.design import Dataflow
+from cosim.design.array_specification import ArraySpec
 from cosim.design.quantity_field import Between
+from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
 TILE_MEMORIES = ("input", "weight", "accumulator", "output")
 """What must lie in some buffer for a tile to run."""
 TRAFFIC = ("input", "weight", "output")
 """What must travel on some DMA channel."""
 
-_ELEMENT_TYPE = re.compile(r"int([1-9]|[12]\d|3[0-2])|ternary|b?float16|float(32|64)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
-
-def _element_types(value: dict[str, Any]) -> dict[str, Any]:
-    for name in value:
-        if not _ELEMENT_TYPE.fullmatch(name):
-            raise PydanticCustomError(
-                "refused",
-                "unknown element type '{name}'",
-                {
-                    "name": name,
-                    "keys": (name,),
-                    "expected": "int1 to int32, ternary, float16, bfloat16, float32 or float64",
-                },
-            )
-    return value
 
 
 def _names(value: dict[str, Any]) -> dict[str, Any]:
@@ -67,25 +52,11 @@ Frequency = Annotated[int, Between(units.FREQUENCY, "1 kHz", "10 GHz")]
 Duration = Annotated[int, Between(units.TIME, "0 s", "1 s")]
 Size = Annotated[int, Between(units.BYTES, "1 B", "1024 GiB")]
 Bandwidth = Annotated[int, Between(units.BANDWIDTH, "1 kB/s", "1000000 GB/s")]
-Energy = Annotated[float, Between(units.ENERGY, "0 pJ", "1 J")]
 EnergyPerBit = Annotated[float, Between(units.ENERGY_PER_BIT, "0 pJ/bit", "1000 nJ/bit")]
-Power = Annotated[float, Between(units.POWER, "0 W", "10 kW")]
 Node = Annotated[float, Between(units.LENGTH, "7 nm", "130 nm")]
 Voltage = Annotated[float, Between(units.VOLTAGE, "0.3 V", "1.4 V")]
 Budget = Annotated[float | None, Between(units.POWER, "1 uW", "10 kW", or_word="unlimited")]
 OperationRate = Annotated[int, Between(units.OPERATION_RATE, "1 op/s", "1000 Top/s")]
-
-
-class Specification(BaseModel):
-    """A table of the file: unknown keys are errors, no value is silently converted."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class TechnologySpec(Specification):
@@ -96,38 +67,6 @@ class TechnologySpec(Specification):
     """Process node; of programmable logic the family says it."""
     voltage: Voltage = 0.9
     """Supply of the logic; memories have their device type's own."""
-
-
-class PrecisionSpec(Specification):
-    cycles_per_step: int = Field(default=1, ge=1, le=4096)
-    """Clock cycles a processing element (or lane) takes for one operation of this type."""
-    energy: Energy | None = None
-    """Energy of one multiply-accumulate (or one elementwise operation); derived from the technology
-    if left out."""
-
-
-Precisions = Annotated[
-    dict[str, PrecisionSpec], BeforeValidator(_element_types), Field(min_length=1)
-]
-
-
-class ArraySpec(Specification):
-    dataflow: Annotated[Dataflow, Field(strict=False)]
-    """The operand that stays in the array."""
-    rows: int = Field(ge=1, le=4096)
-    """Processing elements in a column."""
-    columns: int = Field(ge=1, le=4096)
-    """Processing elements in a row."""
-    clock: str
-    """Clock domain, a name under [clocks]."""
-    precision: Precisions
-    """Element types the array computes with; `intN` serves integers of at most N bits."""
-    fold_overlap: bool = False
-    """Whether a fold's fill overlaps the last one's drain."""
-    accumulator_bits: int = Field(default=32, ge=8, le=64)
-    """Width of a partial sum."""
-    idle_power: Power = 0.0
-    """Clock tree and control while a tile runs, beside the energy of its operations."""
 
 
 class VectorSpec(Specification):
@@ -146,7 +85,7 @@ class VectorSpec(Specification):
 
 class EngineSpec(Specification):
     array: ArraySpec
-    """Systolic array of multiply-accumulate elements."""
+    """Multiply-accumulate elements, of one of several kinds: `kind`, systolic if left out."""
     vector: VectorSpec
     """Lanes for activation, pooling, requantization, reductions and the optimizer."""
 

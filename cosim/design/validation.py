@@ -66,7 +66,17 @@ def dotted(path: Iterable[str | int]) -> str:
 def _explained(root: Node, document: Written, details: ErrorDetails) -> CosimError:
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     path = (*details["loc"], *context.get("keys", ()))
-    key, where = dotted(path), document.where(path)
+    written = root.without_kinds(path)
+    key, where = dotted(written), document.where(written)
+    if kind == "union_tag_invalid":
+        node = root.descend(path)
+        kinds = list(node.kinds) if node else []
+        return CosimError(
+            f'{key}.kind is "{context["tag"]}"',
+            where=document.where((*written, "kind")),
+            expected=f"one of {', '.join(kinds)}",
+            nearest=nearest(str(context["tag"]), kinds),
+        )
     if kind == "extra_forbidden":
         table = root.descend(path[:-1])
         keys = table.keys if table else []

@@ -48,7 +48,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 import cosim.design as designs
-from cosim.design.specification import Specification
+from cosim.design.specification_base import Specification
 from cosim.design.toml_source import TomlSource, read_toml
 from cosim.design.validation import validated
 from cosim.errors import CosimError, CosimErrors, nearest

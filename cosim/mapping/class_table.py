@@ -7,12 +7,15 @@ granularity to which tiles are rounded: tables are shared by all designs of a sw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapping.engines.shapes import class_extents, role_place
+from cosim.mapping.engines.timing import Timing
 from cosim.mapping.nest import ClassTiles, Dimension, Nest, class_candidates, tile_runs
 from cosim.memo import Memo
 
@@ -23,6 +26,9 @@ TILES, SPANS, SUMS, SLOTS = 0, 1, 4, 7
 """Rows of `ClassTable.products`: number of tiles; largest part of streaming operand, weight and
 result; the same summed over all tiles; then for each dimension of streaming operand and result, the
 last first, how much of it a tile touches, and 1 where that is all of it."""
+
+SUMS_KEPT = 64
+"""Sums over tiles that a table remembers for the arrays it was last asked about."""
 
 STREAMED, STORED = 0, 2
 """Operands whose layout in memory decides how many pieces a tile of them is."""
@@ -35,19 +41,45 @@ class ClassTable:
     Attributes
     ----------
     candidates : list of ClassTiles
-    total : int
-        Extent of the class.
     products : float64 array, shape (SLOTS + 4 * depth, n_candidates)
         What multiplies over the classes, see `SLOTS`.
-    sizes, times : int64 array, shape (n_sizes, n_candidates)
-        Sizes of the class's tiles, remainders included, and how many tiles have each.
+    extents : Pixels, Reduction or int64 array, (each) of shape (n_sizes, n_candidates)
+        Sizes of the class's tiles as array engines see them: whole tiles first, then remainders.
+    times : int64 array, shape (n_sizes, n_candidates)
+        How many tiles have each size.
     """
 
     candidates: list[ClassTiles]
-    total: int
     products: Array
-    sizes: Integers
+    extents: Any
     times: Integers
+    _sums: dict[tuple[Timing, int], Array] = field(default_factory=dict, repr=False)
+
+    def summed(self, timing: Timing, term: int, place: int) -> Array:
+        """What all tiles of each candidate give a term of an engine's cycles.
+
+        Parameters
+        ----------
+        term : int
+            Number of a term of `timing`; one that it does not have is zero.
+        place : int
+            Of this class in `CLASSES`.
+
+        Returns
+        -------
+        float64 array, shape (n_candidates,)
+        """
+        found = self._sums.get((timing, term))
+        if found is None:
+            if term < len(timing.terms):
+                each = timing.terms[term].factors[place](self.extents) * self.times
+                found = each.sum(axis=0).astype(np.float64)
+            else:
+                found = np.zeros(len(self.candidates))
+            if len(self._sums) >= SUMS_KEPT:
+                self._sums.clear()
+            self._sums[timing, term] = found
+        return found
 
 
 _tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
@@ -79,7 +111,7 @@ def slot_rows(depth: int, operand: int) -> tuple[int, int]:
 def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable:
     count, depth = len(candidates), slot_depth(nest)
     products = np.ones((SLOTS + 4 * depth, count))
-    sizes = times = np.ones((1, count), np.int64)
+    sizes, times = np.ones((3, 1, count), np.int64), np.ones((1, count), np.int64)
     if name == "b":
         _enter_constants(nest, products, depth)
     operands = (nest.streaming, nest.weight, nest.result)
@@ -88,7 +120,7 @@ def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable
         tile = np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
         number = -(-extent // tile)
         products[TILES] *= number
-        sizes, times = _cut(sizes, times, extent, tile)
+        sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
         for o, operand in enumerate(operands):
             for place, dimension in enumerate(reversed(operand.dimensions)):
                 if dimension.loop != loop:
@@ -100,7 +132,7 @@ def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable
                     touched, whole = slot_rows(depth, o)
                     products[touched + place] = spans[0]
                     products[whole + place] = tile == extent
-    return ClassTable(candidates, nest.extent(name), products, sizes, times)
+    return ClassTable(candidates, products, class_extents(name, sizes), times)
 
 
 def _enter_constants(nest: Nest, products: Array, depth: int) -> None:
@@ -117,14 +149,23 @@ def _enter_constants(nest: Nest, products: Array, depth: int) -> None:
 
 
 def _cut(
-    sizes: Integers, times: Integers, extent: int, tile: Integers
+    sizes: Integers, times: Integers, role: int, extent: int, tile: Integers
 ) -> tuple[Integers, Integers]:
-    """Sizes of tiles and their numbers when one more loop is cut; its remainder counts exactly."""
+    """Sizes of tiles and their numbers when one more loop is cut; its remainder counts exactly.
+
+    `sizes` has shape (3, n_sizes, n_candidates), by role of the loop in the class.
+    """
     whole, rest = np.divmod(extent, tile)
+
+    def cut_to(size: Integers) -> Integers:
+        result = sizes.copy()
+        result[role] *= size
+        return result
+
     if not rest.any():
-        return sizes * tile, times * whole
+        return cut_to(tile), times * whole
     return (
-        np.concatenate([sizes * tile, sizes * rest]),
+        np.concatenate([cut_to(tile), cut_to(rest)], axis=1),
         np.concatenate([times * whole, times * (rest > 0)]),
     )
 
@@ -139,14 +180,3 @@ def tile_spans(dimension: Dimension, extent: int, tile: int) -> tuple[int, int]:
         span = dimension.span(index * tile, min(tile, extent - index * tile))
         largest, total = max(largest, span), total + span * count
     return largest, total
-
-
-def stacked(parts: list[Integers]) -> Integers:
-    """Tables side by side, those of fewer rows filled up with zeros."""
-    rows = max(len(part) for part in parts)
-    whole = np.zeros((rows, sum(part.shape[1] for part in parts)), np.int64)
-    first = 0
-    for part in parts:
-        whole[: len(part), first : first + part.shape[1]] = part
-        first += part.shape[1]
-    return whole

@@ -2,14 +2,16 @@
 
 Dynamic energy only: operations by element type, bytes read and written by memory, DRAM bits.
 Static and background power are added over the run's time by `cosim.analysis`. How often an
-operand crosses the buffer port follows from the dataflow (`cosim.mapping.dataflow`).
+operand crosses the buffer port is for the array's engine to say (`cosim.mapping.engines`).
 """
 
 from __future__ import annotations
 
 from math import ceil
 
-from cosim.design.design import Buffer, Dataflow, Design, Precision
+from cosim.design.design import Buffer, Design, Precision
+from cosim.mapping.engines import engine_of
+from cosim.mapping.engines.timing import Layer, TileShape
 
 Energy = tuple[tuple[str, str, float], ...]
 
@@ -23,11 +25,10 @@ def _write(buffer: Buffer | None, bytes_: float) -> float:
 
 
 def array_energy(
-    design: Design, precision: Precision, m: int, n: int, k: int, repeats: int,
-    bits: tuple[int, int], buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str],
-    accumulate: bool,
+    design: Design, precision: Precision, layer: Layer, tile: TileShape, bits: tuple[int, int],
+    buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str], accumulate: bool,
 ) -> Energy:  # fmt: skip
-    """Energy of `repeats` tile products of `m` x `k` by `k` x `n` on the array.
+    """Energy of one tile on the array.
 
     Parameters
     ----------
@@ -35,30 +36,24 @@ def array_energy(
     accumulate : whether partial sums of earlier tiles are read back.
     """
     array = design.array
-    rows, columns = array.rows, array.columns
-    streaming = m * k * bits[0] / 8
-    weight = k * n * bits[1] / 8
-    k_folds = -(-k // rows)
-    if array.dataflow is Dataflow.WEIGHT_STATIONARY:
-        streaming *= -(-n // columns)
-    elif array.dataflow is Dataflow.OUTPUT_STATIONARY:
-        streaming, weight, k_folds = streaming * -(-n // columns), weight * -(-m // rows), 1
-    else:
-        weight *= -(-m // columns)
-    sums = m * n * array.accumulator_bits / 8
+    engine = engine_of(array)
+    crossing = engine.accesses(layer, tile)
+    results = tile.pixels.size * tile.filters
+    macs = results * tile.reduction.size
+    sums = array.accumulator_bits / 8
     accumulator = design.buffer("accumulator")
     entries = [
-        (array.name, "", precision.energy_pj * m * n * k),
-        (_name(buffers[0]), roles[0], _read(buffers[0], streaming)),
-        (_name(buffers[1]), roles[1], _read(buffers[1], weight)),
+        (array.name, "", engine.mac_pj(layer, precision) * macs),
+        (_name(buffers[0]), roles[0], _read(buffers[0], crossing.streaming * bits[0] / 8)),
+        (_name(buffers[1]), roles[1], _read(buffers[1], crossing.weight * bits[1] / 8)),
         (
             _name(accumulator),
             "activation",
-            _write(accumulator, sums * k_folds)
-            + _read(accumulator, sums * (k_folds - 1 + int(accumulate))),
+            _write(accumulator, crossing.sums_written * sums)
+            + _read(accumulator, (crossing.sums_read + results * accumulate) * sums),
         ),
     ]
-    return tuple((name, role, pj * repeats) for name, role, pj in entries if pj)
+    return tuple((name, role, pj * tile.groups) for name, role, pj in entries if pj)
 
 
 def vector_energy(

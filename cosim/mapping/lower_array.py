@@ -8,8 +8,8 @@ from functools import partial
 from math import ceil
 
 from cosim.design.design import Precision
-from cosim.mapping.dataflow import tile_cycles
 from cosim.mapping.energy import array_energy, running_energy, vector_energy
+from cosim.mapping.engines import timing_of
 from cosim.mapping.program import Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
@@ -85,6 +85,7 @@ class ArrayLowering:
         self.streams, self.task = streams, task
         self.design, self.request = streams.design, task.request
         self.tree = tile_tree(task.request.nest, task.plan)
+        self.timing = timing_of(self.design.array, self.request.layer)
         self.has_vector = self.request.vector_cycles > 0
         self._array_work: dict[tuple[int, bool, bool], tuple[TaskInfo, int]] = {}
         self._vector_work: dict[int, tuple[TaskInfo, int]] = {}
@@ -221,22 +222,18 @@ class ArrayLowering:
         if found is not None:
             return found
         array, request, task = self.design.array, self.request, self.task
-        b, m, n, k = leaf.tile.sizes
-        one = tile_cycles(
-            array.dataflow, array.rows, array.columns, m, n, k,
-            cycles_per_step=request.cycles_per_step, fold_overlap=array.fold_overlap,
-        )  # fmt: skip
-        busy, fill = one.busy * b, one.overhead * b
-        # SCALE-Sim reports the index of the last cycle: one less, once a layer (dataflow.py).
-        if leaf.last and not array.fold_overlap and fill:
-            fill -= 1
+        shape = leaf.tile.shape
+        busy, fill = self.timing.cycles(shape)
+        if leaf.last:
+            fill -= self.timing.uncounted
         source = (
             self.design.buffer("input" if request.load_streaming else "resident"),
             self.design.buffer("weight" if request.load_weight else "resident"),
         )
         energy = array_energy(
-            self.design, task.precision, m, n, k, b, (task.streaming.bits, task.weight.bits),
-            source, (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
+            self.design, task.precision, request.layer, shape,
+            (task.streaming.bits, task.weight.bits), source,
+            (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
         )  # fmt: skip
         duration = (busy + fill) * self.design.clock(array.clock).period_ps
         energy += running_energy(array.name, array.idle_mw, duration)

@@ -20,12 +20,13 @@ index expression; nothing is materialised (no im2col).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
 from cosim.memo import Signature
-from cosim.workload.workload import Access, Index, Op
+from cosim.workload.convolutions import POSITIONS, WINDOW
+from cosim.workload.workload import Access, Index, Kind, Op
 
 CLASSES = ("b", "m", "n", "k")
 
@@ -147,6 +148,11 @@ class Nest:
     result: Operand
     gathered: dict[str, Gathered]
     """Loops over a result that the operation as captured scatters into."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """Loops of class m that are ``rows`` or ``columns`` of a picture, and of class k that are
+    ``window_rows`` or ``window_columns`` of a kernel; others are images and channels."""
+    stride: tuple[int, int] = (1, 1)
+    """Steps of the kernel window over rows and columns."""
 
     def useful(self, at: dict[str, tuple[int, int]]) -> int:
         """Multiply-accumulates of the operation as captured within a box of loops.
@@ -176,6 +182,8 @@ class Nest:
                 self.weight.dimensions,
                 self.result.dimensions,
                 tuple(sorted(self.gathered.items())),
+                tuple(sorted(self.roles.items())),
+                self.stride,
             )
         )
 
@@ -206,6 +214,7 @@ def nest_of(op: Op) -> Nest:
         order = [term[0] for index in access.indices for term in index.terms]
         place = {loop: order.index(loop) if loop in order else -1 for loop in loops}
         loops.sort(key=lambda loop: (loop in fixed, place[loop]))
+    roles, stride = _picture(op, accesses[0], classes)
     return Nest(
         extents,
         {name: tuple(loops) for name, loops in classes.items()},
@@ -214,6 +223,8 @@ def nest_of(op: Op) -> Nest:
         _operand(accesses[1], extents, fixed),
         _without_gaps(_operand(result, extents, fixed), fixed, extents),
         gathered,
+        roles,
+        stride,
     )
 
 
@@ -269,6 +280,32 @@ def _class_of(loop: str, used: list[set[str]]) -> str:
             return "b"
         return "n" if in_weight else "m"
     return "k"
+
+
+def _picture(
+    op: Op, streaming: Access, classes: dict[str, list[str]]
+) -> tuple[dict[str, str], tuple[int, int]]:
+    """Loops over the rows and columns of a picture and of a kernel, and the kernel's strides.
+
+    They meet in a sum of indices, ``2p + r - 1``; where the one or the other has a single step
+    and is left out of the sum, the names that convolutions use tell them.
+    """
+    named = {*POSITIONS, *WINDOW} if op.kind is Kind.CONVOLUTION else set()
+    found: list[tuple[str, str, int]] = []
+    for index in streaming.indices:
+        pixel = next((term for term in index.terms if term[0] in classes["m"]), ("", 1))
+        window = next((name for name, _ in index.terms if name in classes["k"]), "")
+        if (pixel[0] and window) or any(name in named for name, _ in index.terms):
+            found.append((pixel[0], window, abs(pixel[1])))
+    roles: dict[str, str] = {}
+    stride = [1, 1]
+    for place, name, (pixel_loop, window, step) in zip(
+        (1, 0), ("columns", "rows"), reversed(found), strict=False
+    ):
+        stride[place] = step
+        roles |= {pixel_loop: name, window: f"window_{name}"}
+    roles.pop("", None)
+    return roles, (stride[0], stride[1])
 
 
 def _kernel_loops(accesses: tuple[Access, ...], extents: dict[str, int]) -> set[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.design.design import Dataflow, Design, DmaChannel
+from cosim.design.design import Design, DmaChannel
 from cosim.errors import CosimError
 from cosim.mapping.class_table import (
     SLOTS,
@@ -30,9 +30,8 @@ from cosim.mapping.class_table import (
     class_table,
     slot_depth,
     slot_rows,
-    stacked,
 )  # fmt: skip
-from cosim.mapping.dataflow import fold_overhead
+from cosim.mapping.engines import timing_of
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.transfer import channel_for
 
@@ -86,21 +85,10 @@ class TileSearch:
 
     def __init__(self, design: Design, requests: Sequence[TileRequest]) -> None:
         self.design, self.requests = design, requests
-        array = design.array
-        stationary_output = array.dataflow is Dataflow.OUTPUT_STATIONARY
-        stationary_input = array.dataflow is Dataflow.INPUT_STATIONARY
-        units = (
-            1,
-            array.rows if stationary_output else array.columns if stationary_input else 1,
-            1 if stationary_input else array.columns,
-            1 if stationary_output else array.rows,
-        )
+        self.timings = [timing_of(design.array, request.layer) for request in requests]
         self.tables = [
-            [
-                class_table(r.nest, name, unit, r.multiples)
-                for name, unit in zip(CLASSES, units, strict=True)
-            ]
-            for r in requests
+            [class_table(r.nest, name, t.quanta.get(name, 1), r.multiples) for name in CLASSES]
+            for r, t in zip(requests, self.timings, strict=True)
         ]
         self._depth = max(slot_depth(r.nest) for r in requests)
         self._products = [self._class_products(place) for place in range(4)]
@@ -135,10 +123,19 @@ class TileSearch:
             bytes_ = np.array([of_request(r) for r in self.requests])
             if bytes_.any():
                 fits &= np.ceil(spans[operand] * bytes_[owner]) <= self._size(holds)
+        fits &= self._few_enough_pixels(at[CLASSES.index("m")], owner)
         kept = np.flatnonzero(fits)
         self.where, self._at, self.owner = where[:, kept], at[:, kept], owner[kept]
         self.bounds = np.searchsorted(self.owner, np.arange(len(grids) + 1)).tolist()
         self._all_spans = spans
+
+    def _few_enough_pixels(self, at: Integers, owner: Integers) -> NDArray[np.bool_]:
+        """Whether the array can hold the partial sums of as many output positions."""
+        place = CLASSES.index("m")
+        most = np.array([timing.most_pixels for timing in self.timings])[owner]
+        pixels = np.concatenate([tables[place].extents.size[0] for tables in self.tables])[at]
+        few: NDArray[np.bool_] = (most == 0) | (pixels <= most)
+        return few
 
     def smallest(self, costs: Costs) -> dict[str, float]:
         """Bytes that the smallest tile asks of every buffer, where there is one request."""
@@ -181,57 +178,19 @@ class TileSearch:
         """Number of tiles of each class."""
         return [p[TILES][at] for p, at in zip(self._products, self._at, strict=True)]
 
-    def _of_class(self, place: int, value: Callable[[Integers, Integers], Integers]) -> Array:
-        """Sum over the sizes of a class's tiles of what `value` makes of (sizes, times)."""
-        tables = [tables[place] for tables in self.tables]
-        sizes, times = stacked([t.sizes for t in tables]), stacked([t.times for t in tables])
-        found = value(sizes, times).sum(axis=0).astype(np.float64)
-        result: Array = found[self._at[place]]
-        return result
-
     def array_cycles(self) -> Array:
         """Cycles of the array over all tiles of every candidate, shape (n_candidates,)."""
-        array = self.design.array
-        rows, columns = array.rows, array.columns
-        step = self._of(lambda r: r.cycles_per_step)
-        b, m, n, k = range(4)
-        _, tm, tn, tk = self._tiles
-        total = [
-            np.array([t[place].total for t in self.tables], np.float64)[self.owner]
-            for place in range(4)
-        ]
-        tiles = total[b] * tm * tn * tk
-
-        def folds(place: int, cells: int) -> Array:
-            return self._of_class(place, lambda sizes, times: times * -(-sizes // cells))
-
-        overhead = fold_overhead(array.dataflow, rows, columns)
-        if array.dataflow is Dataflow.OUTPUT_STATIONARY:
-            number, stream = total[b] * folds(m, rows) * folds(n, columns), k
-        elif array.dataflow is Dataflow.WEIGHT_STATIONARY:
-            number, stream = total[b] * folds(k, rows) * folds(n, columns), m
-        else:
-            number, stream = total[b] * folds(k, rows) * folds(m, columns), n
-        streamed, passes = total[stream] * step, self._tiles[stream]
-        cycles: Array
-        if not array.fold_overlap:
-            cycles = number * (streamed + passes * overhead)
-        elif array.dataflow is Dataflow.OUTPUT_STATIONARY:
-            cycles = number * streamed + tiles * overhead
-        else:
-            hidden = self._hidden(stream)
-            cycles = number * (streamed + hidden) + tiles * overhead - tiles / passes * hidden
-        return cycles
-
-    def _hidden(self, place: int) -> Array:
-        """Sum over a class's tiles of the cycles by which the stream is shorter than the rows."""
-        rows = self.design.array.rows
-        step = np.array([r.cycles_per_step for r in self.requests], np.int64)
-        counts = [len(t[place].candidates) for t in self.tables]
-        each = np.repeat(step, counts)
-        return self._of_class(
-            place, lambda sizes, times: times * np.maximum(0, rows - sizes * each)
-        )
+        total = np.zeros(len(self.owner))
+        for term in range(max(len(timing.terms) for timing in self.timings)):
+            product = np.ones(len(self.owner))
+            for place in range(len(CLASSES)):
+                summed = [
+                    tables[place].summed(timing, term, place)
+                    for tables, timing in zip(self.tables, self.timings, strict=True)
+                ]
+                product *= np.concatenate(summed)[self._at[place]]
+            total += product
+        return total
 
     def _pieces(self, products: Array, operand: int) -> Array:
         """Contiguous pieces of one tile of an operand in row-major memory."""

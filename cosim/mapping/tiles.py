@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
 
-from cosim.mapping.nest import CLASSES, Nest, Operand, tile_runs
+from cosim.mapping.engines.shapes import tile_shape
+from cosim.mapping.engines.timing import TileShape
+from cosim.mapping.nest import Nest, Operand, tile_runs
 from cosim.mapping.tiling import Axis, TilePlan
 
 
@@ -46,14 +48,9 @@ class Tile:
         return ceil(self.elements[operand] * bits / 8)
 
     @cached_property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """Extent in loop space of the classes b, m, n, k."""
-        extents, at = self.nest.extents, self.at
-        b, m, n, k = (
-            prod(at[loop].size if loop in at else extents[loop] for loop in self.nest.classes[c])
-            for c in CLASSES
-        )
-        return b, m, n, k
+    def shape(self) -> TileShape:
+        """Extent in loop space, as engines see it."""
+        return tile_shape(self.nest, {loop: run.size for loop, run in self.at.items()})
 
     @cached_property
     def macs(self) -> int:

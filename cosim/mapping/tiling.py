@@ -23,6 +23,8 @@ import numpy as np
 from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.mapping.class_table import Array
+from cosim.mapping.engines.shapes import layer_of
+from cosim.mapping.engines.timing import Layer
 from cosim.mapping.nest import CLASSES, Nest
 from cosim.mapping.tile_search import VARIANTS, Costs, TileSearch
 from cosim.memo import Signature
@@ -69,6 +71,11 @@ class TileRequest:
     store_divisor: int = 1
     """Result elements per output element (fused pooling)."""
     multiples: tuple[tuple[str, int], ...] = ()
+
+    @cached_property
+    def layer(self) -> Layer:
+        """The contraction as the array's engine sees it."""
+        return layer_of(self.nest, self.streaming_bits, self.weight_bits, self.cycles_per_step)
 
     @cached_property
     def signature(self) -> Signature:

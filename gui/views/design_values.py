@@ -38,6 +38,10 @@ def _build(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(_build(arguments[0], item) for item in value)
     if origin in (typing.Union, types.UnionType):
+        # a union of dataclasses is told by the key `kind`, which each has with its own default
+        for member in arguments:
+            if dataclasses.is_dataclass(member) and getattr(member, "kind", None) == value["kind"]:
+                return _build(member, value)
         return value
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cosim.design.design import Dataflow, SystolicArray
 from cosim.errors import CosimError
 from cosim.units import (
     format_bandwidth,
@@ -61,17 +62,32 @@ _FORMAT = {
 }
 
 
+_ARRAY_SIZES = {
+    "rows": "elements in a column",
+    "columns": "elements in a row",
+    "units": "blocks of elements",
+    "filters": "output channels at once",
+    "channels": "input channels at once",
+    "pixels": "output positions at once",
+    "bricks": "narrow multipliers of an element",
+    "depth": "products that a result sums at once",
+}
+"""Sizes of the array engines, of whatever kind."""
+
+
 def parameters(run: Run) -> list[Parameter]:
     """What can be changed of a run, in the order in which one would try."""
     design, source = run.design, run.manifest.get("workload", {}).get("source", {})
     array = design.array
     found = [
-        _count("design.engine.array.rows", "array rows", "elements in a column", array.rows),
-        _count("design.engine.array.columns", "array columns", "elements in a row", array.columns),
-        Parameter("design.engine.array.dataflow", "dataflow", "the operand that stays in the array",
-                  str(array.dataflow), "choice",
-                  choices=("weight-stationary", "output-stationary", "input-stationary")),
+        _count(f"design.engine.array.{name}", f"array {name.replace('_', ' ')}", meaning,
+               getattr(array, name))
+        for name, meaning in _ARRAY_SIZES.items() if hasattr(array, name)
     ]  # fmt: skip
+    if isinstance(array, SystolicArray):
+        found.append(Parameter("design.engine.array.dataflow", "dataflow",
+                  "the operand that stays in the array", str(array.dataflow), "choice",
+                  choices=tuple(Dataflow)))  # fmt: skip
     for clock in design.clocks:
         found.append(_quantity(f"design.clocks.{clock.name}", f"clock {clock.name}",
                                "frequency of this clock domain", clock.frequency_hz,

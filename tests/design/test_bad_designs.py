@@ -210,3 +210,21 @@ def test_a_bad_override_is_one_line(path, value, said):
 def test_an_unknown_board_suggests_the_nearest():
     with pytest.raises(CosimError, match=r"expected one of .*did you mean 'pynq-z1'"):
         design.load("pynq-z2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "spatiall"}, ['engine.array.kind is "spatiall"', "did you mean 'spatial'?"]),
+        ({"kind": "spatial"}, ["missing key 'engine.array.filters'"]),
+        (
+            {"kind": "spatial", "filters": 0, "channels": 4},
+            ["engine.array.filters is 0", "from 1 to 4096", "unknown key 'engine.array.rows'"],
+        ),
+    ],
+)
+def test_a_kind_of_array_is_checked_by_its_own_keys(changes, words):
+    with pytest.raises(CosimError) as error:
+        design.load("pynq-z1", {f"engine.array.{key}": value for key, value in changes.items()})
+    for word in words:
+        assert word in str(error.value)

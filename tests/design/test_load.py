@@ -208,7 +208,7 @@ def test_the_schema_knows_every_key_of_every_board():
 
 
 def test_the_schema_explains_the_keys_that_are_not_obvious():
-    described = design.json_schema()["$defs"]["ArraySpec"]["properties"]
+    described = design.json_schema()["$defs"]["SystolicSpec"]["properties"]
     assert "stays in the array" in described["dataflow"]["description"]
     assert described["rows"]["anyOf"][0]["maximum"] == 4096
 
@@ -220,5 +220,7 @@ def _in_schema(root, schema, path) -> bool:
         return True
     if path[0] in schema.get("properties", {}):
         return _in_schema(root, schema["properties"][path[0]], path[1:])
+    if any(_in_schema(root, kind, path) for kind in schema.get("anyOf", ()) if "$ref" in kind):
+        return True
     entries = schema.get("additionalProperties")
     return isinstance(entries, dict) and _in_schema(root, entries, path[1:])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cosim.design.design import Dataflow
 from cosim.errors import CosimError
-from cosim.mapping.dataflow import tile_cycles
+from cosim.mapping.engines import timing_of
+from cosim.mapping.engines.shapes import tile_shape
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.tile_search import TileSearch
@@ -77,7 +78,8 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         request = request_of(workload, machine)
     except CosimError:
         return
-    space, nest, array = TileSearch(machine, [request]), request.nest, machine.array
+    space, nest = TileSearch(machine, [request]), request.nest
+    timing = timing_of(machine.array, request.layer)
     cycles = space.array_cycles()
     rng = np.random.default_rng(0)
     for index in rng.integers(len(cycles), size=5) if len(cycles) else ():
@@ -92,14 +94,8 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         )
         total = 0
         for at in iterate(TilePlan(axes, tuple(tile.items()), False, False, 0, 0)):
-            b, m, n, k = (
-                int(np.prod([at.get(x, (0, nest.extents[x]))[1] for x in nest.classes[name]]))
-                for name in CLASSES
-            )
-            total += b * tile_cycles(
-                array.dataflow, array.rows, array.columns, m, n, k,
-                fold_overlap=array.fold_overlap,
-            ).total  # fmt: skip
+            shape = tile_shape(nest, {loop: size for loop, (_, size) in at.items()})
+            total += timing.cycles(shape).total
         assert cycles[index] == total
 
 

@@ -36,7 +36,7 @@ from pydantic import Field
 
 from cosim import units
 from cosim.design.quantity_field import Between
-from cosim.design.specification import Specification
+from cosim.design.specification_base import Specification
 from cosim.design.toml_source import KeyPath, TomlSource, read_toml
 from cosim.errors import CosimError, unknown
 

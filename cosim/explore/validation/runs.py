@@ -31,7 +31,7 @@ from pydantic import Field
 
 import cosim.design as designs
 from cosim.analysis.summary import analyse, summarise
-from cosim.design.specification import Specification
+from cosim.design.specification_base import Specification
 from cosim.errors import CosimError, nearest, unknown
 from cosim.explore.expressions import parse_expression
 from cosim.explore.run_scenario import WorkloadStore

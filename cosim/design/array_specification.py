@@ -1,0 +1,160 @@
+"""What a design file may say under ``[engine.array]``: one table a kind of array engine.
+
+``kind`` chooses the table; without it the array is systolic. `cosim.mapping.engines` has each
+kind's timing, docs/engines.md its picture.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from cosim.design.arrays import (
+    Array,
+    BitSerialArray,
+    ContractionArray,
+    Dataflow,
+    Precision,
+    SpatialArray,
+    Streamed,
+    SystolicArray,
+)
+from cosim.design.specification_base import Power, Precisions, Specification
+
+Extent = Annotated[int, Field(ge=1, le=4096)]
+Cycles = Annotated[int, Field(ge=0, le=1 << 20)]
+
+
+class CommonArraySpec(Specification):
+    """What every kind of array says."""
+
+    clock: str
+    """Clock domain, a name under [clocks]."""
+    precision: Precisions
+    """Element types the array computes with; `intN` serves integers of at most N bits."""
+    accumulator_bits: int = Field(default=32, ge=8, le=64)
+    """Width of a partial sum."""
+    idle_power: Power = 0.0
+    """Clock tree and control while a tile runs, beside the energy of its operations."""
+
+    def _common(self, precisions: tuple[Precision, ...]) -> dict[str, Any]:
+        return {
+            "name": "array",
+            "clock": self.clock,
+            "precisions": precisions,
+            "accumulator_bits": self.accumulator_bits,
+            "idle_mw": self.idle_power,
+        }
+
+
+class SystolicSpec(CommonArraySpec):
+    kind: Literal["systolic"] = "systolic"
+    dataflow: Annotated[Dataflow, Field(strict=False)]
+    """The operand that stays in the array."""
+    rows: Extent
+    """Processing elements in a column."""
+    columns: Extent
+    """Processing elements in a row."""
+    fold_overlap: bool = False
+    """Whether a fold's fill overlaps the last one's drain."""
+
+    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+        return SystolicArray(
+            dataflow=self.dataflow, rows=self.rows, columns=self.columns,
+            fold_overlap=self.fold_overlap, **self._common(precisions),
+        )  # fmt: skip
+
+
+class SpatialSpec(CommonArraySpec):
+    kind: Literal["spatial"]
+    filters: Extent
+    """Output channels computed at once."""
+    channels: Extent
+    """Input channels taken at once."""
+    window_rows: Extent = 1
+    """Rows of a kernel window computed at once."""
+    window_columns: Extent = 1
+    """Columns of a kernel window computed at once."""
+    streams: Annotated[Streamed, Field(strict=False)] = Streamed.OUTPUTS
+    """Whether a cycle takes a column position of the outputs, or of the padded inputs."""
+    pass_overhead: Cycles = 0
+    """Cycles of a pass (one command) in which no position enters the array."""
+    weight_load: Cycles = 0
+    """Cycles to load the weights of a pass."""
+    overlap_weights: bool = False
+    """Whether the next pass's weights load while this one runs."""
+    most_pixels: int = Field(default=0, ge=0)
+    """Output positions a tile may have, the depth of the partial-sum memory; 0: no limit."""
+    merged_columns: bool = False
+    """Whether few input channels are merged with the window's columns (image input mode)."""
+
+    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+        return SpatialArray(
+            filters=self.filters, channels=self.channels, window_rows=self.window_rows,
+            window_columns=self.window_columns, streams=self.streams,
+            pass_overhead=self.pass_overhead, weight_load=self.weight_load,
+            overlap_weights=self.overlap_weights, most_pixels=self.most_pixels,
+            merged_columns=self.merged_columns, **self._common(precisions),
+        )  # fmt: skip
+
+
+class BitSerialSpec(CommonArraySpec):
+    kind: Literal["bit-serial"]
+    filters: Extent
+    """Output channels computed at once."""
+    pixels: Extent = 1
+    """Output positions computed at once."""
+    channels: Extent
+    """Elements that sum over the reduction at once."""
+    bricks: Extent = 1
+    """Narrow multipliers of an element."""
+    streaming_bits: Annotated[int, Field(ge=1, le=32)]
+    """Bits of the streaming operand (activations) that a brick takes in a cycle."""
+    weight_bits: Annotated[int, Field(ge=1, le=32)]
+    """Bits of the weight that a brick takes in a cycle."""
+    drain: Cycles = 0
+    """Cycles between two blocks of results."""
+
+    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+        return BitSerialArray(
+            filters=self.filters, pixels=self.pixels, channels=self.channels, bricks=self.bricks,
+            streaming_bits=self.streaming_bits, weight_bits=self.weight_bits, drain=self.drain,
+            **self._common(precisions),
+        )  # fmt: skip
+
+
+class ContractionSpec(CommonArraySpec):
+    kind: Literal["contraction"]
+    units: Extent
+    """Blocks that work on products of a batch, or on the rows of one."""
+    rows: Extent
+    """Rows of results of a block."""
+    columns: Extent
+    """Columns of results of a block."""
+    depth: Extent = 1
+    """Products a result sums at once."""
+    command: Cycles = 0
+    """Cycles to decode and configure, once a tile."""
+    pipeline: Cycles = 0
+    """Cycles from a block's last operand to its last result."""
+
+    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+        return ContractionArray(
+            units=self.units, rows=self.rows, columns=self.columns, depth=self.depth,
+            command=self.command, pipeline=self.pipeline, **self._common(precisions),
+        )  # fmt: skip
+
+
+def _kind(table: Any) -> str:
+    kind = table.get("kind", "systolic") if isinstance(table, dict) else table.kind
+    return str(kind)
+
+
+ArraySpec = Annotated[
+    Annotated[SystolicSpec, Tag("systolic")]
+    | Annotated[SpatialSpec, Tag("spatial")]
+    | Annotated[BitSerialSpec, Tag("bit-serial")]
+    | Annotated[ContractionSpec, Tag("contraction")],
+    Discriminator(_kind),
+]

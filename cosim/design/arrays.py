@@ -1,0 +1,162 @@
+"""The kinds of array engines a design may have, as plain data.
+
+Each kind is a class of facts (sizes, overheads, clock, element types); how long it takes for a
+tile is said in `cosim.mapping.engines`, one file a kind. All have `name`, `clock`, `precisions`,
+`accumulator_bits`, `idle_mw` and `macs_per_cycle`, the peak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Dataflow(StrEnum):
+    """Which operand of a contraction stays in a systolic array while the others stream through."""
+
+    WEIGHT_STATIONARY = "weight-stationary"
+    OUTPUT_STATIONARY = "output-stationary"
+    INPUT_STATIONARY = "input-stationary"
+
+
+class Streamed(StrEnum):
+    """What a spatial array steps through, a column position a cycle."""
+
+    INPUTS = "input-columns"
+    OUTPUTS = "output-columns"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What an engine does with one element type.
+
+    `name` is an element type: ``int8``, ``int4``, ``int2``, ``int1``, ``ternary``, ``float32``,
+    ``float16``...; an ``intN`` entry serves every integer operand of at most N bits.
+    `cycles_per_step` is the initiation interval: clock cycles a processing element (or lane) needs
+    for one multiply-accumulate (or elementwise operation) of that type.
+    """
+
+    name: str
+    cycles_per_step: int
+    energy_pj: float
+    """Energy of one multiply-accumulate (or one elementwise operation), picojoules."""
+
+
+@dataclass(frozen=True)
+class SystolicArray:
+    """An array of `rows` x `columns` multiply-accumulate elements with one dataflow."""
+
+    name: str
+    dataflow: Dataflow
+    rows: int
+    columns: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    fold_overlap: bool = False
+    """When true a fold's fill overlaps the last fold's drain (not SCALE-Sim's convention)."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    """Clock-tree and control power while a tile runs, beside its operations' energy."""
+    kind: str = "systolic"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class SpatialArray:
+    """`filters` x `channels` x a fixed window of multipliers, one output position a cycle.
+
+    A command ("pass") computes `filters` output channels from `channels` input channels over all
+    positions of a tile, with as much of the kernel window as the array's own window covers.
+    """
+
+    name: str
+    filters: int
+    channels: int
+    window_rows: int
+    window_columns: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    streams: Streamed = Streamed.OUTPUTS
+    """Which column positions take a cycle: those of the input, padding included, or the outputs."""
+    pass_overhead: int = 0
+    """Cycles of a pass in which no position enters: pipeline fill and drain."""
+    weight_load: int = 0
+    """Cycles to load the weights of a pass."""
+    overlap_weights: bool = False
+    """Whether the next pass's weights load while this one streams."""
+    most_pixels: int = 0
+    """Output positions a tile may have (depth of the partial-sum memory); 0: no limit."""
+    merged_columns: bool = False
+    """Whether few input channels are merged with the window's columns into wider channels."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    kind: str = "spatial"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return self.filters * self.channels * self.window_rows * self.window_columns
+
+
+@dataclass(frozen=True)
+class BitSerialArray:
+    """Elements built of narrow multipliers that are combined in space or time to any width.
+
+    `filters` x `pixels` x `channels` elements, each of `bricks` multipliers of `streaming_bits` x
+    `weight_bits`. A product of wider operands takes several bricks, or several cycles of them; of
+    narrower ones, an element computes several at once along the reduction.
+    """
+
+    name: str
+    filters: int
+    pixels: int
+    channels: int
+    bricks: int
+    streaming_bits: int
+    weight_bits: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    """Energies hold for operands of the full width of the type; narrower ones take less."""
+    drain: int = 0
+    """Cycles between two blocks of results."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    kind: str = "bit-serial"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """With operands of one brick's width."""
+        return self.filters * self.pixels * self.channels * self.bricks
+
+
+@dataclass(frozen=True)
+class ContractionArray:
+    """`units` independent blocks of `rows` x `columns` dot products of `depth` elements.
+
+    Made for many small contractions: batched ones go to different units, a large one is spread
+    over them by its rows; every command has its price.
+    """
+
+    name: str
+    units: int
+    rows: int
+    columns: int
+    depth: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    command: int = 0
+    """Cycles to decode a tile's command and configure the units' routes."""
+    pipeline: int = 0
+    """Cycles from the last operand to the last result of a block."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    kind: str = "contraction"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return self.units * self.rows * self.columns * self.depth
+
+
+Array = SystolicArray | SpatialArray | BitSerialArray | ContractionArray

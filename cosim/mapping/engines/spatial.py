@@ -1,0 +1,123 @@
+"""Spatial arrays: filters x channels x a fixed window of multipliers, driven by commands.
+
+Every cycle the array takes one column position of Tn input channels, under a window of Kr x Ks,
+and adds to Tm output channels. One command, a *pass*, walks all positions of a tile; a kernel
+larger than the array's window takes several passes over the window, a smaller one leaves
+multipliers idle. Per image::
+
+    passes = groups * ceil(filters / Tm) * ceil(channels / Tn) * ceil(R / Kr) * ceil(S / Ks)
+    pass   = rows * steps + overhead + weights
+
+`steps` is what takes a cycle in a row: every output column, or, where the array takes in a new
+input column each cycle whatever the stride, every input column: ``(columns - 1) * stride + S``.
+`weights` are the cycles to load the pass's weights; with ``overlap_weights`` those of the next
+pass load while this one streams, and only the excess ``max(0, load - rows * steps)`` is left.
+
+* T-DLA: 16 x 4 x 5 x 5, input columns, 14 cycles of overhead: LeNet-5's first convolution, 28 x 28
+  inputs and 24 x 24 outputs, takes 24 * 28 + 14 = 686 cycles a pass, the work time in the shipped
+  instruction (github.com/microideax/T-DLA, 51806cd); 8 cycles of weight reads before it.
+* NVDLA's convolution core: K x C x 1 x 1, outputs, weights overlapped (nvdla.org, unit
+  description). Its image-input mode merges the columns of the kernel window with few input channels
+  (``merged_columns``), so that a picture's three channels do not leave 61 of 64 lanes idle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cosim.design.arrays import Precision, SpatialArray, Streamed
+from cosim.mapping.engines.timing import (
+    Accesses,
+    Factor,
+    Layer,
+    Pixels,
+    Reduction,
+    Term,
+    TileShape,
+    Timing,
+    pieces,
+)
+
+
+@dataclass(frozen=True)
+class Spatial:
+    """Timing and buffer traffic of a `SpatialArray`."""
+
+    array: SpatialArray
+
+    def timing(self, layer: Layer) -> Timing:
+        array = self.array
+        steps = self._steps(layer)
+
+        def stream(pixels: Pixels) -> Any:
+            return pixels.rows * steps(pixels)
+
+        def overhead(pixels: Pixels) -> Any:
+            weights: Any = array.weight_load
+            if array.overlap_weights:
+                weights = np.maximum(weights - stream(pixels), 0)
+            return pixels.images * (array.pass_overhead + weights)
+
+        passes: dict[str, Factor] = {
+            "filters": pieces(array.filters),
+            "reduction": self._reduction_passes(layer),
+        }
+        busy = Term(True, pixels=lambda pixels: pixels.images * stream(pixels), **passes)
+        terms = [busy, Term(False, pixels=overhead, **passes)]
+        return Timing(tuple(terms), self._quanta(layer), most_pixels=array.most_pixels)
+
+    def _steps(self, layer: Layer) -> Factor:
+        step, stride = layer.cycles_per_step, layer.stride[1]
+        if self.array.streams is Streamed.OUTPUTS:
+            return lambda pixels: pixels.columns * step
+        window = layer.whole.reduction.columns
+        return lambda pixels: ((pixels.columns - 1) * stride + window) * step
+
+    def _merges(self, layer: Layer) -> bool:
+        """Whether the layer's channels are so few that columns of the window fit beside them."""
+        reduction = layer.whole.reduction
+        wide = reduction.channels * reduction.columns <= self.array.channels
+        return self.array.merged_columns and wide
+
+    def _reduction_passes(self, layer: Layer) -> Factor:
+        array = self.array
+        if self._merges(layer):
+            return lambda r: (
+                pieces(array.channels)(r.channels * r.columns) * pieces(array.window_rows)(r.rows)
+            )
+
+        def passes(reduction: Reduction) -> Any:
+            return (
+                pieces(array.channels)(reduction.channels)
+                * pieces(array.window_rows)(reduction.rows)
+                * pieces(array.window_columns)(reduction.columns)
+            )
+
+        return passes
+
+    def _quanta(self, layer: Layer) -> dict[str, int]:
+        window = layer.whole.reduction.rows * layer.whole.reduction.columns
+        return {"n": self.array.filters, "k": self.array.channels * window}
+
+    def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
+        """A pass reads its input positions once, its weights once, and adds to its sums."""
+        array, pixels, reduction = self.array, tile.pixels, tile.reduction
+        rows = (pixels.rows - 1) * layer.stride[0] + reduction.rows
+        columns = (pixels.columns - 1) * layer.stride[1] + reduction.columns
+        over_filters = pieces(array.filters)(tile.filters)
+        over_sums = self._reduction_passes(layer)(reduction)
+        over_window = over_sums // max(1, pieces(array.channels)(reduction.channels))
+        streamed = pixels.images * rows * columns * reduction.channels * max(1, over_window)
+        results = pixels.size * tile.filters
+        return Accesses(
+            streamed * over_filters,
+            reduction.size * tile.filters * pixels.images,
+            results * over_sums,
+            results * (over_sums - 1),
+        )
+
+    def mac_pj(self, layer: Layer, precision: Precision) -> float:
+        return precision.energy_pj

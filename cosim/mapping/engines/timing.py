@@ -1,0 +1,170 @@
+"""What every array engine says of a tile: its cycles, the sizes it likes, its limits.
+
+A tile is a box in the loop nest of a contraction or convolution, seen as `TileShape`: groups,
+output positions, filters, and the reduction with its kernel window. An engine's cycles for it are
+a sum of *terms*, and a term is a product of one factor for each class of loops::
+
+    cycles(tile) = sum over terms of  groups(b) * pixels(m) * filters(n) * reduction(k)
+
+where, say, ``filters`` is ``ceil(n / 16)`` and ``pixels`` is ``columns * rows + 14``. All engines
+here can be written so, because their mapping onto the hardware is decided once a layer. It is
+worth the form: the cycles of *all* tiles of a layer are then, exactly and with all remainders,
+
+    cycles(layer) = sum over terms of  sum_b groups * sum_m pixels * sum_n filters * sum_k reduction
+
+so that the search costs thousands of tilings with a few short arrays.
+
+Factors take Python integers or numpy arrays of them. Each term is `busy` (operands are being
+multiplied) or overhead: fill, drain, loads that are not hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from cosim.design.arrays import Precision
+
+Factor = Callable[[Any], Any]
+"""From a class's extents, integers or arrays of them, to a number or numbers."""
+
+
+class Pixels(NamedTuple):
+    """Output positions of a tile. A matrix product has its rows as `images` of one position."""
+
+    images: int
+    rows: int
+    columns: int
+
+    @property
+    def size(self) -> int:
+        return self.images * self.rows * self.columns
+
+
+class Reduction(NamedTuple):
+    """What a tile sums over: input channels of a group, and the kernel window."""
+
+    channels: int
+    rows: int
+    columns: int
+
+    @property
+    def size(self) -> int:
+        return self.channels * self.rows * self.columns
+
+
+class TileShape(NamedTuple):
+    """Extents of one tile in its loop nest. Numpy arrays stand for many tiles at once."""
+
+    groups: int
+    pixels: Pixels
+    filters: int
+    """Output channels of a group."""
+    reduction: Reduction
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What an engine's timing depends on beside the size of a tile.
+
+    `whole` is the shape of the whole contraction, `stride` that of its window over rows and
+    columns, `cycles_per_step` the initiation interval for its element type.
+    """
+
+    whole: TileShape
+    stride: tuple[int, int] = (1, 1)
+    streaming_bits: int = 8
+    weight_bits: int = 8
+    cycles_per_step: int = 1
+
+
+def one(_: Any) -> Any:
+    """The factor of a class that a term does not depend on."""
+    return 1
+
+
+def every(extent: Any) -> Any:
+    """The factor of a class whose loops run one after another."""
+    return extent.size if isinstance(extent, (Pixels, Reduction)) else extent
+
+
+def pieces(size: int) -> Factor:
+    """The factor ``ceil(extent / size)``."""
+    return lambda extent: -(-every(extent) // size)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A share of a tile's cycles: the product of one factor for each class of loops."""
+
+    busy: bool
+    groups: Factor = every
+    pixels: Factor = one
+    filters: Factor = one
+    reduction: Factor = one
+
+    @property
+    def factors(self) -> tuple[Factor, Factor, Factor, Factor]:
+        """Of the classes b, m, n, k."""
+        return self.groups, self.pixels, self.filters, self.reduction
+
+    def cycles(self, tile: TileShape) -> int:
+        return int(
+            self.groups(tile.groups)
+            * self.pixels(tile.pixels)
+            * self.filters(tile.filters)
+            * self.reduction(tile.reduction)
+        )
+
+
+class TileCycles(NamedTuple):
+    """Cycles of a tile: `busy` streaming operands, `overhead` filling and draining the array."""
+
+    busy: int
+    overhead: int
+
+    @property
+    def total(self) -> int:
+        return self.busy + self.overhead
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """An engine's cycles for the tiles of one layer."""
+
+    terms: tuple[Term, ...]
+    quanta: dict[str, int] = field(default_factory=dict)
+    """Class of loops (``b``, ``m``, ``n``, ``k``) -> the multiple a tile's extent should be."""
+    most_pixels: int = 0
+    """Positions a tile may have at most; 0 if as many as fit the buffers."""
+    uncounted: int = 0
+    """Cycles of overhead that the engine's convention leaves out, once a layer."""
+
+    def cycles(self, tile: TileShape) -> TileCycles:
+        """Cycles the array is occupied by one tile."""
+        busy = sum(term.cycles(tile) for term in self.terms if term.busy)
+        return TileCycles(busy, sum(t.cycles(tile) for t in self.terms if not t.busy))
+
+
+class Accesses(NamedTuple):
+    """Elements that cross the buffers' ports for one group of a tile."""
+
+    streaming: int
+    weight: int
+    sums_written: int
+    sums_read: int
+    """Partial sums read back within the tile; those of an earlier tile come on top."""
+
+
+class Engine(Protocol):
+    """One kind of array engine."""
+
+    def timing(self, layer: Layer) -> Timing:
+        """Cycles of the tiles of a layer."""
+
+    def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
+        """What one group of a tile reads from and writes to the buffers."""
+
+    def mac_pj(self, layer: Layer, precision: Precision) -> float:
+        """Energy of one multiply-accumulate with all that belongs to it inside the array."""
