@@ -22,7 +22,7 @@
     source = "..."
 
 A kind adds keys of its own to the case and to its rows. Rows may also stand in a table beside the
-case (``table = "rows.csv"``), with the keys of a row as columns.
+case (``table = "rows.csv"``), with the keys of a row as columns; a list has bars between its parts.
 """
 
 from __future__ import annotations
@@ -161,7 +161,14 @@ def _table(file: Path, where: str) -> list[dict[str, Any]]:
         raise CosimError(f"{file}: {error.strerror}", where=where, expected="a CSV file") from None
 
 
-def _cell(text: str) -> int | float | str:
+def _cell(text: str) -> int | float | str | list[int | float | str]:
+    """A number or a text, or several with a bar between them."""
+    if "|" in text:
+        return [_scalar(part) for part in text.split("|")]
+    return _scalar(text)
+
+
+def _scalar(text: str) -> int | float | str:
     for read in (int, float):
         try:
             return read(text)

@@ -25,6 +25,7 @@ Simulated = float | CosimError
 Told = Callable[[float], None]
 
 KINDS = {
+    "dram-traces": "dram_traces",
     "gemm-cycles": "gemm_cycles",
     "run": "runs",
 }

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from cosim.design import catalogue
 from cosim.design.address_map import address_map
+from cosim.errors import unknown
 from cosim.machine.dram.channel import ChannelRun, run_channel
 from cosim.machine.dram.layout import Master
 from cosim.machine.dram.traces import REQUEST, families
 
-ENERGY_SIMULATOR = "DRAMsim3"
-"""The one that reports energy."""
+SIMULATORS = ("DRAMsim3", "Ramulator 2.1")
 
 
 class Kind(StrEnum):
@@ -42,10 +42,10 @@ class Cell:
         Requests in flight, 0 for as many as the queues take.
     period : float
         Clocks between requests, 0 for as fast as possible.
-    cycles, activates : dict of str to int
-        By simulator.
-    energy_nj : dict of str to float
-        By simulator, where reported.
+    cycles, activates : tuple of int
+        By simulator, as in `SIMULATORS`.
+    energy_nj : float or None
+        What the first reported.
     """
 
     part: str
@@ -53,15 +53,20 @@ class Cell:
     trace: str
     outstanding: int
     period: float
-    cycles: dict[str, int]
-    activates: dict[str, int]
-    energy_nj: dict[str, float]
+    cycles: tuple[int, ...]
+    activates: tuple[int, ...]
+    energy_nj: float | None
 
     @property
     def name(self) -> str:
         limits = f", {self.outstanding} outstanding" if self.outstanding else ""
         limits += f", one request in {self.period:g} clocks" if self.period else ""
         return f"{self.trace} on {self.part} ({self.map}{limits})"
+
+    @property
+    def saturated(self) -> bool:
+        """Whether requests come as fast as the queues take them."""
+        return not self.outstanding and not self.period
 
     @property
     def kind(self) -> Kind:
@@ -85,41 +90,45 @@ class Cell:
 
     def nearest(self, cycles: int) -> int:
         """The reported cycles that come nearest to `cycles`."""
-        return min(self.cycles.values(), key=lambda reported: abs(reported - cycles))
+        return min(self.cycles, key=lambda reported: abs(reported - cycles))
 
     def encloses(self, cycles: int, margin: float = 0.1) -> bool:
         """Whether `cycles` lie between the simulators, give or take `margin` of their own."""
-        reported = self.cycles.values()
-        return (1 - margin) * min(reported) <= cycles <= (1 + margin) * max(reported)
+        return (1 - margin) * min(self.cycles) <= cycles <= (1 + margin) * max(self.cycles)
 
     def energy_error(self, run: ChannelRun) -> float | None:
         """Of a run's energy, relative to the simulator that reports energy."""
-        reported = self.energy_nj.get(ENERGY_SIMULATOR)
-        return None if reported is None else run.energy_pj / 1000 / reported - 1
+        return None if self.energy_nj is None else run.energy_pj / 1000 / self.energy_nj - 1
 
 
 def read_cells(file: Path) -> list[Cell]:
-    """Cells of a table with a line for each experiment of each simulator."""
-    cells: dict[tuple[str, str, str, int, float], Cell] = {}
+    """Cells of a table, one a line; a column with several simulators has bars between them."""
     with file.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            outstanding, period = int(row["outstanding"]), float(row["period_clocks"])
-            key = (row["part"], row["map"], row["trace"], outstanding, period)
-            cell = cells.setdefault(key, Cell(*key, {}, {}, {}))
-            simulator = row["simulator"]
-            cell.cycles[simulator] = int(row["cycles"])
-            cell.activates[simulator] = int(row["activates"])
-            if row["energy_nj"]:
-                cell.energy_nj[simulator] = float(row["energy_nj"])
-    return list(cells.values())
+        return [
+            Cell(
+                row["part"],
+                row["map"],
+                row["trace"],
+                int(row["outstanding"]),
+                float(row["period"]),
+                tuple(int(cycles) for cycles in row["reference"].split("|")),
+                tuple(int(count) for count in row["activates"].split("|")),
+                float(row["energy_nj"]) if row["energy_nj"] else None,
+            )
+            for row in csv.DictReader(lines)
+        ]
 
 
 def run_cell(cell: Cell) -> ChannelRun:
     """The cell's traffic on this model."""
     part = catalogue.dram_part(cell.part)
+    known = dict(families())
+    if cell.trace not in known:
+        raise unknown("DRAM trace", cell.trace, known)
+    trace = known[cell.trace]
     bursts = max(1, REQUEST // part.burst_bytes)
     master = Master(
-        dict(families())[cell.trace](),
+        trace(),
         outstanding=cell.outstanding * bursts,
         period=round(cell.period * 1000),
     )

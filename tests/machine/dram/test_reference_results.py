@@ -9,8 +9,10 @@ import pytest
 
 from cosim.machine.dram.reference_results import Kind, read_cells, run_cell
 
-FILE = Path(__file__).parents[3] / "scenarios" / "validation" / "dram-simulators.csv"
-CELLS = read_cells(FILE)
+FOLDER = Path(__file__).parents[3] / "scenarios" / "validation"
+CELLS = [
+    c for name in ("dram-traces", "dram-conflicts") for c in read_cells(FOLDER / f"{name}.csv")
+]
 
 QUICK = {Kind.STREAM, Kind.NETWORK}
 TOLERANCES = {Kind.STREAM: 0.02, Kind.NETWORK: 0.05, Kind.OUTSTANDING: 0.06, Kind.RATE: 0.05}

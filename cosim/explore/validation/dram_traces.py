@@ -1,0 +1,100 @@
+"""Kind ``dram-traces``: DRAM traffic on the burst tier, beside what DRAM simulators took for it.
+
+A row is a cell: one trace of `cosim.machine.dram.traces` on one part with one address map. A row
+with a ``measure`` is a share of cells instead::
+
+    conflicts-inside    of the cells in the case's `conflicts` table, those whose time lies between
+                        the simulators, `margin` of it around
+    energy-within       of all saturated cells, those whose energy is within `margin` of the
+                        simulator that reports it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cosim.errors import CosimError
+from cosim.explore.validation.case import CaseSpec, RowSpec
+from cosim.explore.validation.kinds import Simulated, Told
+from cosim.machine.dram.channel import ChannelRun
+from cosim.machine.dram.reference_results import Cell, read_cells, run_cell
+
+
+class TraceRow(RowSpec):
+    part: str = ""
+    """A DRAM part of the catalogue."""
+    map: str = ""
+    """Its address map."""
+    trace: str = ""
+    """A family of `cosim.machine.dram.traces`."""
+    outstanding: int = Field(default=0, ge=0)
+    """Requests in flight, 0 for as many as the queues take."""
+    period: float = Field(default=0, ge=0)
+    """Clocks between requests, 0 for as fast as possible."""
+    activates: list[int] = Field(default_factory=list)
+    """What each simulator counted; shown nowhere, compared nowhere: it is policy."""
+    energy_nj: float | None = None
+    """What DRAMsim3 reported."""
+    measure: Literal["time", "conflicts-inside", "energy-within"] = "time"
+    margin: float = Field(default=0, ge=0)
+
+
+class CASE(CaseSpec):
+    conflicts: str
+    """A table of cells beside the case that are counted together."""
+    row: Annotated[list[TraceRow], Field(min_length=1)]
+
+
+def simulate(case: CASE, folder: Path, told: Told) -> Sequence[Simulated]:
+    """Clocks of every cell, then the shares."""
+    cells = [_cell(row) for row in case.row if row.measure == "time"]
+    others = read_cells(folder / case.conflicts)
+    runs: list[tuple[Cell, ChannelRun | CosimError]] = []
+    for done, cell in enumerate((*cells, *others)):
+        told(done / (len(cells) + len(others)))
+        runs.append((cell, _run(cell)))
+    times = iter(runs)
+    return [
+        _time(next(times)[1]) if row.measure == "time" else _share(row, runs, len(cells))
+        for row in case.row
+    ]
+
+
+def _cell(row: TraceRow) -> Cell:
+    references = tuple(round(value) for value in row.references)
+    return Cell(
+        row.part, row.map, row.trace, row.outstanding, row.period, references,
+        tuple(row.activates), row.energy_nj,
+    )  # fmt: skip
+
+
+def _run(cell: Cell) -> ChannelRun | CosimError:
+    try:
+        return run_cell(cell)
+    except CosimError as error:
+        return error
+
+
+def _time(run: ChannelRun | CosimError) -> Simulated:
+    return run if isinstance(run, CosimError) else float(run.clocks)
+
+
+def _share(
+    row: TraceRow, runs: list[tuple[Cell, ChannelRun | CosimError]], first_conflict: int
+) -> Simulated:
+    def good() -> Iterator[bool]:
+        if row.measure == "conflicts-inside":
+            for cell, run in runs[first_conflict:]:
+                yield isinstance(run, ChannelRun) and cell.encloses(run.clocks, row.margin)
+            return
+        for cell, run in runs:
+            if cell.saturated and cell.energy_nj is not None:
+                error = cell.energy_error(run) if isinstance(run, ChannelRun) else None
+                yield error is not None and abs(error) <= row.margin
+
+    found = list(good())
+    return sum(found) / len(found) if found else CosimError("no cells to count")
