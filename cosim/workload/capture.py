@@ -12,6 +12,7 @@ is invisible. Private interfaces of torch are in the last section of the file.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 from cosim.errors import CosimError, unknown
 from cosim.workload.lowering import lower
 from cosim.workload.recorder import Recorder, Watcher
-from cosim.workload.reference import Reference, stacked
+from cosim.workload.reference import Reference, Results, stacked
 from cosim.workload.trace import Trace
 from cosim.workload.workload import Phase, Role, Workload
 
@@ -97,6 +98,7 @@ def record_values(
     target: Any = None,
     optimizer: Any = "sgd",
     single: frozenset[tuple[int, int]] = frozenset(),
+    given: Results | None = None,
 ) -> Reference:
     """Run a network with real numbers, in double precision, and keep what every operation made.
 
@@ -108,6 +110,13 @@ def record_values(
         Inputs of one run each, in the shape that was captured.
     single : set of (operation, position)
         Results that are rounded to single precision, as the machine's memory holds them.
+    given : dict, optional
+        Results that the network goes on with in place of its own, by (operation, position).
+
+    Returns
+    -------
+    Reference
+        Its `follow` runs the same again with results given.
 
     Raises
     ------
@@ -117,8 +126,13 @@ def record_values(
     from cosim.workload import value_recorder as recording
     from models.quantization.levels import weight_codes
 
-    first = _Request(model, _arguments(samples[0]), workload.mode, loss, target, optimizer)
-    trace, _ = _trace(first, "auto", workload.name)
+
+    def request(sample: Any) -> _Request:
+        # a copy for each run: seeds of stochastic rounding, say, move on with every one
+        fresh, updates = copy.deepcopy((model, optimizer))
+        return _Request(fresh, _arguments(sample), workload.mode, loss, target, updates)
+
+    trace, _ = _trace(request(samples[0]), "auto", workload.name)
     recording.same_program(workload, lower(trace, name=workload.name, batch=workload.batch))
     places = recording.results_of_calls(workload, trace)
     calls = {places[key] for key in single if key in places}
@@ -126,10 +140,15 @@ def record_values(
     reader: recording.Reader | None = None
     runs: list[Reference] = []
     for number, sample in enumerate(samples):
-        request = _Request(model, _arguments(sample), workload.mode, loss, target, optimizer)
-        recorder = recording.ValueRecorder(calls, weight_codes, constant if number else None)
+        there = {
+            places[key]: values[min(number, len(values) - 1)]
+            for key, values in (given or {}).items() if key in places
+        }  # fmt: skip
+        recorder = recording.ValueRecorder(
+            calls, weight_codes, constant if number else None, there
+        )
         try:
-            trace = _run(request, fake=False, watcher=recorder)
+            trace = _run(request(sample), fake=False, watcher=recorder)
         except CosimError:
             raise
         except Exception as error:
@@ -138,8 +157,13 @@ def record_values(
                 f"cannot run '{workload.name}' with values: {type(error).__name__}: {said}"
             ) from error
         reader = reader or recording.Reader(workload, trace)
-        runs.append(reader.reference(trace, recorder, single))
-    return stacked(runs)
+        runs.append(reader.reference(trace, recorder, single, places))
+    reference = stacked(runs)
+    reference.follow = lambda results: record_values(
+        model, samples, workload, loss=loss, target=target, optimizer=optimizer, single=single,
+        given=results,
+    )  # fmt: skip
+    return reference
 
 
 def answers(model: Any, samples: Sequence[Any]) -> list[Any]:

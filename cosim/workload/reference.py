@@ -8,6 +8,7 @@ same shape may be recorded: arrays have a leading axis of samples, of length 1 w
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from cosim.errors import CosimError
 from cosim.workload.workload import Op
 
 Array = NDArray[Any]
+Results = dict[tuple[int, int], Array]
+"""Results by (operation, position), shape (samples or 1, *shape)."""
 VERSION = 1
 
 
@@ -60,6 +63,16 @@ class Reference:
     arguments: dict[int, dict[str, int]] = field(default_factory=dict)
     """Arguments of operations that were others than the workload says: the seed of random numbers,
     the sign of codes that calibration found."""
+    own: dict[tuple[int, int], Array] = field(default_factory=dict)
+    """What PyTorch made of results that it was given another number for; see `follow`."""
+    follow: Callable[[Results], Reference] | None = field(default=None, repr=False, compare=False)
+    """Runs PyTorch again on the same samples: it goes on from the given results in place of its
+    own, so that everything else is made of the same operands."""
+
+    def made(self, op: int, position: int) -> Array | None:
+        """What PyTorch made, whether or not it went on with it."""
+        key = (op, position)
+        return self.own.get(key, self.outputs.get(key))
 
     def as_run(self, op: Op) -> Op:
         """An operation with the arguments that it had in this run."""
@@ -147,6 +160,7 @@ def stacked(runs: list[Reference]) -> Reference:
         first.levels,
         first.single,
         first.arguments,
+        {key: _stack([run.own[key] for run in runs]) for key in first.own},
     )
 
 

@@ -59,12 +59,17 @@ class ValueRecorder(Watcher):
         Codes and scale of a weight, as the quantizers define them.
     skipped : set of int
         Calls whose results are known from an earlier sample; parameters are known too.
+    given : dict
+        Numbers that the run goes on with in place of its own, by call and place; `own` keeps what
+        it made itself.
     """
 
     def __init__(
         self, single: set[tuple[int, int]], weight_codes: WeightCodes,
-        skipped: frozenset[int] | None = None,
+        skipped: frozenset[int] | None = None, given: dict[tuple[int, int], Array] | None = None,
     ) -> None:  # fmt: skip
+        self._given = given or {}
+        self.own: dict[tuple[int, int], Array] = {}
         self._single, self._weight_codes = single, weight_codes
         self._skipped = skipped
         self.existing: dict[View, Array] = {}
@@ -96,6 +101,9 @@ class ValueRecorder(Watcher):
         for place, (view, tensor) in enumerate(tensors):
             if (call.index, place) in self._single and tensor.is_floating_point():
                 tensor.copy_(tensor.float())
+            if (call.index, place) in self._given:
+                self.own[call.index, place] = _memory_order(view, tensor)
+                _overwrite(view, tensor, self._given[call.index, place])
             address = tensor.untyped_storage()._cdata
             if not call.aliases:  # what it was before is overwritten
                 self._known.pop(address, None)
@@ -138,8 +146,6 @@ class ValueRecorder(Watcher):
         if "scale" in given and "zero_point" in given and name.startswith(("fake_quant", "quant")):
             scale, zero = given["scale"], given["zero_point"]
             return Levels((float(scale),), int(zero))
-        if name == "threshold_backward":  # the incoming gradient, or zero
-            return self._of(arguments[0])
         if name == "threshold_backward":  # a gradient that a rectifier let pass
             return self._of(given["grad_output"])
         if name in _KEEPS:
@@ -229,6 +235,17 @@ def _memory_order(view: View, tensor: Any) -> Array:
     return np.array(array.reshape(placed.shape))[None]
 
 
+def _overwrite(view: View, tensor: Any, values: Array) -> None:
+    """The converse of `_memory_order`."""
+    placed = views.layout(view)
+    target = tensor.detach()
+    for d, (n, stride) in enumerate(zip(view.shape, view.strides, strict=True)):
+        if stride == 0 and n != 1:
+            target = target.narrow(d, 0, 1)
+    target = target.permute(placed.order)
+    target.copy_(target.new_tensor(values).reshape(target.shape))
+
+
 def same_program(given: Workload, recorded: Workload) -> None:
     """Whether a recorded run does what a workload says.
 
@@ -282,9 +299,10 @@ class Reader:
         same_program(workload, self.recorded)
 
     def reference(
-        self, trace: Trace, recorder: ValueRecorder, single: frozenset[tuple[int, int]]
-    ) -> Reference:
-        """The values of a run with the same calls."""
+        self, trace: Trace, recorder: ValueRecorder, single: frozenset[tuple[int, int]],
+        places: dict[tuple[int, int], tuple[int, int]],
+    ) -> Reference:  # fmt: skip
+        """The values of a run with the same calls; `places` as `results_of_calls` says."""
         if [call.full_name for call in trace.calls] != self._calls:
             raise CosimError(
                 "the network runs other operations for another sample",
@@ -304,6 +322,10 @@ class Reader:
                     if tensor in by_tensor:
                         array = by_tensor[tensor].reshape(1, *tensors[tensor].shape)
                         result.outputs[number, position] = array
+        for key, place in places.items():
+            if place in recorder.own:
+                shape = tensors[self.workload.ops[key[0]].outputs[key[1]]].shape
+                result.own[key] = recorder.own[place].reshape(1, *shape)
         for t in tensors:
             if t.scheme and t.storage in recorder.levels:
                 signed = self.recorded.tensors[t.id].signed

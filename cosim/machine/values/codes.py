@@ -23,6 +23,10 @@ Array = NDArray[Any]
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
 
 
+class OffLevel(ValueError):
+    """A number that the code of its tensor cannot hold."""
+
+
 @dataclass(frozen=True)
 class Code:
     """How the elements of a tensor are held.
@@ -67,9 +71,12 @@ class Code:
         return np.array(self.unit).reshape(shape)
 
     def real(self, codes: Array, unit: Array | float | None = None) -> Array:
-        """Real values of codes, in double precision; elements that are no codes as they are."""
+        """Real values of codes, in double precision; whole numbers that are no codes as they are.
+
+        The vector unit computes wider than memory holds: not in the type of its operands.
+        """
         if not self.quantized:
-            return codes
+            return codes.astype(np.float64) if self.kind == "float" else codes
         scale = self.unit_for(codes.ndim - 1) if unit is None else unit
         return self.numerators(codes).astype(np.float64) * scale
 
@@ -78,8 +85,8 @@ class Code:
 
         Raises
         ------
-        ValueError
-            If a value lies on no level: something else than a quantizer made it.
+        OffLevel
+            A value lies on no level: something else than its quantizer made it.
         """
         if not self.quantized:
             return real.astype(element_type(self))
@@ -87,11 +94,11 @@ class Code:
         ratio = np.asarray(real, np.float64) / scale
         numerators = np.rint(ratio)
         if numerators.size and np.abs(ratio - numerators).max() > 1e-3:
-            raise ValueError("a value lies on no level of its quantizer")
+            raise OffLevel("a value lies on no level of its quantizer")
         whole = numerators.astype(np.int64)
         codes = (whole - 1) // 2 if self.half_integer else whole + self.zero_point
         if codes.size and (codes.min() < self.lowest or codes.max() > self.highest):
-            raise ValueError(f"a code does not fit {self.bits} bits")
+            raise OffLevel(f"a code does not fit {self.bits} bits")
         return codes
 
 

@@ -1,36 +1,27 @@
-"""Every result against the reference: where it differs first, and by how much.
+"""Every result against PyTorch's: where it differs first, and by how much.
 
-Codes and whole numbers must be equal. Real numbers may differ by what the order of additions in
-single precision can do: `SUMS` of the largest magnitude in the tensor, or of what was added up to
-make it, once the array has summed real numbers, `ROUNDING` of it while all sums are whole and only
-the last rounding can differ. Codes that a quantizer makes of real sums may be the neighbouring ones
-for one element in `NEIGHBOURS`: where a sum lies next to a rounding boundary. What is computed from
-those is given the step of such a code as a further tolerance.
+Codes and whole numbers must be equal. A real number must lie in the interval that roundings alone
+explain (`cosim.machine.values.intervals`), computed for each element from its own operands. For the
+operands to be the same on both sides, PyTorch goes on from the machine's number wherever the two
+differ and both are right: see `Following`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cosim.machine.values.codes import Array, Code
+from cosim.errors import CosimError
+from cosim.machine.values.codes import Array
 from cosim.machine.values.faults import Mismatch
-from cosim.mapping.fusion import Group
+from cosim.machine.values.intervals import Interval, group_interval, stored, wide_interval
+from cosim.mapping.fusion import CONTRACTIONS, Group
 from cosim.mapping.regions import Region, Task
 
 if TYPE_CHECKING:
     from cosim.machine.values.state import State
-
-SUMS = 1e-4
-"""Tolerance of real results where products were summed in single precision."""
-ROUNDING = 2.0**-22
-"""Tolerance of real results of whole sums: two roundings to single precision."""
-
-
-NEIGHBOURS = 500
-"""Of so many codes made of real sums, one may be the next one."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +31,13 @@ class Comparison:
     Attributes
     ----------
     exact : bool
-        Whether it had to be equal; `tolerance` is the largest difference allowed otherwise.
+        Whether it had to be equal.
     differing : int
-        Elements that differ by more.
+        Elements that differ by more than they may.
     largest : float
         Largest difference.
+    share : float
+        Largest part of the interval that a difference takes: 1 is its end.
     element : tuple of int
         First element that differs: sample, then index.
     """
@@ -54,9 +47,9 @@ class Comparison:
     samples: int
     elements: int
     exact: bool
-    tolerance: float
     differing: int = 0
     largest: float = 0.0
+    share: float = 0.0
     element: tuple[int, ...] = ()
     values: tuple[float, float] = (0.0, 0.0)
     where: str = ""
@@ -79,91 +72,141 @@ class Comparison:
         )
 
 
-def compare_group(run: State, position: int, group: Group, tensor: int) -> Comparison:
+@dataclass(frozen=True)
+class Finished:
+    """A result of a finished group, as the machine's memory holds it: real values."""
+
+    position: int
+    group: Group
+    tensor: int
+    values: Array
+
+
+class Following:
+    """Compares results as they come, with PyTorch following the machine's roundings.
+
+    Up to the first real number that differs from PyTorch's and lies in its interval, results are
+    compared at once. From there on they are kept; at the end PyTorch runs again, goes on from the
+    machine's number at every floating-point result, and the kept ones are compared with what it
+    makes of the same operands. So no difference is ever passed on, and every layer is held to the
+    bound of its own arithmetic.
+    """
+
+    def __init__(self, run: State) -> None:
+        self.run = run
+        self.kept: list[Finished] = []
+        self.given: dict[tuple[int, int], Array] = {}
+        self.apart = False
+
+    def take(self, found: Finished) -> Comparison | None:
+        """Compare a result, or keep it until PyTorch has followed."""
+        floating = not is_exact(self.run, found)
+        if self.apart:
+            self.kept.append(found)
+            if floating:
+                self.given[_origin(found)] = found.values
+            return None
+        comparison = compare(self.run, found)
+        if floating and comparison.largest > 0.0:
+            self.apart = True
+            self.given[_origin(found)] = found.values
+        return comparison
+
+    def rest(self) -> list[Comparison]:
+        """Comparisons of what was kept."""
+        if not self.kept:
+            return []
+        if self.run.reference.follow is None:
+            raise CosimError(
+                "real numbers were added up in another order than PyTorch's; what follows cannot "
+                "be compared without running PyTorch again",
+                where=f"layer '{self.kept[0].group.name}'",
+                expected="a reference that can be recorded again",
+            )
+        self.run.reference = self.run.reference.follow(self.given)
+        return [compare(self.run, found) for found in self.kept]
+
+
+def is_exact(run: State, found: Finished) -> bool:
+    """Whether a result must be equal: whole numbers all the way."""
+    if _sums_reals(run, found):
+        return False
+    code = run.layout.codes[found.tensor]
+    return code.quantized or code.kind != "float"
+
+
+def _sums_reals(run: State, found: Finished) -> bool:
+    """Whether products that are not whole numbers were added up."""
+    if found.group.anchor is not None:
+        return run.array(found.position).sums.kind == "float"
+    return any(op.kind in CONTRACTIONS for op in found.group.ops)
+
+
+def _origin(found: Finished) -> tuple[int, int]:
+    """The operation and position that made a result."""
+    for op in reversed(found.group.ops):
+        if found.tensor in op.outputs:
+            return op.id, op.outputs.index(found.tensor)
+    raise AssertionError("a group writes what none of its operations makes")
+
+
+def compare(run: State, found: Finished) -> Comparison:
     """One result of a finished group against the reference."""
-    described = run.layout.tensors[tensor]
-    values = run.value_of(tensor)
-    expected = None
-    for op in group.ops:
-        for place, t in enumerate(op.outputs):
-            if t == tensor:
-                expected = run.reference.outputs.get((op.id, place))
-    code = run.layout.codes[tensor]
-    exact = code.quantized or code.kind != "float"
+    group, values = found.group, found.values
+    described = run.layout.tensors[found.tensor]
+    exact, expected = is_exact(run, found), run.reference.made(*_origin(found))
+    missing = Comparison(group.name, described.name, values.shape[0], 0, exact, compared=False)
     if expected is None:
-        return Comparison(group.name, described.name, values.shape[0], 0, exact, 0.0,
-                          compared=False)  # fmt: skip
+        return missing
     shape = (max(values.shape[0], expected.shape[0]), *described.shape)
     mine, other = (np.broadcast_to(a, shape) for a in (values, expected))
-    tolerance = 0.0
-    if code.quantized:
-        # on the same level: closer than half the distance of two levels
-        tolerance = 0.25 * float(np.min(np.abs(code.unit)))
-    elif not exact:
-        tolerance = _tolerance(run, group, tensor, other)
-    difference = np.abs(mine - other)
-    if code.quantized and run.real_sums:
-        tolerance = _allow_neighbours(run, code, difference, tolerance, other)
-    wrong = ~((difference <= tolerance) | (mine == other) | (np.isnan(mine) & np.isnan(other)))
-    if not wrong.any():
-        largest = float(np.nanmax(difference)) if difference.size else 0.0
-        return Comparison(group.name, described.name, shape[0], mine.size, exact, tolerance,
-                          largest=largest)  # fmt: skip
+    allowed = _allowed(run, found, expected)
+    if allowed is None:
+        return missing
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(mine - other)
+        inside = (mine >= allowed.low) & (mine <= allowed.high)
+    wrong = ~(inside | (mine == other) | (np.isnan(mine) & np.isnan(other)))
+    comparison = Comparison(
+        group.name, described.name, shape[0], mine.size, exact, int(wrong.sum()),
+        float(np.nan_to_num(difference).max(initial=0.0)),
+        0.0 if exact else _share(mine, other, allowed),
+    )  # fmt: skip
+    if not comparison.differing:
+        return comparison
     first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), shape))
-    return Comparison(
-        group.name, described.name, shape[0], mine.size, exact, tolerance, int(wrong.sum()),
-        float(np.nanmax(difference)), first, (float(mine[first]), float(other[first])),
-        _written_by(run, position, tensor, first[1:]),
+    return replace(
+        comparison, element=first, values=(float(mine[first]), float(other[first])),
+        where=_written_by(run, found.position, found.tensor, first[1:]),
     )  # fmt: skip
 
 
-CANCELS = 1e-2
-"""Results below this part of what was added up are what is left when it cancels."""
+def _allowed(run: State, found: Finished, expected: Array) -> Interval | None:
+    """Where the elements of a result may lie; None if that cannot be told."""
+    code, group = run.layout.codes[found.tensor], found.group
+    allowed: Interval | None
+    if is_exact(run, found):
+        allowed = Interval(expected, expected)
+    elif not _sums_reals(run, found):
+        allowed = wide_interval(run, group, expected)
+    else:
+        # the array multiplies and adds in single precision or less, the host in double
+        bits = 64 if group.anchor is None else min(32, run.array(found.position).sums.bits)
+        allowed = group_interval(run, group, found.tensor, bits)
+    if allowed is None:
+        return None
+    if code.quantized:  # on the same level: closer than half the distance of two levels
+        near = 0.25 * float(np.min(np.abs(code.unit)))
+        return Interval(allowed.low - near, allowed.high + near)
+    return allowed if code.kind != "float" else stored(allowed, code.bits)
 
 
-def _tolerance(run: State, group: Group, tensor: int, other: Array) -> float:
-    """Difference allowed in a real result.
-
-    Where terms cancel, what is left is uncertain by a part of the terms, and everything that is
-    computed from it is as uncertain: that relative uncertainty is kept with the tensor.
-    """
-    magnitude = float(np.abs(other).max()) if other.size else 0.0
-    if not run.real_sums:
-        return magnitude * ROUNDING
-    relative = max((run.uncertain.get(t, SUMS) for t in group.reads), default=SUMS)
-    scale = max(magnitude, _scale(run, group))
-    tolerance = (relative + run.slack) * scale
-    if magnitude < CANCELS * scale:
-        relative = tolerance / magnitude if magnitude else 1.0
-    run.uncertain[tensor] = min(relative, 1e6)
-    return tolerance
-
-
-def _scale(run: State, group: Group) -> float:
-    """Magnitude of what was added up."""
-
-    def largest(tensor: int) -> float:
-        values = run.expected(tensor, group.ops[0].id)
-        return float(np.abs(values).max()) if values is not None and values.size else 0.0
-
-    if group.anchor is not None:
-        first, second = (largest(access.tensor) for access in group.anchor.accesses)
-        return first * second
-    return max((largest(t) for t in group.reads), default=0.0)
-
-
-def _allow_neighbours(
-    run: State, code: Code, difference: Array, tolerance: float, other: Array
-) -> float:
-    """Tolerance of codes made of real sums: a step, if few enough elements need it."""
-    step = float(np.max(np.abs(code.unit))) * (2 if code.half_integer else 1)
-    moved = int((difference > tolerance).sum())
-    allowed = max(1, difference.size // NEIGHBOURS) if run.slack == 0 else difference.size // 20 + 1
-    if not moved or moved > allowed:
-        return tolerance
-    largest = float(np.abs(other).max())
-    run.slack = max(run.slack, 2.0 * step / largest if largest else 0.0)
-    return 1.5 * step
+def _share(mine: Array, other: Array, allowed: Interval) -> float:
+    """Largest part of its interval that an element's difference takes."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        room = np.where(mine >= other, allowed.high - other, other - allowed.low)
+        share = np.where(mine == other, 0.0, np.abs(mine - other) / room)
+    return float(np.nan_to_num(share, posinf=0.0).max(initial=0.0))
 
 
 def _written_by(run: State, position: int, tensor: int, index: tuple[int, ...]) -> str:

@@ -81,7 +81,7 @@ def normalization(op: Op, operands: Operands) -> list[Array]:
         return [np.exp(shifted) / total if kind == "softmax" else shifted - np.log(total)]
     if kind == "batch" and not op.attributes.get("training"):
         scale, shift = batch_norm_line(op, operands[1:])
-        shape = (-1, *[1] * (x.ndim - 2))
+        shape = (1, -1, *[1] * (x.ndim - 3))
         return [x * scale.reshape(scale.shape[0], *shape) + shift.reshape(shift.shape[0], *shape)]
     if kind == "batch":
         return _batch_norm(op, operands, dims)

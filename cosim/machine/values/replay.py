@@ -8,13 +8,14 @@ free. At one instant all ends come before all starts, as in the machine.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.array_tasks import ArrayTasks
 from cosim.machine.values.claims import check_claims
-from cosim.machine.values.codes import Array
-from cosim.machine.values.compare import compare_group
+from cosim.machine.values.codes import Array, OffLevel
+from cosim.machine.values.compare import Comparison, Finished, Following
 from cosim.machine.values.events import events_of
 from cosim.machine.values.faults import Overflow, ValueFault
 from cosim.machine.values.memory import Absent
@@ -76,6 +77,10 @@ def replay_until(
 
 
 class _Replay(ArrayTasks, VectorTasks):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.following = Following(self)
+
     # Time
 
     def run(self, timeline: Timeline, progress: Progress | None) -> Outcome:
@@ -95,7 +100,7 @@ class _Replay(ArrayTasks, VectorTasks):
                     self._end(task, component, ordinal)
                 else:
                     self._start(task, component, ordinal)
-            except (Absent, DoesNotFit) as error:
+            except (Absent, DoesNotFit, OffLevel) as error:
                 raise self._fault(error, time, names[component], ordinal, task) from error
             if progress is not None and done % 256 == 0:
                 progress(done, total)
@@ -191,15 +196,20 @@ class _Replay(ArrayTasks, VectorTasks):
 
     def _group_done(self, position: int) -> None:
         group = self.mapping.grouping.groups[position]
-        if group.anchor is not None and self.array(position).sums.kind == "float":
-            self.real_sums = True
         for tensor in group.writes:
-            comparison = compare_group(self, position, group, tensor)
-            self.outcome.comparisons.append(comparison)
-            if self.stop and not comparison.agrees:
-                raise comparison.error()
+            found = Finished(position, group, tensor, self.value_of(tensor))
+            comparison = self.following.take(found)
+            if comparison is not None:
+                self._told(comparison)
+
+    def _told(self, comparison: Comparison) -> None:
+        self.outcome.comparisons.append(comparison)
+        if self.stop and not comparison.agrees:
+            raise comparison.error()
 
     def _finish(self) -> None:
+        for comparison in self.following.rest():
+            self._told(comparison)
         for buffer in self.buffers.values():
             for key in buffer.taken:
                 slot = self.slots[key]

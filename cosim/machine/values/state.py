@@ -13,6 +13,7 @@ from cosim.machine.values.claims import buffer_names
 from cosim.machine.values.codes import Array, Code, element_type, pack, unpack
 from cosim.machine.values.compare import Comparison
 from cosim.machine.values.deploy import Deployment
+from cosim.machine.values.history import History
 from cosim.machine.values.layout import Layout
 from cosim.machine.values.memory import Absent, Buffer, Memory, Place
 from cosim.machine.values.scalars import Scalars
@@ -83,12 +84,7 @@ class State:
         self.of_vector: dict[int, tuple[VectorValues, Cut | None]] = {}
         self.streamed: dict[int, dict[int, Array]] = {}
         self.since: dict[tuple[int, int], tuple[int, int]] = {}
-        self.real_sums = False
-        """Whether the array has summed real numbers by now."""
-        self.uncertain: dict[int, float] = {}
-        """Relative tolerance of tensors that are what was left of terms that cancelled."""
-        self.slack = 0.0
-        """Relative tolerance that neighbouring codes have brought, see `compare`."""
+        self.history = History(mapping.workload)
         self.left = self._tasks_of_groups()
         self._deploy()
 
@@ -224,11 +220,7 @@ class State:
 
     def expected(self, tensor: int, before: int) -> Array | None:
         """What PyTorch had in a tensor when it came to an operation."""
-        found = self.reference.initial.get(tensor)
-        for op in self.mapping.workload.ops[:before]:
-            if tensor in op.outputs:
-                found = self.reference.outputs.get((op.id, op.outputs.index(tensor)), found)
-        return found
+        return self.history.at(self.reference, tensor, before)
 
 
 class DoesNotFit(Exception):

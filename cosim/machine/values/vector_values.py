@@ -84,8 +84,16 @@ class VectorValues:
         return found
 
     def _product(self, op: Op, operands: list[Array]) -> Array:
-        """A contraction on the host: in double precision, whole."""
+        """A contraction on the host: in double precision, whole; codes as their numerators."""
         assert op.result is not None
+        codes = [self.layout.codes[a.tensor] for a in op.accesses]
+        unit = 1.0
+        if all(code.quantized and len(code.unit) == 1 for code in codes):
+            unit = codes[0].unit[0] * codes[1].unit[0]
+            operands = [
+                *(np.rint(o / c.unit[0]) for o, c in zip(operands[:2], codes, strict=True)),
+                *operands[2:],
+            ]
         first, second = (
             o.astype(np.float64).reshape(o.shape[0], *a.view_shape)
             for o, a in zip(operands[:2], op.accesses, strict=True)
@@ -97,7 +105,7 @@ class VectorValues:
         shape = self.layout.tensors[op.outputs[0]].shape
         sums = TileProduct.of(op)({}, first, second, (boxes[0], boxes[1], boxes[2]))
         result = sums.reshape(sums.shape[0], *shape)
-        result = result * float(op.attributes.get("alpha", 1))  # type: ignore[arg-type]
+        result = result * (unit * float(op.attributes.get("alpha", 1)))  # type: ignore[arg-type]
         if len(operands) > 2:
             addend = operands[2] * float(op.attributes.get("beta", 1))  # type: ignore[arg-type]
             if op.kind is Kind.CONVOLUTION and addend.ndim == 2:
