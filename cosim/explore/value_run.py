@@ -101,6 +101,10 @@ class ValueResult:
             "elements": elements,
             "differing": sum(c.differing for c in self.comparisons),
             "overflows": self.overflows,
+            # 1 would be the end of the interval that roundings explain
+            "largest_share_of_rounding_bound": max(
+                (c.share for c in self.comparisons), default=0.0
+            ),
             "warnings": self.warnings,
             "executor": "every task carried out in the order of the timeline",
         }
@@ -370,6 +374,6 @@ def _merged(parts: list[Outcome]) -> list[Comparison]:
             merged[key] = replace(
                 first, samples=before.samples + c.samples,
                 elements=before.elements + c.elements, differing=before.differing + c.differing,
-                largest=max(before.largest, c.largest),
+                largest=max(before.largest, c.largest), share=max(before.share, c.share),
             )  # fmt: skip
     return list(merged.values())

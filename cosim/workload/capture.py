@@ -126,7 +126,6 @@ def record_values(
     from cosim.workload import value_recorder as recording
     from models.quantization.levels import weight_codes
 
-
     def request(sample: Any) -> _Request:
         # a copy for each run: seeds of stochastic rounding, say, move on with every one
         fresh, updates = copy.deepcopy((model, optimizer))
@@ -144,9 +143,7 @@ def record_values(
             places[key]: values[min(number, len(values) - 1)]
             for key, values in (given or {}).items() if key in places
         }  # fmt: skip
-        recorder = recording.ValueRecorder(
-            calls, weight_codes, constant if number else None, there
-        )
+        recorder = recording.ValueRecorder(calls, weight_codes, constant if number else None, there)
         try:
             trace = _run(request(sample), fake=False, watcher=recorder)
         except CosimError:

@@ -134,7 +134,9 @@ class Recorder:
             return function(*arguments, **keywords)
         if schema.name == "lift_fresh":  # a constant written into the program: it was always there
             constant = function(*arguments, **keywords)
-            self._view(constant, created=-1)
+            view = self._view(constant, created=-1)
+            if self._watcher is not None:
+                self._watcher.exists(view, constant)
             return constant
         index = len(self.trace.calls)
         bound = {

@@ -48,9 +48,28 @@ def reduction(op: Op, operands: Operands) -> list[Array]:
         spread = np.sqrt(spread) if function.startswith("std") else spread
         average = [np.mean(x, axis=dims, keepdims=keep)] if function.endswith("_mean") else []
         return [spread, *average]
+    if function == "logsumexp":
+        largest = x.max(axis=dims, keepdims=True)
+        total = np.log(np.exp(x - largest).sum(axis=dims, keepdims=True)) + largest
+        return [total if keep else np.squeeze(total, dims)]
+    if function in ("norm", "linalg_vector_norm"):
+        order = number(op.attributes.get("ord", op.attributes.get("p")), 2.0)
+        return [_vector_norm(x, order, dims, keep)]
+    if function in ("cumsum", "cumprod") and len(dims) == 1:
+        return [(np.cumsum if function == "cumsum" else np.cumprod)(x, axis=dims[0])]
+    if function == "count_nonzero":
+        return [np.count_nonzero(x, axis=dims, keepdims=keep)]
     if function in _REDUCTIONS:
         return [np.asarray(_REDUCTIONS[function](x, axis=dims, keepdims=keep))]
     raise unknown_operation(op)
+
+
+def _vector_norm(x: Array, order: float, dims: tuple[int, ...], keep: bool) -> Array:
+    if order == 2.0:
+        return np.asarray(np.sqrt(np.square(x).sum(axis=dims, keepdims=keep)))
+    if np.isinf(order):
+        return np.asarray(np.abs(x).max(axis=dims, keepdims=keep))
+    return np.asarray((np.abs(x) ** order).sum(axis=dims, keepdims=keep) ** (1.0 / order))
 
 
 def _nll(op: Op, operands: Operands) -> list[Array]:

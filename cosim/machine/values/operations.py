@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from cosim.machine.values.activations import ACTIVATIONS, SLOPES, sigmoid
 from cosim.machine.values.codes import Array
 from cosim.machine.values.definitions import Operands, number, unknown_operation
 from cosim.machine.values.normalizing import nll_gradient, normalization, reduction
@@ -59,12 +60,11 @@ _UNARY: dict[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.maximum(x, 0.0),
     "neg": np.negative, "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
     "rsqrt": lambda x: 1.0 / np.sqrt(x), "reciprocal": lambda x: 1.0 / x, "square": np.square,
-    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)), "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
-    "silu": lambda x: x / (1.0 + np.exp(-x)), "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
+    "sigmoid": sigmoid, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
+    "silu": lambda x: x * sigmoid(x), "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
     "round": np.rint, "logical_not": np.logical_not,
     "hardsigmoid": lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0),
     "hardswish": lambda x: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
-    "softplus": lambda x: np.logaddexp(x, 0.0),
     "log1p": np.log1p, "expm1": np.expm1,
 }  # fmt: skip
 
@@ -86,8 +86,11 @@ def _elementwise(op: Op, operands: Operands, shape: tuple[int, ...]) -> list[Arr
         return [np.full((1, *shape), number(given.get("value"), 0.0))]
     if function in ("clamp", "relu6"):
         return [_clamp(op, operands)]
-    if function == "gelu":
-        return [_gelu(operands[0], str(given.get("approximate", "none")))]
+    if function in ACTIVATIONS:
+        return [ACTIVATIONS[function](op, operands[0])]
+    if function in ("prelu", "_prelu_kernel"):
+        x, slope = operands
+        return [np.where(x > 0, x, slope * x)]
     if function == "where":
         return [_where(op, operands)]
     if function in ("addcmul", "addcdiv"):
@@ -147,32 +150,11 @@ def _where(op: Op, operands: Operands) -> Array:
     raise unknown_operation(op)
 
 
-def _gelu(x: Array, approximate: str) -> Array:
-    if approximate == "tanh":
-        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)
-        return np.asarray(0.5 * x * (1.0 + np.tanh(inner)))
-    return np.asarray(0.5 * x * (1.0 + _erf(x / math.sqrt(2.0))))
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
 def _gradient(op: Op, function: str, operands: Operands, shape: tuple[int, ...]) -> Array:
     given = op.attributes
     grad, x = operands[0], operands[1] if len(operands) > 1 else operands[0]
-    if function == "relu":  # threshold_backward
-        return np.where(x > number(given.get("threshold"), 0.0), grad, 0.0)
-    if function in ("clamp", "relu6"):
-        low = number(given.get("min_val", given.get("min")), -math.inf)
-        high = number(given.get("max_val", given.get("max")), math.inf)
-        return np.where((x > low) & (x < high), grad, 0.0)
-    if function == "sigmoid":
-        return grad * x * (1.0 - x)
-    if function == "tanh":
-        return grad * (1.0 - x * x)
-    if function == "silu":
-        s = 1.0 / (1.0 + np.exp(-x))
-        return grad * s * (1.0 + x * (1.0 - s))
+    if function in SLOPES:
+        return np.asarray(np.where(grad == 0.0, 0.0, grad * SLOPES[function](op, x)))
     if function == "mse_loss":
         scale = 2.0 / (math.prod(shape) if given.get("reduction", 1) == 1 else 1)
         return np.asarray(scale * (operands[1] - operands[2]) * grad)
@@ -202,6 +184,14 @@ def _copy(op: Op, operands: Operands, shape: tuple[int, ...]) -> Array:
         return np.stack(wide, axis=dim + 1 if dim >= 0 else dim)
     if function == "pad":
         return _pad(op, x)
+    if function == "roll":
+        return _roll(op, x)
+    if function == "repeat":
+        counts = [int(n) for n in cast("list[int]", op.attributes["repeats"])]
+        wide = x.reshape(x.shape[0], *[1] * (len(counts) + 1 - x.ndim), *x.shape[1:])
+        return np.tile(wide, (1, *counts))
+    if function in ("reflection_pad", "replication_pad"):
+        return _border(op, x, "reflect" if function == "reflection_pad" else "edge")
     if function == "flip":
         dims = [int(d) for d in cast("list[int]", op.attributes["dims"])]
         return np.asarray(np.flip(x, tuple(d + 1 if d >= 0 else d for d in dims)))
@@ -221,7 +211,32 @@ def _pad(op: Op, x: Array) -> Array:
     return grown[cut]
 
 
+def _border(op: Op, x: Array, mode: str) -> Array:
+    amounts = [int(v) for v in cast("list[int]", op.attributes["padding"])]
+    pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
+    widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+    return np.pad(x, widths, mode=mode)  # type: ignore[call-overload, no-any-return]
+
+
+def _roll(op: Op, x: Array) -> Array:
+    shifts = [int(n) for n in cast("list[int]", op.attributes["shifts"])]
+    dims = [int(d) for d in cast("list[int]", op.attributes.get("dims", []))]
+    if not dims:
+        flat = np.roll(x.reshape(x.shape[0], -1), shifts[0], axis=1)
+        return flat.reshape(x.shape)
+    return np.roll(x, shifts, [d + 1 if d >= 0 else d for d in dims])
+
+
 def _gather(op: Op, operands: Operands) -> Array:
+    name = op.name.split(".")[1]
+    if name in ("index_select", "gather"):
+        x, index = operands[0], operands[1].astype(np.int64)
+        axis = int(cast(int, op.attributes.get("dim", 0)))
+        lanes = max(x.shape[0], index.shape[0])
+        pick = np.take if name == "index_select" else np.take_along_axis
+        return np.stack(
+            [pick(x[min(i, len(x) - 1)], index[min(i, len(index) - 1)], axis) for i in range(lanes)]
+        )
     if op.name.split(".")[1] == "embedding":
         table, index = operands[0], operands[1].astype(np.int64)
         lanes = max(table.shape[0], index.shape[0])

@@ -8,6 +8,7 @@ import numpy as np
 
 from cosim.machine.values.codes import Array
 from cosim.machine.values.definitions import Operands, unknown_operation
+from cosim.machine.values.weight_quantizing import quantize_weight
 from cosim.workload.workload import Op
 
 TINY = 1e-12
@@ -19,6 +20,8 @@ def quantize(op: Op, operands: Operands) -> Array:
 
     ``round`` is to the nearest whole number, halves to the even one.
     """
+    if "quantize_weight" in op.name:
+        return quantize_weight(op, operands)
     names = cast("list[str]", op.attributes.get("operands", []))
     named = dict(zip(names, operands, strict=False)) if names else {"x": operands[0]}
     x = operands[0]
