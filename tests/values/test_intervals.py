@@ -64,14 +64,14 @@ def test_what_lies_just_outside_its_interval_is_a_difference(outwards: float) ->
             assert compare(run, replace(result, values=wrong)).differing == 1
 
 
-def test_one_weight_of_401408_an_eighth_off_is_found_among_float_sums() -> None:
+def test_one_weight_of_401408_doubled_is_found_among_float_sums() -> None:
     found = case("mlp", board("pynq-z1"))
     mapping = found.simulation.mapping
     run = _Replay(mapping, found.reference, Arithmetic(), tasks_of(mapping), True)
     weight = next(t for t in run.layout.tensors.values() if t.name == "fc1.weight")
     place, all_of_it = run.layout.dram[weight.id], whole(weight)
     values = np.array(run.dram.read(place, all_of_it))
-    values.reshape(weight.shape)[17, 346] *= 1.125
+    values.reshape(weight.shape)[17, 346] *= 2.0
     run.dram.write(place, all_of_it, values, "a fault")
     with pytest.raises(Mismatch, match=r"layer 'fc1'.*\[0, 17\].*1 of 512 elements"):
         run.run(found.simulation.result.timeline, None)

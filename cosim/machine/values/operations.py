@@ -188,8 +188,8 @@ def _copy(op: Op, operands: Operands, shape: tuple[int, ...]) -> Array:
         return _roll(op, x)
     if function == "repeat":
         counts = [int(n) for n in cast("list[int]", op.attributes["repeats"])]
-        wide = x.reshape(x.shape[0], *[1] * (len(counts) + 1 - x.ndim), *x.shape[1:])
-        return np.tile(wide, (1, *counts))
+        grown = x.reshape(x.shape[0], *[1] * (len(counts) + 1 - x.ndim), *x.shape[1:])
+        return np.tile(grown, (1, *counts))
     if function in ("reflection_pad", "replication_pad"):
         return _border(op, x, "reflect" if function == "reflection_pad" else "edge")
     if function == "flip":

@@ -55,35 +55,35 @@ def _levels(op: Op, rows: Array, bits: int, step: Array | None) -> Array:
     scheme, half = str(op.attributes.get("scheme")), 1 << (bits - 1)
     if scheme == "vecq" and step is not None:
         codes = np.clip(np.floor(rows / (step * _deviation(rows))), -half, half - 1) + 0.5
-        return codes * _length(rows, codes)
+        return np.asarray(codes * _length(rows, codes))
     if scheme == "ternary" and step is not None:
         codes = np.clip(np.rint(rows / (step * _deviation(rows))), -1, 1)
-        return codes * _length(rows, codes)
+        return np.asarray(codes * _length(rows, codes))
     if scheme == "sign":
-        return np.where(rows >= 0, 0.5, -0.5) * (2.0 * np.abs(rows).mean(1, keepdims=True))
+        return np.asarray(np.where(rows >= 0, 1.0, -1.0) * np.abs(rows).mean(1, keepdims=True))
     if scheme == "twn":
         threshold = TERNARY_THRESHOLD * np.abs(rows).mean(1, keepdims=True)
         codes = np.sign(rows) * (np.abs(rows) > threshold)
-        return codes * _length(rows, codes)
+        return np.asarray(codes * _length(rows, codes))
     if scheme == "min-max":
         largest = np.maximum(np.abs(rows).max(1, keepdims=True), TINY)
         if bits == 1:
-            return np.where(rows >= 0, 0.5, -0.5) * (2.0 * largest)
+            return np.asarray(np.where(rows >= 0, largest, -largest))
         scale = largest / (half - 1)
-        return np.clip(np.rint(rows / scale), 1 - half, half - 1) * scale
+        return np.asarray(np.clip(np.rint(rows / scale), 1 - half, half - 1) * scale)
     if scheme == "lsq":
         if step is None:
             step = 2.0 * np.abs(rows).mean(1, keepdims=True) / (half - 1) ** 0.5
         scale = np.maximum(np.abs(step), TINY)
-        return np.clip(np.rint(rows / scale), -half, half - 1) * scale
+        return np.asarray(np.clip(np.rint(rows / scale), -half, half - 1) * scale)
     raise unknown_operation(op)
 
 
 def _deviation(rows: Array) -> Array:
-    return np.maximum(rows.std(axis=1, keepdims=True), TINY)
+    return np.asarray(np.maximum(rows.std(axis=1, keepdims=True), TINY))
 
 
 def _length(rows: Array, levels: Array) -> Array:
     """The multiple of the levels that is closest to the weights: <w, v> / <v, v>."""
     square = np.maximum(np.square(levels).sum(1, keepdims=True), TINY)
-    return (rows * levels).sum(1, keepdims=True) / square
+    return np.asarray((rows * levels).sum(1, keepdims=True) / square)
