@@ -58,8 +58,7 @@ class LayerPoint:
 
 def roof(design: Design) -> Roof:
     """Peak rate and bandwidth of a design."""
-    array = design.array
-    peak = array.macs_per_cycle * design.clock(array.clock).frequency_hz
+    peak = sum(a.macs_per_cycle * design.clock(a.clock).frequency_hz for a in design.arrays)
     ports = sum(c.port_bytes_per_cycle * design.clock(c.clock).frequency_hz for c in design.dma)
     dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
     return Roof(float(peak), min(float(ports), dram))

@@ -248,12 +248,15 @@ def _utilisation(analysis: Analysis) -> dict[str, float]:
     """Array: multiply-accumulates over those of a full array; others: busy over the run's time."""
     makespan = analysis.makespan_ps or 1
     result = {part.name: part.busy_ps / makespan for part in analysis.components}
-    array = analysis.design.array
-    if array.name in result:
-        macs = np.where(analysis.tasks.array_cycles > 0, analysis.tasks.macs, 0)[:-1]
-        on_array = int((analysis.task_counts * macs).sum())
-        cycles = makespan / analysis.design.clock(array.clock).period_ps
-        result[array.name] = on_array / (array.macs_per_cycle * cycles)
+    tasks = analysis.tasks
+    macs = analysis.task_counts * np.where(tasks.array_cycles > 0, tasks.macs, 0)[:-1]
+    arrays: Any = analysis.program.facts.get("arrays") or []
+    of_task = np.array([*arrays, ""])[tasks.layer[:-1]] if len(analysis.design.others) else None
+    for array in analysis.design.arrays:
+        if array.name in result:
+            own = macs if of_task is None else macs[of_task == array.name]
+            cycles = makespan / analysis.design.clock(array.clock).period_ps
+            result[array.name] = int(own.sum()) / (array.macs_per_cycle * cycles)
     return result
 
 

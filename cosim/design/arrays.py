@@ -2,7 +2,8 @@
 
 Each kind is a class of facts (sizes, overheads, clock, element types); how long it takes for a
 tile is said in `cosim.mapping.engines`, one file a kind. All have `name`, `clock`, `precisions`,
-`accumulator_bits`, `idle_mw` and `macs_per_cycle`, the peak.
+`accumulator_bits`, `idle_mw`, `macs_per_cycle` (the peak), and `serves`: the classes of operations
+it runs, see `cosim.mapping.serving`; empty for all.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class SystolicArray:
     accumulator_bits: int = 32
     idle_mw: float = 0.0
     """Clock-tree and control power while a tile runs, beside its operations' energy."""
+    serves: tuple[str, ...] = ()
     kind: str = "systolic"
 
     @property
@@ -93,6 +95,7 @@ class SpatialArray:
     """Whether few input channels are merged with the window's columns into wider channels."""
     accumulator_bits: int = 32
     idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
     kind: str = "spatial"
 
     @property
@@ -123,6 +126,7 @@ class BitSerialArray:
     """Cycles between two blocks of results."""
     accumulator_bits: int = 32
     idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
     kind: str = "bit-serial"
 
     @property
@@ -152,6 +156,7 @@ class ContractionArray:
     """Cycles from the last operand to the last result of a block."""
     accumulator_bits: int = 32
     idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
     kind: str = "contraction"
 
     @property

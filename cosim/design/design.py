@@ -10,7 +10,8 @@ second, energy in picojoules, power in milliwatts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
 
@@ -192,12 +193,30 @@ class Design:
     """What an element of a tensor takes at least, in memory and in buffers."""
     exclusive: tuple[str, ...] = ()
     """Engines and DMA channels under one sequential control: of these, one works at a time."""
+    others: tuple[Array, ...] = ()
+    """Further array engines beside `array`; the array engines share all buffers."""
     assumptions: tuple[str, ...] = ()
     """Constants that are assumed, not sourced; shown beside every result."""
     technology: Technology | None = None
     constants: tuple[SourcedConstant, ...] = field(default=(), compare=False)
     """Every constant whose source is known: stated, taken from a part or derived."""
     options: dict[str, object] = field(default_factory=dict, compare=False)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All array engines."""
+        return (self.array, *self.others)
+
+    def array_named(self, name: str) -> Array:
+        """The array engine called `name`. Raises KeyError if there is none."""
+        for array in self.arrays:
+            if array.name == name:
+                return array
+        raise KeyError(name)
+
+    def seen_by(self, name: str) -> Design:
+        """The design as the array engine called `name` sees it: with no other."""
+        return _seen_by(self, name) if self.others else self
 
     @property
     def static_mw(self) -> float:
@@ -218,3 +237,8 @@ class Design:
             if holds in buffer.holds:
                 return buffer
         return None
+
+
+@lru_cache(maxsize=256)
+def _seen_by(design: Design, name: str) -> Design:
+    return replace(design, array=design.array_named(name), others=())

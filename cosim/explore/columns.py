@@ -50,7 +50,7 @@ def usual(mapping: MappingResult, result: RunResult) -> dict[str, float | int]:
     spent = energy(program, design, counts, result.makespan_ps)
     seconds = result.makespan_ps / PER_SECOND
     period = design.clock(design.array.clock).period_ps
-    elements = design.array.macs_per_cycle
+    elements = sum(array.macs_per_cycle for array in design.arrays)
     macs = on_array = moved = 0
     domain_pj = 0.0
     for count, template in zip(counts.tolist(), program.templates, strict=True):

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 
 from cosim.design.design import Design, Precision
 from cosim.mapping.cuts import output_view_of, scale_is_given, view_of
+from cosim.mapping.precision import element_type, find_precision
 from cosim.mapping.rescale import rescale_constants
+from cosim.mapping.serving import array_for
 from cosim.workload.workload import Kind, Op, Phase, Role, Tensor, Workload
 
 CONTRACTIONS = (Kind.CONTRACTION, Kind.CONVOLUTION)
@@ -47,6 +49,8 @@ class Group:
     writes: list[int] = field(default_factory=list)
     reason: str = ""
     """Why it runs on the host."""
+    array: str = ""
+    """Name of the array engine that runs it, if one does."""
     prepared: Tensor | None = None
     """Constants that rescale its result, see `cosim.mapping.rescale`."""
     open: bool = True
@@ -75,41 +79,6 @@ class Grouping:
     """Constants made before deployment that the workload does not name."""
     bookkeeping: tuple[int, ...] = ()
     """Operations on scalars that the host does within its commands."""
-
-
-def element_type(tensor: Tensor) -> str:
-    """The element type hardware sees: ``ternary``, ``int8``, ``float32``..."""
-    if tensor.scheme:
-        return "ternary" if tensor.scheme == "ternary" else f"int{tensor.bits}"
-    return tensor.dtype
-
-
-def find_precision(precisions: tuple[Precision, ...], operands: list[Tensor]) -> Precision | None:
-    """The narrowest precision of an engine that holds all operands, or None.
-
-    ``intN`` serves integers of at most N bits. A ``ternary`` entry serves ternary weights with
-    integer activations. Floating point needs its own entry.
-    """
-    types = [element_type(tensor) for tensor in operands]
-    by_name = {precision.name: precision for precision in precisions}
-    integer = [t.startswith(("int", "uint", "bool")) or t == "ternary" for t in types]
-    if all(integer):
-        if "ternary" in types and "ternary" in by_name:
-            return by_name["ternary"]
-        bits = max(tensor.bits for tensor in operands)
-        fitting = [
-            (int(name[3:]), precision)
-            for name, precision in by_name.items()
-            if name.startswith("int") and int(name[3:]) >= bits
-        ]
-        return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
-    floats = [t for t, is_integer in zip(types, integer, strict=True) if not is_integer]
-    return by_name.get(max(floats, key=_float_bits))
-
-
-def _float_bits(name: str) -> int:
-    digits = "".join(c for c in name if c.isdigit())
-    return int(digits) if digits else 32
 
 
 class _Grouper:
@@ -287,11 +256,11 @@ class _Grouper:
     def _start(self, op: Op) -> None:
         index = len(self.groups)
         operands = [self.tensors[i] for i in op.inputs]
-        engine, precision, reason = "host", None, ""
+        engine, precision, reason, array = "host", None, "", ""
         if op.kind in CONTRACTIONS and len(op.accesses) == 2:
             operands = [self.tensors[a.tensor] for a in op.accesses]
             engine = "array"
-            precision = find_precision(self.design.array.precisions, operands)
+            array, precision, reason = array_for(self.design, op, operands)
         elif op.kind in VECTOR_KINDS:
             engine = "vector"
             operands = [t for t in operands if t.elements > 1] or operands
@@ -302,11 +271,11 @@ class _Grouper:
             reason = f"no engine runs {op.kind.value} operation {op.name}"
         if engine != "host" and precision is None:
             types = " and ".join(sorted({element_type(t) for t in operands}))
-            reason = f"the {engine} has no precision for {types}"
+            reason = reason or f"the {engine} has no precision for {types}"
             engine = "host"
         anchor = op if engine == "array" else None
         group = Group(index, self._name(op, engine), engine, [op], anchor, precision)
-        group.reason = reason
+        group.reason, group.array = reason, array
         group.depends = self._depends(op)
         group.open = engine == "array" or (
             engine == "vector" and op.kind in (Kind.ELEMENTWISE, Kind.QUANTIZE)

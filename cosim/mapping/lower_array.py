@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
-from cosim.design.design import Precision
+from cosim.design.design import Design, Precision
 from cosim.mapping.energy import array_energy, running_energy, vector_energy
 from cosim.mapping.engines import timing_of
 from cosim.mapping.program import Node, Step, TaskInfo
@@ -36,6 +36,8 @@ class ArrayTask:
     bias: tuple[Tensor, ...]
     precision: Precision
     vector_precision: Precision | None
+    array: str
+    """The engine that runs it."""
     waits: dict[str, tuple[Step, ...]]
     """Component -> steps before its first task (command, dependencies, fills)."""
     signals: dict[str, tuple[Step, ...]]
@@ -51,7 +53,7 @@ class ArrayTask:
         return (
             self.request.signature, self.plan, kind(self.streaming), kind(self.weight),
             kind(self.result), tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
-            self.precision, self.vector_precision, tuple(self.waits.items()),
+            self.precision, self.vector_precision, self.array, tuple(self.waits.items()),
             tuple(self.signals.items()),
         )  # fmt: skip
 
@@ -79,18 +81,19 @@ def _stream(parts: list[Part], tasks: Callable[[Leaf], tuple[Node, ...]]) -> tup
 
 
 class ArrayLowering:
-    """Emits one `ArrayTask` into `Streams`."""
+    """Emits one `ArrayTask` into `Streams`; `design` as the engine that runs it sees it."""
 
-    def __init__(self, streams: Streams, task: ArrayTask) -> None:
+    def __init__(self, streams: Streams, task: ArrayTask, design: Design) -> None:
         self.streams, self.task = streams, task
-        self.design, self.request = streams.design, task.request
+        self.design, self.request = design, task.request
         self.tree = tile_tree(task.request.nest, task.plan)
         self.timing = timing_of(self.design.array, self.request.layer)
         self.has_vector = self.request.vector_cycles > 0
         self._array_work: dict[tuple[int, bool, bool], tuple[TaskInfo, int]] = {}
         self._vector_work: dict[int, tuple[TaskInfo, int]] = {}
-        self.input_loaded = streams.pool("input loaded", cause=Cause.INPUT)
-        self.weight_loaded = streams.pool("weight loaded", cause=Cause.INPUT)
+        shared = streams.array_phase
+        self.input_loaded = streams.pool("input loaded", phase=shared, cause=Cause.INPUT)
+        self.weight_loaded = streams.pool("weight loaded", phase=shared, cause=Cause.INPUT)
         self.operand_loaded = streams.pool("operand loaded", cause=Cause.INPUT)
         self.computed = streams.pool("tile computed", cause=Cause.RESULT)
         maker = self.design.vector if self.has_vector else self.design.array

@@ -75,8 +75,8 @@ def _known(workload: Workload) -> dict[object, object]:
     """The memo of a workload; it goes when the workload goes."""
     entry = _prepared.get(id(workload))
     if entry is None or entry[0]() is not workload:
-        number = id(workload)
-        gone = weakref.ref(workload, lambda _: _prepared.pop(number, None))
+        number, memos = id(workload), _prepared  # modules are emptied before the last workloads go
+        gone = weakref.ref(workload, lambda _: memos.pop(number, None))
         entry = _prepared[number] = (gone, {})
     return entry[1]
 
@@ -162,7 +162,9 @@ class _Mapper:
             )
         self.tensors = {t.id: t for t in workload.tensors}
         self.known = known = _known(workload)
-        engines = (design.array.precisions, design.vector.precisions)
+        # what grouping depends on
+        arrays = tuple((a.name, a.serves, a.precisions) for a in design.arrays)
+        engines = (arrays, design.vector.precisions)
         self.grouping = _remember(
             known, ("groups", engines), lambda: group_operations(workload, design)
         )
@@ -182,6 +184,7 @@ class _Mapper:
         )  # fmt: skip
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
+        self.array_of = {p: g.array for p, g in enumerate(self.grouping.groups) if g.array}
         self.position = {g.index: p for p, g in enumerate(self.grouping.groups)}
         self.load = {k: load_lane(self.streams.load[k]) for k in ("input", "weight")}
         self.store = store_lane(self.streams.store)
@@ -191,7 +194,11 @@ class _Mapper:
         self.prepared = _remember(self.known, self._preparation_key(), self._prepare)
         operands, requests = self.prepared.operands, self.prepared.requests
         self.ordering = self.prepared.ordering
-        self.found = self._search(requests)
+        self.found = {
+            name: self._search(name, [r for g, r in zip(groups, requests, strict=True)
+                                      if r is not None and g.array == name])
+            for name in dict.fromkeys(self.array_of.values())
+        }  # fmt: skip
         emit_preparation(self.streams, self.workload.batch)
         for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
             self._emit(p, g, o, r, self.prepared.fills[p])
@@ -206,7 +213,7 @@ class _Mapper:
         channels = tuple((c.name, c.carries) for c in d.dma)
         held = tuple((b.name, b.holds) for b in d.buffers)
         place = (d.buffer("resident"), d.dram.capacity_bytes)
-        return ("preparation", d.array, d.vector, d.host, channels, held, place)
+        return ("preparation", d.arrays, d.vector, d.host, channels, held, place)
 
     def _prepare(self) -> _Preparation:
         groups = self.grouping.groups
@@ -264,7 +271,7 @@ class _Mapper:
         step = unit.cycles_per_step if unit else 1
         per_element = operations * step / anchor.elements
         converts = (
-            result.bits != self.design.array.accumulator_bits
+            result.bits != self.design.array_named(group.array).accumulator_bits
             or self._resident(result)
             or sums_integers(group.anchor, self.tensors)
         )
@@ -304,7 +311,7 @@ class _Mapper:
         if any(self._stored(self.tensors[t]) for t in group.writes):
             return self.store
         if request is not None and not request.vector_cycles:
-            return self.design.array.name
+            return group.array
         return self.design.vector.name
 
     # Order
@@ -326,7 +333,7 @@ class _Mapper:
         if self._resident(tensor):
             on_array = any(t is not None and t.id == tensor.id for t in anchor)
             on_array |= request is not None and not request.vector_cycles
-            name = self.design.array.name if on_array else self.design.vector.name
+            name = group.array if on_array else self.design.vector.name
             return name, name
         weight = operands.weight is not None and tensor.id == operands.weight.id
         kind = "weight" if weight or tensor in operands.bias else "input"
@@ -384,6 +391,7 @@ class _Mapper:
             return
         done = (*done, release(streams.pool_of["command queue"], 1))
         signals = {self.ordering.finisher[p]: done}
+        self._hand_over(p, waits, signals)
         participants = self._participants(operands, request, group, fills)
         emit_command(streams, p, participants)
         for name in participants:
@@ -394,7 +402,10 @@ class _Mapper:
         if request is None:
             VectorLowering(streams, self._vector_task(p, group, waits, signals)).emit()
             return
-        plan = self._plan(request, group.name)
+        seen = self.design.seen_by(group.array)
+        plan = self.found[group.array][request.signature]
+        if plan is None:
+            raise infeasible(seen, request, group.name)
         self.plans[p] = (request, plan)
         assert operands.streaming
         assert operands.weight
@@ -404,9 +415,32 @@ class _Mapper:
             self.tensors[group.writes[-1]],
             tuple(t for t in operands.extra if not self._resident(t)),
             tuple(t for t in operands.bias if not self._resident(t)),
-            group.precision, self._vector_precision(group), waits, signals,
+            group.precision, self._vector_precision(group), group.array, waits, signals,
         )  # fmt: skip
-        streams.emit(task.signature, p, ArrayLowering(streams, task).emit)
+        streams.emit(task.signature, p, ArrayLowering(streams, task, seen).emit)
+
+    def _hand_over(
+        self, p: int, waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]]
+    ) -> None:
+        """Let array engines take turns in the order of the groups.
+
+        They share buffers and what feeds and empties them: an engine that ran ahead could fill the
+        accumulators while the vector unit waits for tiles of an earlier group.
+        """
+        own = self.array_of.get(p)
+        if own is None:
+            return
+        order = list(self.array_of)
+        place = order.index(p)
+        for step, other in ((-1, order[place - 1]), (1, order[(place + 1) % len(order)])):
+            if not 0 <= place + step < len(order) or self.array_of[other] == own:
+                continue
+            before, after = (self.array_of[other], own) if step < 0 else (own, self.array_of[other])
+            pool = self.streams.pool(f"turn {before} > {after}")
+            if step < 0:
+                waits[own] = (*waits.get(own, ()), acquire(pool, 1))
+            else:
+                signals[own] = (*signals.get(own, ()), release(pool, 1))
 
     def _check_host(self, group: Group) -> None:
         if self.design.host.operations_per_s <= 0:
@@ -429,7 +463,7 @@ class _Mapper:
             names.append(self.load["input"])
         if request.load_weight or request.bias_bytes:
             names.append(self.load["weight"])
-        return [*dict.fromkeys(names), self.design.array.name]
+        return [*dict.fromkeys(names), group.array]
 
     def _fill(
         self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
@@ -471,23 +505,17 @@ class _Mapper:
             tuple(group.ops), self.tensors,
         )  # fmt: skip
 
-    def _search(self, requests: list[TileRequest | None]) -> dict[Signature, TilePlan | None]:
-        """Tilings of all contractions, those not known yet found together."""
-        d = self.design
+    def _search(self, array: str, requests: list[TileRequest]) -> dict[Signature, TilePlan | None]:
+        """Tilings of all contractions of an engine, those not known yet found together."""
+        d = self.design.seen_by(array)
         key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks)
         known = _plans.get(key)
         if known is None:
             known = _plans[key] = {}
-        new = {r.signature: r for r in requests if r is not None and r.signature not in known}
+        new = {r.signature: r for r in requests if r.signature not in known}
         if new:
             known.update(zip(new, search_all(d, list(new.values())), strict=True))
         return known
-
-    def _plan(self, request: TileRequest, name: str) -> TilePlan:
-        plan = self.found[request.signature]
-        if plan is None:
-            raise infeasible(self.design, request, name)
-        return plan
 
     def _facts(self) -> dict[str, object]:
         groups = self.grouping.groups
@@ -497,6 +525,7 @@ class _Mapper:
             - sum(self.workload.ops[i].macs for i in self.grouping.offline),
             "phases": [g.phase.value for g in groups],
             "engines": [g.engine for g in groups],
+            "arrays": [g.array for g in groups],
             "fallbacks": {g.name: g.reason for g in groups if g.engine == "host"},
             "assumptions": list(self.design.assumptions),
         }

@@ -164,6 +164,8 @@ class _Regions:
         self.tasks: dict[str, list[Task]] = {c.name: [] for c in mapping.program.components}
 
     def run(self) -> dict[str, list[Task]]:
+        if self.design.host.preparation_ps:
+            self.tasks[HOST] += [Task(-1, "prepare")] * self.mapping.workload.batch
         for p, group in enumerate(self.mapping.grouping.groups):
             if group.engine == "host":
                 self.tasks[HOST].append(Task(p, "host", last=True))
@@ -255,7 +257,7 @@ class _ArrayTasks:
         self.request, self.plan = request, plan
         self.tensors, self.design = regions.tensors, regions.design
         assert group.anchor is not None
-        self.anchor = group.anchor
+        self.anchor, self.array = group.anchor, regions.design.array_named(group.array)
         self.nest: Nest = nest_of(group.anchor)
         self.sides = (self.nest.streaming, self.nest.weight, self.nest.result)
         self.cut = {axis.loop for axis in plan.axes}
@@ -324,7 +326,7 @@ class _ArrayTasks:
 
     def sums_slot(self, outer: dict[str, tuple[int, int]]) -> tuple[Slot, Region]:
         region = Region(self.anchor.outputs[0], self._result_shape, self.box(2, outer))
-        bits = self.design.array.accumulator_bits
+        bits = self.array.accumulator_bits
         return Slot(
             "accumulator", self.p, "sums", self._outer_at(outer), region.elements, bits
         ), region
@@ -389,7 +391,7 @@ class _ArrayTasks:
             kinds = [kind for kind, name in lanes.items() if name == lane]
             self.regions.tasks[lane] += list(self._loads(kinds))
         self.turns.clear()
-        self.regions.tasks[self.design.array.name] += list(self._computes())
+        self.regions.tasks[self.array.name] += list(self._computes())
         if self.has_vector:
             self.regions.tasks[self.design.vector.name] += list(self._epilogues())
         if self.request.store_result:

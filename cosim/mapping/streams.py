@@ -67,6 +67,9 @@ class Streams:
         self.streams: dict[str, list[Node]] = {name: [] for name in self.names}
         self.lanes = {name: i for i, name in enumerate(self.names)}
         self.exclusive = _lanes_of(design, design.exclusive)
+        # pools that every array engine asks of
+        several = len(design.arrays) > 1
+        self.array_phase = PoolPhase.BUFFER if several else PoolPhase.IMMEDIATE
         self._machine_pools()
 
     def _machine_pools(self) -> None:
@@ -76,6 +79,8 @@ class Streams:
             if staged:
                 # Input and weight channels may share a memory: then two components request it.
                 phase = PoolPhase.BUFFER if len(staged) > 1 else PoolPhase.IMMEDIATE
+                if "accumulator" in staged:
+                    phase = max(phase, self.array_phase)
                 cause = (
                     Cause.OUTPUT_SPACE
                     if staged[0] in ("output", "accumulator")
@@ -322,7 +327,7 @@ def component_names(design: Design) -> dict[str, str]:
     names = {HOST: "host"}
     for carries in ("input", "weight"):
         names[load_lane(channel_for(design, carries))] = "dma"
-    names[design.array.name] = "engine"
+    names |= {array.name: "engine" for array in design.arrays}
     names[design.vector.name] = "vector"
     names[store_lane(channel_for(design, "output"))] = "dma"
     return names

@@ -43,9 +43,7 @@ def layout(
     places["DRAM"] = _box(area, 0, area.top() + 0.04 * area.height(), 0.90 * area.height())
     _stack(places, loads, _box(area, 1, upper, tall))
     _stack(places, [f"buffer {b.name}" for b in (*feeding, *resident)], _box(area, 2, upper, tall))
-    array = design.array.name if design.array.name in names else ""
-    if array:
-        places[array] = _box(area, 3, upper, tall)
+    _stack(places, [a.name for a in design.arrays if a.name in names], _box(area, 3, upper, tall))
     _stack(places, stores, _box(area, 1, lower, low))
     _row(places, design, names, area, lower, low)
     others = [lane.name for lane in lanes if lane.name not in places and lane.kind != "dram"]
@@ -105,7 +103,8 @@ def _wires(
     names: set[str],
 ) -> list[Wire]:  # fmt: skip
     wires: list[Wire] = []
-    dram, array = places["DRAM"], places.get(design.array.name)
+    dram, arrays = places["DRAM"], [a.name for a in design.arrays if a.name in places]
+    array = places[arrays[0]] if arrays else None
     for channel in design.dma:
         for load in (n for n in loads if n in (channel.name, f"{channel.name} load")):
             wires.append(_level(load, dram, places[load]))
@@ -113,12 +112,12 @@ def _wires(
                 buffer = design.buffer(traffic) if traffic != "output" else None
                 if buffer is not None and f"buffer {buffer.name}" in places:
                     wires.append(_bent(load, places[load], places[f"buffer {buffer.name}"]))
-    if array is not None:
+    for name in arrays:
         for traffic in ("input", "weight", "resident"):
             buffer = design.buffer(traffic)
             if buffer is not None and f"buffer {buffer.name}" in places:
-                wires.append(_level(design.array.name, places[f"buffer {buffer.name}"], array))
-    wires += _results(design, places, array)
+                wires.append(_level(name, places[f"buffer {buffer.name}"], places[name]))
+    wires += _results(design, places, arrays)
     output = design.buffer("output")
     for store in stores:
         if output is not None and f"buffer {output.name}" in places:
@@ -130,14 +129,14 @@ def _wires(
     return wires
 
 
-def _results(design: Design, places: dict[str, QRectF], array: QRectF | None) -> list[Wire]:
-    """From the array through the accumulators and the vector unit to the output buffer."""
+def _results(design: Design, places: dict[str, QRectF], arrays: list[str]) -> list[Wire]:
+    """From the arrays through the accumulators and the vector unit to the output buffer."""
     wires: list[Wire] = []
     accumulator, output = design.buffer("accumulator"), design.buffer("output")
     vector = places.get(design.vector.name)
     held = places.get(f"buffer {accumulator.name}") if accumulator is not None else None
-    if array is not None and held is not None:
-        wires.append(_down(design.array.name, array, held))
+    if arrays and held is not None:
+        wires.append(_down(arrays[-1], places[arrays[-1]], held))
     if held is not None and vector is not None:
         wires.append(_down(design.vector.name, held, vector))
     if vector is not None and output is not None and f"buffer {output.name}" in places:

@@ -38,6 +38,7 @@ _ACTIVITY = {
     "refresh": "refresh",
     "command": "host",
     "host": "host",
+    "prepare": "host",
 }
 
 WAITS = tuple(cause for cause in Cause if cause not in (Cause.START, Cause.SEQUENCE))

@@ -199,3 +199,11 @@ class Builder:
             survives = t.birth < 0 or t.id not in last
             tensors.append(replace(t, death=end if survives else last[t.id]))
         return Workload(self.name, tuple(tensors), tuple(self.ops))
+
+
+def two_arrays(base: Design, rows: int = 4, columns: int = 9) -> Design:
+    """The same machine with a second array engine for depthwise convolutions."""
+    second = replace(
+        base.array, name="depthwise", rows=rows, columns=columns, serves=("depthwise",)
+    )  # fmt: skip
+    return replace(base, others=(second,))

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cosim.design.design import Dataflow, Design
+from tests.mapping.examples import two_arrays
 from tests.values.cases import BOARDS, board
 
 
@@ -177,4 +178,5 @@ def machines(draw: st.DrawFn) -> Design:
         replace(design.dma[0], name=f"channel{i}", carries=carries)
         for i, carries in enumerate(carried)
     )
-    return replace(design, array=array, buffers=tuple(buffers), host=host, dma=dma)
+    made = replace(design, array=array, buffers=tuple(buffers), host=host, dma=dma)
+    return two_arrays(made) if draw(st.booleans()) else made

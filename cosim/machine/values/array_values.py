@@ -48,7 +48,7 @@ class ArrayValues:
         self.anchor: Op = self.group.anchor
         self.product = TileProduct.of(self.anchor)
         self.codes = tuple(self.layout.codes[a.tensor] for a in self.anchor.accesses)
-        self.sums: Code = code_for_sums(self.mapping, self.anchor, self.layout)
+        self.sums: Code = code_for_sums(self.mapping, self.group, self.layout)
         self.result = self.group.writes[-1]
         self.code = self.layout.codes[self.result]
 

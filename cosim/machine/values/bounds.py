@@ -44,11 +44,11 @@ def accumulator_bounds(mapping: Mapping, reference: Reference) -> list[Bound]:
     """
     layout = Layout.of(mapping, reference)
     deployment = Deployment(mapping, layout, reference)
-    bits = mapping.design.array.accumulator_bits
     bounds = []
     for group in mapping.grouping.groups:
         if group.anchor is None:
             continue
+        bits = mapping.design.array_named(group.array).accumulator_bits
         codes = [layout.codes[a.tensor] for a in group.anchor.accesses]
         if not all(code.quantized for code in codes):
             continue

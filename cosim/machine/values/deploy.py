@@ -136,7 +136,7 @@ def along_weight(anchor: Op, layout: Layout, scale: Array) -> Array:
     return np.array(full).reshape(layout.tensors[weight.tensor].shape)
 
 
-def code_for_sums(mapping: Mapping, anchor: Op, layout: Layout) -> Code:
+def code_for_sums(mapping: Mapping, group: Group, layout: Layout) -> Code:
     """How the accumulators hold the sums of a group.
 
     Raises
@@ -144,13 +144,14 @@ def code_for_sums(mapping: Mapping, anchor: Op, layout: Layout) -> Code:
     CosimError
         An accumulator whose width is that of no floating-point type.
     """
-    bits = mapping.design.array.accumulator_bits
-    if all(layout.codes[a.tensor].quantized for a in anchor.accesses):
+    assert group.anchor is not None
+    bits = mapping.design.array_named(group.array).accumulator_bits
+    if all(layout.codes[a.tensor].quantized for a in group.anchor.accesses):
         return Code(bits, "signed")
     if bits not in (16, 32, 64):
         raise CosimError(
             f"an accumulator of {bits} bits cannot hold real numbers",
-            where=f"design '{mapping.design.name}', engine.array.accumulator_bits",
+            where=f"design '{mapping.design.name}', engine.{group.array}.accumulator_bits",
             expected="16, 32 or 64 bits for layers that are not quantized",
         )
     return Code(bits, "float")

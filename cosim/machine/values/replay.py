@@ -195,6 +195,8 @@ class _Replay(ArrayTasks, VectorTasks):
         )
 
     def _group_done(self, position: int) -> None:
+        if position < 0:  # the host's work on samples belongs to no layer
+            return
         group = self.mapping.grouping.groups[position]
         for tensor in group.writes:
             found = Finished(position, group, tensor, self.value_of(tensor))

@@ -1,0 +1,100 @@
+"""Designs with several array engines: which one runs what, and that they take turns rightly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cosim.analysis.summary import analyse, summarise
+from cosim.errors import CosimError
+from cosim.machine.execute import run
+from cosim.mapping.mapping import map_workload
+from cosim.mapping.serving import classes_of
+from cosim.simulate import simulate
+from cosim.timeline.rows import COLUMN_TYPES
+from tests.test_simulation_laws import machines, relaxed, workloads
+
+from .examples import Builder, design, two_arrays
+
+MACHINE = two_arrays(design(rows=8, columns=8, buffer_kib=8))
+
+
+def separable(blocks=2, branch=False):
+    """Depthwise and pointwise convolutions in turn, on 8x8 pixels; perhaps two such chains."""
+    build = Builder()
+    for start in range(1 + branch):
+        x = build.relu(build.conv(build.input(1, 3, 16, 16), 16, stride=2 - start))
+        for _ in range(blocks):
+            x = build.relu(build.conv(x, 16, groups=16))
+            x = build.relu(build.conv(x, 16, kernel=1, padding=0))
+    return build.build()
+
+
+def same_rows(program):
+    slow, fast = (run(program, executor=name).timeline.rows() for name in ("simpy", "fast"))
+    return all(np.array_equal(getattr(slow, name), getattr(fast, name)) for name in COLUMN_TYPES)
+
+
+def test_classes_of_operations():
+    build = Builder()
+    x = build.conv(build.input(1, 4, 8, 8), 8)
+    x = build.conv(x, 8, groups=8)
+    x = build.conv(x, 8, kernel=1, padding=0)
+    build.conv(x, 8, groups=2)
+    build.gemm(build.input(4, 8), 4)
+    first = [classes_of(op)[0] for op in build.build().ops]
+    assert first == ["convolution", "depthwise", "pointwise", "convolution", "product"]
+
+
+def test_each_operation_runs_on_the_engine_that_serves_its_class():
+    mapping = map_workload(separable(), MACHINE)
+    found = [group.array for group in mapping.grouping.groups]
+    assert found == ["array", "depthwise", "array", "depthwise", "array"]
+
+
+def test_what_no_engine_serves_is_the_hosts_with_the_reason():
+    only = replace(MACHINE, array=replace(MACHINE.array, serves=("pointwise",)))
+    groups = map_workload(separable(), only).grouping.groups
+    assert [g.engine for g in groups] == ["host", "vector", *["array"] * 4]
+    assert groups[0].reason == "no engine serves convolution operations"
+
+
+def test_an_engine_without_the_element_type_leaves_the_work_to_one_that_serves_all():
+    narrow = replace(MACHINE.others[0], precisions=())
+    groups = map_workload(separable(), replace(MACHINE, others=(narrow,))).grouping.groups
+    assert {group.array for group in groups} == {"array"}
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_both_executors_agree_and_all_work_is_done(branch):
+    workload = separable(branch=branch)
+    program = map_workload(workload, MACHINE).program
+    assert same_rows(program)
+    done = simulate(workload, MACHINE)
+    result = done.result
+    summary = summarise(analyse(done.program, MACHINE, result.timeline, result.makespan_ps))
+    assert summary["macs"] == workload.macs
+    used = summary["utilisation"]
+    cycles = result.makespan_ps / MACHINE.clock("core").period_ps
+    assert used["array"] * 64 * cycles + used["depthwise"] * 36 * cycles == pytest.approx(
+        workload.macs
+    )
+
+
+def test_a_second_engine_that_is_like_the_first_changes_no_time_in_a_chain():
+    one = design(rows=8, columns=8, buffer_kib=8)
+    latencies = {simulate(separable(), m).result.makespan_ps for m in (one, two_arrays(one, 8, 8))}
+    assert len(latencies) == 1
+
+
+@given(workloads(), machines())
+@settings(relaxed, max_examples=20)
+def test_random_networks_on_two_engines_finish_alike_on_both_executors(workload, machine):
+    try:
+        program = map_workload(workload, two_arrays(machine)).program
+    except CosimError:
+        return
+    assert same_rows(program)
