@@ -38,9 +38,11 @@ def _build(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(_build(arguments[0], item) for item in value)
     if origin in (typing.Union, types.UnionType):
-        # a union of dataclasses is told by the key `kind`, which each has with its own default
+        # a union of dataclasses is told by the key `kind`, which each has with its own default;
+        # runs from before there were several kinds have systolic arrays
+        told = value.get("kind", "systolic")
         for member in arguments:
-            if dataclasses.is_dataclass(member) and getattr(member, "kind", None) == value["kind"]:
+            if dataclasses.is_dataclass(member) and getattr(member, "kind", None) == told:
                 return _build(member, value)
         return value
     if isinstance(kind, type) and issubclass(kind, StrEnum):

@@ -80,12 +80,12 @@ def parameters(run: Run) -> list[Parameter]:
     design, source = run.design, run.manifest.get("workload", {}).get("source", {})
     array = design.array
     found = [
-        _count(f"design.engine.array.{name}", f"array {name.replace('_', ' ')}", meaning,
+        _count(f"design.engine.{array.name}.{name}", f"{array.name} {name.replace('_', ' ')}", meaning,
                getattr(array, name))
         for name, meaning in _ARRAY_SIZES.items() if hasattr(array, name)
     ]  # fmt: skip
     if isinstance(array, SystolicArray):
-        found.append(Parameter("design.engine.array.dataflow", "dataflow",
+        found.append(Parameter(f"design.engine.{array.name}.dataflow", "dataflow",
                   "the operand that stays in the array", str(array.dataflow), "choice",
                   choices=tuple(Dataflow)))  # fmt: skip
     for clock in design.clocks:
