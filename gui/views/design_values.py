@@ -40,7 +40,7 @@ def _build(kind: Any, value: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         # a union of dataclasses is told by the key `kind`, which each has with its own default;
         # runs from before there were several kinds have systolic arrays
-        told = value.get("kind", "systolic")
+        told = value.get("kind", "systolic") if isinstance(value, Mapping) else None
         for member in arguments:
             if dataclasses.is_dataclass(member) and getattr(member, "kind", None) == told:
                 return _build(member, value)

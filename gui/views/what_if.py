@@ -80,8 +80,8 @@ def parameters(run: Run) -> list[Parameter]:
     design, source = run.design, run.manifest.get("workload", {}).get("source", {})
     array = design.array
     found = [
-        _count(f"design.engine.{array.name}.{name}", f"{array.name} {name.replace('_', ' ')}", meaning,
-               getattr(array, name))
+        _count(f"design.engine.{array.name}.{name}", f"{array.name} {name.replace('_', ' ')}",
+               meaning, getattr(array, name))
         for name, meaning in _ARRAY_SIZES.items() if hasattr(array, name)
     ]  # fmt: skip
     if isinstance(array, SystolicArray):
