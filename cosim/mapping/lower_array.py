@@ -58,26 +58,27 @@ class ArrayTask:
         )  # fmt: skip
 
 
-def _stream(parts: list[Part], tasks: Callable[[Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
-    """A component's stream over a loop nest: what `tasks` makes of every leaf."""
-    known: dict[Leaf, tuple[Node, ...]] = {}
+def _stream(
+    parts: list[Part], tasks: Callable[[Leaf], tuple[Node, ...]],
+    known: dict[Leaf, tuple[Node, ...]],
+) -> tuple[Node, ...]:  # fmt: skip
+    """A component's stream over a loop nest: what `tasks` makes of every leaf.
 
-    def nodes(parts: list[Part]) -> tuple[Node, ...]:
-        body: list[Node] = []
-        for count, part in parts:
-            if not isinstance(part, Leaf):
-                inner = nodes(part)
-            elif part in known:
-                inner = known[part]
-            else:
-                inner = tasks(part)
-                if not part.first:  # only the first one waits for the group's turn
-                    known[part] = inner
-            if inner:
-                body += repeat(count, inner)
-        return tuple(body)
-
-    return nodes(parts)
+    `known` has what it made of leaves before; the first waits for the group's turn, alone.
+    """
+    body: list[Node] = []
+    for count, part in parts:
+        if not isinstance(part, Leaf):
+            inner = _stream(part, tasks, known)
+        elif part in known:
+            inner = known[part]
+        else:
+            inner = tasks(part)
+            if not part.first:
+                known[part] = inner
+        if inner:
+            body += repeat(count, inner)
+    return tuple(body)
 
 
 class ArrayLowering:
@@ -107,14 +108,14 @@ class ArrayLowering:
             kinds = [kind for kind, name in load.items() if name == lane]
             if "weight" in kinds:
                 streams.streams[lane] += self._bias_loads(lane)
-            streams.streams[lane] += _stream(tiles, partial(self._load_tasks, kinds, lane))
-        streams.streams[self.design.array.name] += _stream(tiles, self._array_task)
+            streams.streams[lane] += _stream(tiles, partial(self._load_tasks, kinds, lane), {})
+        streams.streams[self.design.array.name] += _stream(tiles, self._array_task, {})
         results = self.tree.results
         if self.has_vector:
-            streams.streams[self.design.vector.name] += _stream(results, self._vector_task)
+            streams.streams[self.design.vector.name] += _stream(results, self._vector_task, {})
         if self.request.store_result:
             lane = store_lane(streams.store)
-            streams.streams[lane] += _stream(results, partial(self._store_task, lane))
+            streams.streams[lane] += _stream(results, partial(self._store_task, lane), {})
 
     def _ends(self, lane: str, leaf: Leaf) -> tuple[list[Step], list[Step]]:
         """Steps before the component's first and after its last task of the group."""
