@@ -38,13 +38,14 @@ def _build(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(_build(arguments[0], item) for item in value)
     if origin in (typing.Union, types.UnionType):
-        # a union of dataclasses is told by the key `kind`, which each has with its own default;
-        # runs from before there were several kinds have systolic arrays
-        told = value.get("kind", "systolic") if isinstance(value, Mapping) else None
-        for member in arguments:
-            if dataclasses.is_dataclass(member) and getattr(member, "kind", None) == told:
-                return _build(member, value)
-        return value
+        members = [member for member in arguments if dataclasses.is_dataclass(member)]
+        if not isinstance(value, Mapping) or not members:
+            return value
+        # several are told by the key `kind`, which each has with its own default; runs from
+        # before there were kinds of arrays have systolic ones
+        told = value.get("kind", "systolic")
+        named = [member for member in members if getattr(member, "kind", "") == told]
+        return _build((named or members)[0], value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)
     return value
