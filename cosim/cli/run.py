@@ -26,7 +26,7 @@ from cosim.explore.scenario import Scenario, matches, select
 from cosim.report.findings import Result, interesting
 
 if TYPE_CHECKING:
-    from cosim.explore.value_run import ValueOptions
+    from cosim.explore.value_reference import ValueOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +113,7 @@ def _value_options(args: argparse.Namespace) -> ValueOptions | None:
         return None
     if args.data < 0:
         raise CosimError(f"{args.data} samples", where="--data", expected="1 or more")
-    from cosim.explore.value_run import ValueOptions
+    from cosim.explore.value_reference import ValueOptions
     from cosim.machine.values.arithmetic import Arithmetic
 
     arithmetic = Arithmetic(args.rescale, args.overflow)

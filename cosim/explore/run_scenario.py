@@ -23,7 +23,7 @@ from cosim.workload.files import load_workload
 from cosim.workload.workload import Workload
 
 if TYPE_CHECKING:
-    from cosim.explore.value_run import ValueOptions
+    from cosim.explore.value_reference import ValueOptions
 
 
 class Progress(Protocol):

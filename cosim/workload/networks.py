@@ -22,7 +22,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +62,7 @@ def load_or_capture(
         "optimizer": optimizer if mode == "training" else "",
         "input_shape": list(input_shape or ()), "tensors": tensors,
     }  # fmt: skip
-    kept = cache_directory() / f"{_file_name(network)}-{_key(asked)}.json"
+    kept = cache_directory() / f"{_file_name(network)}-{content_key(asked)}.json"
     if kept.exists() and not refresh:
         with contextlib.suppress(CosimError):  # damaged: captured again, and replaced
             return files.load_workload(kept)
@@ -213,8 +213,11 @@ def _working_directory_importable() -> Iterator[None]:
             sys.path.remove(here)
 
 
-def _key(asked: Mapping[str, object]) -> str:
-    """What the captured workload depends on: the request and the sources that answer it."""
+def content_key(asked: Mapping[str, object], content_of: Iterable[Path] = ()) -> str:
+    """What a captured workload depends on: the request and the sources that answer it.
+
+    With `content_of`, the content of these files too.
+    """
     try:
         torch = metadata.version("torch")
     except metadata.PackageNotFoundError:
@@ -228,7 +231,7 @@ def _key(asked: Mapping[str, object]) -> str:
     except TypeError as error:
         raise CosimError(f"options: {error}", expected="text, numbers, true or false") from error
     digest = hashlib.sha256(text.encode())
-    for source in sorted({*_sources(place), *Path(__file__).parent.glob("*.py")}):
+    for source in sorted({*_sources(place), *Path(__file__).parent.glob("*.py"), *content_of}):
         with contextlib.suppress(OSError):
             digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:24]
@@ -250,3 +253,13 @@ def _sources(place: str) -> list[Path]:
 
 def _file_name(network: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in network)[-60:]
+
+
+def kept_parameters() -> list[Path]:
+    """The files of the parameters that come with the project's networks; imports nothing."""
+    spec = importlib.util.find_spec("models")
+    roots = spec.submodule_search_locations if spec is not None else None
+    return [
+        file for root in roots or () for file in Path(root, "checkpoints").rglob("*")
+        if file.is_file() and file.suffix != ".py"
+    ]  # fmt: skip

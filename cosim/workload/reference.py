@@ -8,6 +8,7 @@ same shape may be recorded: arrays have a leading axis of samples, of length 1 w
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from cosim.workload.workload import Op
 Array = NDArray[Any]
 Results = dict[tuple[int, int], Array]
 """Results by (operation, position), shape (samples or 1, *shape)."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,16 @@ class Reference:
                 for t, v in self.levels.items()
             },
         }
-        arrays: dict[str, Any] = {f"initial {t}": a for t, a in self.initial.items()}
-        arrays |= {f"output {op} {at}": a for (op, at), a in self.outputs.items()}
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **{"head": np.array(json.dumps(head)), **arrays})
+        arrays: dict[str, Array] = {f"initial {t}": a for t, a in self.initial.items()}
+        for kind, results in (("output", self.outputs), ("own", self.own)):
+            arrays |= {f"{kind} {op} {at}": a for (op, at), a in results.items()}
+        with zipfile.ZipFile(path, "w", compresslevel=1) as file:
+            _write(file, "head", np.array(json.dumps(head)), zipfile.ZIP_DEFLATED)
+            for name, array in arrays.items():
+                short = _shortest(array)
+                packs = short.itemsize == array.itemsize  # codes times a scale: many alike
+                _write(file, f"{name} {array.dtype.kind}", short,
+                       zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED)  # fmt: skip
 
     @staticmethod
     def load(path: str | Path) -> Reference:
@@ -119,11 +126,13 @@ class Reference:
             )  # fmt: skip
         result = Reference(int(head["samples"]))
         for name, array in arrays.items():
-            kind, *numbers = name.split()
+            kind, *numbers, type_ = name.split()
+            values = array.astype(np.float64 if type_ == "f" else np.int64)
             if kind == "initial":
-                result.initial[int(numbers[0])] = array
-            else:
-                result.outputs[int(numbers[0]), int(numbers[1])] = array
+                result.initial[int(numbers[0])] = values
+                continue
+            results = result.outputs if kind == "output" else result.own
+            results[int(numbers[0]), int(numbers[1])] = values
         result.levels = {
             int(t): Levels(tuple(unit), zero, half, axis, signed)
             for t, (unit, zero, half, axis, signed) in head["levels"].items()
@@ -131,6 +140,26 @@ class Reference:
         result.single = frozenset((op, at) for op, at in head["single"])
         result.arguments = {int(op): given for op, given in head["arguments"].items()}
         return result
+
+
+def _write(file: zipfile.ZipFile, name: str, array: Array, how: int) -> None:
+    entry = zipfile.ZipInfo(f"{name}.npy")
+    entry.compress_type = how
+    with file.open(entry, "w", force_zip64=True) as stream:
+        np.lib.format.write_array(stream, array, allow_pickle=False)
+
+
+def _shortest(array: Array) -> Array:
+    """The same numbers in fewer bytes, where a narrower type holds every one of them."""
+    for narrow in (np.int8, np.int16, np.int32, np.float32):
+        with np.errstate(invalid="ignore", over="ignore"):
+            short = array.astype(narrow)
+        whole = np.dtype(narrow).kind == "i"
+        if whole and array.dtype.kind == "f" and np.signbit(array[array == 0]).any():
+            continue  # minus zero
+        if np.array_equal(short.astype(array.dtype), array, equal_nan=array.dtype.kind == "f"):
+            return short
+    return array
 
 
 def stacked(runs: list[Reference]) -> Reference:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cosim.errors import CosimError
-from cosim.explore.value_run import ValueOptions, value_run
+from cosim.explore.value_reference import ValueOptions
+from cosim.explore.value_run import value_run
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.simulate import Simulation, simulate
 from tests.values.cases import board, small, workload

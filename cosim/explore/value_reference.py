@@ -1,0 +1,307 @@
+"""What PyTorch computes for a workload's samples: from the cache, or recorded once.
+
+The network is built again with the parameters wanted (a checkpoint, or the initial ones) and
+PyTorch records what every operation makes of each sample. All of it is kept beside the captured
+workload under the content that it depends on, so that a second run needs no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cosim.errors import CosimError
+from cosim.machine.values.arithmetic import Arithmetic
+from cosim.workload.files import workload_hash
+from cosim.workload.networks import content_key, kept_parameters
+from cosim.workload.reference import Reference, Results
+from cosim.workload.reference_store import path_of, remembered
+from cosim.workload.workload import Workload
+
+
+@dataclass(frozen=True)
+class ValueOptions:
+    """What `cosim run --values` was asked.
+
+    Parameters
+    ----------
+    data : int
+        Samples of the test set; 0 for one made-up input.
+    checkpoint : str
+        A kept checkpoint's name or a file; by default the kept one that fits, if there is one.
+    dataset : str
+        As `models.training.data.load` takes it.
+    """
+
+    data: int = 0
+    checkpoint: str = ""
+    dataset: str = "mnist-5k"
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """What is known of the samples without their values.
+
+    Attributes
+    ----------
+    checkpoint : str
+        Whose parameters the network has; empty for the initial ones.
+    runs : int
+        Inputs of one run each.
+    labels, expected : list of int
+        What is right, and what PyTorch says in single precision; None without data.
+    """
+
+    checkpoint: str
+    runs: int
+    labels: list[int] | None = None
+    expected: list[int] | None = None
+
+
+_last: list[tuple[str, Reference]] = []
+"""The reference used last: the same for every design that keeps the same results in memory."""
+
+
+class ValueReference:
+    """Reference values of a workload's samples.
+
+    Raises
+    ------
+    CosimError
+        Values that cannot be had: the workload names no network, the checkpoint is another
+        network's, the data do not fit.
+    """
+
+    def __init__(self, workload: Workload, options: ValueOptions) -> None:
+        self.workload, self.options = workload, options
+        name, given = _origin(workload)
+        asked = {
+            "network": name, "options": dict(given), "workload": workload_hash(workload),
+            "data": options.data, "dataset": options.dataset if options.data else "",
+            "checkpoint": options.checkpoint,
+        }  # fmt: skip
+        files = [Path(text) for text in (options.checkpoint, options.dataset) if text]
+        content = [*kept_parameters(), *(file for file in files if file.is_file())]
+        self.key = content_key(asked, content)
+
+    @cached_property
+    def facts(self) -> SampleFacts:
+        path = path_of(self.key).with_suffix(".json")
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return SampleFacts(**json.loads(path.read_text(encoding="utf-8")))
+        facts = self._live.facts()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_suffix(f".{os.getpid()}.part")
+            half.write_text(json.dumps(asdict(facts)), encoding="utf-8")
+            os.replace(half, path)
+        return facts
+
+    def part(self, start: int, count: int, single: frozenset[tuple[int, int]]) -> Reference:
+        """Values of some of the samples.
+
+        Parameters
+        ----------
+        single : set of (operation, position)
+            Results that the machine's memory rounds to single precision.
+        """
+        rounded = hashlib.sha256(repr(sorted(single)).encode()).hexdigest()[:12]
+        key = f"{self.key}-{start}-{count}-{rounded}"
+        for known, reference in _last:
+            if known == key:
+                return reference
+
+        def record(given: Results | None) -> Reference:
+            return self._live.record(start, count, single, given)
+
+        reference = remembered(key, record)
+        _last[:] = [(key, reference)]
+        return reference
+
+    @cached_property
+    def _live(self) -> _Live:
+        network = _network(self.workload, self.options)
+        return _Live(self.workload, network, *_samples(self.workload, self.options))
+
+
+@dataclass(frozen=True)
+class _Network:
+    model: Any
+    name: str
+    options: Mapping[str, Any]
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class _Live:
+    """The network and its samples: needs torch."""
+
+    workload: Workload
+    network: _Network
+    samples: list[Any]
+    labels: Any
+
+    def facts(self) -> SampleFacts:
+        if self.labels is None:
+            return SampleFacts(self.network.checkpoint, len(self.samples))
+        from cosim.workload.capture import answers
+
+        said = [classes(a[None]) for a in answers(self.network.model, self.samples)]
+        expected = np.concatenate(said)[: len(self.labels)]
+        return SampleFacts(
+            self.network.checkpoint, len(self.samples), self.labels.tolist(), expected.tolist()
+        )
+
+    def record(
+        self, start: int, count: int, single: frozenset[tuple[int, int]], given: Results | None
+    ) -> Reference:
+        from cosim.workload.capture import record_values
+        from models import networks
+
+        network, samples = self.network, self.samples[start : start + count]
+        training: dict[str, Any] = {}
+        if self.workload.mode == "training":
+            training = {
+                "loss": networks.loss,
+                "target": networks.example_target(
+                    network.name, batch=self.workload.batch, **network.options
+                ),
+                "optimizer": self.workload.source.get("optimizer", "sgd"),
+            }
+        return record_values(
+            network.model, samples, self.workload, single=single, given=given, **training
+        )
+
+
+def classes(logits: Any) -> Any:
+    """Class of every sample, from (runs, batch, classes)."""
+    return logits.reshape(-1, logits.shape[-1]).argmax(axis=1)
+
+
+def _origin(workload: Workload) -> tuple[str, Mapping[str, Any]]:
+    """The network that a workload was captured from, and its options."""
+    name, given = workload.source.get("network"), workload.source.get("options") or {}
+    if not isinstance(name, str) or not isinstance(given, dict) or ":" in name:
+        raise CosimError(
+            "values were asked for a workload without values: it does not say which network of "
+            "this project it was captured from",
+            where=f"workload '{workload.name}'",
+            expected="a workload captured by a network's name",
+        )
+    return name, given
+
+
+def _network(workload: Workload, options: ValueOptions) -> _Network:
+    name, given = _origin(workload)
+    where = f"workload '{workload.name}'"
+    try:
+        from models import networks
+        from models.errors import ModelError
+    except ImportError as error:
+        raise CosimError(
+            f"values need PyTorch for the reference: {error}", where=where,
+            expected="an installation with the extra 'train'",
+        ) from error  # fmt: skip
+    try:
+        checkpoint = options.checkpoint or _kept(name, networks.resolve(name, given))
+        if not checkpoint:
+            from cosim.workload.capture import seeded
+
+            with seeded():
+                return _Network(networks.build(name, **given), name, given, "")
+        return _loaded(checkpoint, name, networks.resolve(name, given), where)
+    except ModelError as error:
+        raise CosimError(str(error), where=where) from error
+
+
+def _kept(name: str, resolved: Mapping[str, Any]) -> str:
+    """The kept checkpoint of a network with these options, or none."""
+    from models import checkpoints, networks
+
+    for kept in checkpoints.names():
+        record = checkpoints.record(kept)
+        # what a record does not say is the network's default, not what was asked for
+        if record["network"] == name and networks.resolve(name, record["options"]) == resolved:
+            return str(kept)
+    return ""
+
+
+def _loaded(checkpoint: str, name: str, resolved: Mapping[str, Any], where: str) -> _Network:
+    from models import checkpoints, networks
+    from models.training.checkpoint import load_network
+
+    path = Path(checkpoint)
+    file = path if path.suffix else checkpoints.path(checkpoint)
+    model, read = load_network(file)
+    stored = networks.resolve(read.network, read.options)
+    if read.network != name or stored != dict(resolved):
+        differing = [key for key in resolved if stored.get(key) != resolved[key]]
+        said = ", ".join(f"{key} {stored.get(key)!r}" for key in differing)
+        wanted = ", ".join(f"{key} {resolved[key]!r}" for key in differing)
+        raise CosimError(
+            f"checkpoint '{checkpoint}' is of network '{read.network}'"
+            + (f" with {said}" if said else ""),
+            where=where,
+            expected=f"network '{name}'" + (f" with {wanted}" if wanted else ""),
+        )
+    return _Network(model, name, resolved, checkpoint)
+
+
+@lru_cache(maxsize=1)
+def _dataset(name: str) -> Any:
+    from models.training import data
+
+    return data.load(name)
+
+
+def _samples(workload: Workload, options: ValueOptions) -> tuple[list[Any], Any]:
+    """Inputs of one run each, and the labels of all of them."""
+    from models import networks
+
+    name, given = str(workload.source["network"]), dict(workload.source.get("options") or {})  # type: ignore[call-overload]
+    if not options.data:
+        return [networks.example_input(name, batch=workload.batch, **given)], None
+    if workload.mode == "training":
+        raise CosimError(
+            "accuracy is measured on inference, the workload is a training step",
+            where="--data", expected="an inference workload, or --values without --data",
+        )  # fmt: skip
+    from models.errors import ModelError
+
+    try:
+        dataset = _dataset(options.dataset)
+    except ModelError as error:
+        raise CosimError(str(error), where="--data") from error
+    shape = tuple(networks.describe(name, **given)["input_shape"])
+    if shape not in ((1, 28, 28), (784,)):
+        raise CosimError(
+            f"network '{name}' takes inputs of shape {shape}, the data are digits of 28x28",
+            where="--data", expected="a network for digits, or --values without --data",
+        )  # fmt: skip
+    if options.data > len(dataset.test_targets):
+        raise CosimError(
+            f"{options.data} samples, '{dataset.name}' has {len(dataset.test_targets)} to test",
+            where="--data", expected=f"1 to {len(dataset.test_targets)}",
+        )  # fmt: skip
+    picked = [
+        round(i * (len(dataset.test_targets) - 1) / max(1, options.data - 1))
+        for i in range(options.data)
+    ]
+    images = dataset.test_inputs[picked].reshape(-1, *shape)
+    labels = dataset.test_targets[picked].numpy()
+    missing = -len(images) % workload.batch  # the last run is filled up with its first samples
+    index = [*range(len(images)), *range(missing)]
+    runs = [
+        images[index[i : i + workload.batch]] for i in range(0, len(index), workload.batch)
+    ]  # fmt: skip
+    return runs, labels
