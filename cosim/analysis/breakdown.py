@@ -7,6 +7,7 @@ label            what it is
 ===============  =============================================================================
 compute          the array streams operands
 fill/drain       the array fills and drains its pipeline, or loads its stationary operand
+on-chip memory   the array or the vector unit stands still because a buffer cannot keep up
 vector           the vector unit works
 host             the host prepares a command, or computes what no engine can
 bandwidth        moving bytes for what waits on them, at the rate of the DRAM or of the port
@@ -44,6 +45,7 @@ from cosim.timeline.causes import Cause
 LABELS = (
     "compute",
     "fill/drain",
+    "on-chip memory",
     "vector",
     "host",
     "bandwidth",
@@ -142,9 +144,11 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
     second, share = _second_label(run, design, path, label, time)
     layer = run.tasks.layer[path.rows.template]
     by_layer = np.zeros((len(program.layers) + 1, len(LABELS)), np.int64)
+    stall = _stalls(run, path, label, time - share)
     flat, first = by_layer.reshape(-1), layer % len(by_layer) * len(LABELS)
-    np.add.at(flat, first + label, (time - share) * path.count)
+    np.add.at(flat, first + label, (time - share - stall) * path.count)
     np.add.at(flat, first + second, share * path.count)
+    np.add.at(flat, first + _LABEL["on-chip memory"], stall * path.count)
     return Breakdown(path, label, by_layer, _waited_for_power(program, path, time))
 
 
@@ -187,6 +191,13 @@ def _second_label(
     if len(feeds):
         share[feeds] = data_time(tasks, design)[template[feeds], part[feeds]]
     return _SECOND[label], np.minimum(share, time)
+
+
+def _stalls(run: DistinctRows, path: Path, label: Integers, time: Integers) -> Integers:
+    """How much of each row's `time` an engine stood still for a buffer, as mapping says."""
+    works = (label == _LABEL["compute"]) | (label == _LABEL["vector"])
+    works &= run.part[path.position] == 0
+    return np.where(works, np.minimum(run.tasks.stall_ps[path.rows.template], time), 0)
 
 
 def _waited_for_power(program: Program, path: Path, time: Integers) -> dict[str, int]:

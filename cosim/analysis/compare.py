@@ -17,6 +17,7 @@ Summary = Mapping[str, Any]
 IN_WORDS = {
     "compute": "computing",
     "fill/drain": "filling and draining the array",
+    "on-chip memory": "standing still for on-chip memory",
     "vector": "vector work",
     "host": "host work",
     "bandwidth": "waiting for bandwidth",

@@ -24,8 +24,9 @@ Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 _NUMBERS_OF = attrgetter(
-    "op", "macs", "busy_cycles", "fill_cycles", "dram_read_bytes", "dram_write_bytes"
-)
+    "op", "macs", "busy_cycles", "fill_cycles", "dram_read_bytes", "dram_write_bytes",
+    "stall_cycles",
+)  # fmt: skip
 _EXTERNAL = TaskInfo(-1, "external")
 _ACQUIRE, _HOLD, _RELEASE, _MARK = (int(kind) for kind in StepKind)
 
@@ -57,7 +58,8 @@ class TaskTable:
     @cached_property
     def _columns(self) -> tuple[Integers, ...]:
         values = chain.from_iterable(map(_NUMBERS_OF, self.infos))
-        table = np.fromiter(values, np.int64, 6 * len(self.infos)).reshape(-1, 6)
+        width = 7
+        table = np.fromiter(values, np.int64, width * len(self.infos)).reshape(-1, width)
         return tuple(np.ascontiguousarray(table.T))
 
     @property
@@ -87,7 +89,7 @@ class TaskTable:
     def array_cycles(self) -> Integers:
         """Cycles for which one task keeps the array, 0 for other tasks."""
         computes = np.array([info.activity == "compute" for info in self.infos])
-        return np.where(computes, self._columns[2] + self._columns[3], 0)
+        return np.where(computes, self._columns[2] + self._columns[3] + self._columns[6], 0)
 
     @cached_property
     def energy_entries(self) -> EnergyEntries:
@@ -168,6 +170,11 @@ class TaskTable:
     def fill_ps(self) -> Integers:
         """Fill and drain (of a descriptor: first-access latency) in the first row of a task."""
         return self._columns[3] * self._first_period
+
+    @cached_property
+    def stall_ps(self) -> Integers:
+        """Part of the first row of a task in which an on-chip memory cannot keep up."""
+        return self._columns[6] * self._first_period
 
     @cached_property
     def kind_names(self) -> tuple[str, ...]:

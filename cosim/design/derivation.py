@@ -17,12 +17,19 @@ from cosim.design.specification import BufferSpec, TechnologySpec
 from cosim.design.specification_base import PrecisionSpec
 from cosim.design.technology import arithmetic, programmable_logic
 from cosim.design.technology.estimate import Estimate
-from cosim.design.technology.memory import MemoryEstimate, logic_memory, silicon_memory
+from cosim.design.technology.memory import (
+    MemoryEstimate,
+    logic_memory,
+    silicon_memory,
+    usual_kind,
+)
 from cosim.design.toml_source import KeyPath
 from cosim.design.validation import dotted
 from cosim.errors import CosimError
 from cosim.units import format_area, format_energy, format_energy_per_bit, format_power
 
+_DEFAULT_WIDTH = 64
+"""Bits of an access that no one states."""
 _Found = TypeVar("_Found")
 
 
@@ -131,14 +138,15 @@ class Derivation:
     def _memory(self, spec: BufferSpec) -> MemoryEstimate | None:
         technology = self.technology
         assert technology is not None
+        width = spec.width_bits or _DEFAULT_WIDTH
         stated = (spec.read_energy, spec.write_energy, spec.static_power)
         if technology.library in programmable_logic.families():
             kind = spec.memory or "block-ram"
-            return logic_memory(kind, technology.library, spec.size, spec.width_bits, spec.banks)
+            return logic_memory(kind, technology.library, spec.size, width, spec.banks)
         try:
             return silicon_memory(
-                spec.memory or "sram", technology.node_nm, technology.voltage_v,
-                technology.library, spec.size, spec.width_bits, spec.banks,
+                spec.memory or usual_kind(spec.size, spec.banks), technology.node_nm,
+                technology.voltage_v, technology.library, spec.size, width, spec.banks,
             )  # fmt: skip
         except CosimError:
             if None in stated:

@@ -99,7 +99,8 @@ class Buffer:
     double_buffered: bool = True
     banks: int = 1
     ports: int = 1
-    width_bits: int = 64
+    width_bits: int | None = None
+    """Bits of one access; None if the ports are as wide as anyone asks."""
     read_pj_per_byte: float = 0.0
     write_pj_per_byte: float = 0.0
     static_mw: float = 0.0
@@ -107,6 +108,19 @@ class Buffer:
     """Silicon area, None if unknown."""
     block_memories: int | None = None
     """Block memories of programmable logic it takes, None if it is not made of them."""
+
+    @property
+    def split(self) -> bool:
+        """Whether the halves of a double buffer lie in banks of their own."""
+        return self.double_buffered and self.banks > 1
+
+    @property
+    def bits_per_cycle(self) -> int | None:
+        """What one user's ports move in a cycle: of one half, where the halves are `split`."""
+        if self.width_bits is None:
+            return None
+        banks = self.banks // 2 if self.split else self.banks
+        return banks * self.ports * self.width_bits
 
 
 @dataclass(frozen=True)

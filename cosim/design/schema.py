@@ -44,6 +44,7 @@ def _with_provenance(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_sourced(value: dict[str, Any]) -> dict[str, Any]:
+    value = _without_null(value)
     entries = value.get("additionalProperties")
     if isinstance(entries, dict) and "$ref" not in entries:
         return {**value, "additionalProperties": _or_sourced(entries)}
@@ -65,3 +66,11 @@ def _or_sourced(value: dict[str, Any]) -> dict[str, Any]:
     }
     description = {"description": value["description"]} if "description" in value else {}
     return {"anyOf": [value, sourced, {"$ref": "#/$defs/from"}], **description}
+
+
+def _without_null(value: dict[str, Any]) -> dict[str, Any]:
+    """A key that may be left out: TOML has no null."""
+    kinds = [kind for kind in value.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return value
+    return {**{key: of for key, of in value.items() if key not in ("anyOf", "default")}, **kinds[0]}

@@ -102,13 +102,15 @@ class BufferSpec(Specification):
     double_buffered: bool = True
     """Whether the next tile arrives while this one is read."""
     banks: int = Field(default=1, ge=1, le=4096)
+    """Memories that work side by side; of two or more, each half of a double buffer has half."""
     ports: int = Field(default=1, ge=1, le=16)
     """Accesses a bank serves in one cycle."""
-    width_bits: int = Field(default=64, ge=1, le=65536)
-    """Bits of one access."""
+    width_bits: int | None = Field(default=None, ge=1, le=65536)
+    """Bits of one access. Left out, the memory keeps up with whoever reads and writes it, and
+    energies are derived for 64 bits."""
     memory: Literal["sram", "registers", "block-ram", "ultra-ram"] | None = None
-    """What it is made of, if energies are derived: SRAM on silicon, block RAM in programmable
-    logic."""
+    """What it is made of, if energies are derived: SRAM on silicon (registers where a bank has
+    less than 256 B), block RAM in programmable logic."""
     read_energy: EnergyPerBit | None = None
     """Derived from the technology if left out, as the next two; 0 without a technology."""
     write_energy: EnergyPerBit | None = None

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
-from cosim.design.design import Design, Precision
+from cosim.design.design import Buffer, Design, Precision
 from cosim.mapping.energy import array_energy, running_energy, vector_energy
-from cosim.mapping.engines import timing_of
+from cosim.mapping.engines import engine_of, timing_of
+from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
 from cosim.mapping.program import Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
@@ -90,7 +91,7 @@ class ArrayLowering:
         self.tree = tile_tree(task.request.nest, task.plan)
         self.timing = timing_of(self.design.array, self.request.layer)
         self.has_vector = self.request.vector_cycles > 0
-        self._array_work: dict[tuple[int, bool, bool], tuple[TaskInfo, int]] = {}
+        self._array_work: dict[tuple[int, ...], tuple[TaskInfo, int]] = {}
         self._vector_work: dict[int, tuple[TaskInfo, int]] = {}
         shared = streams.array_phase
         self.input_loaded = streams.pool("input loaded", phase=shared, cause=Cause.INPUT)
@@ -201,9 +202,8 @@ class ArrayLowering:
         info, power = self._compute(leaf)
         array = self.design.array
         steps = streams.busy(
-            info.busy_cycles + info.fill_cycles, array.clock, array.name, before,
-            (*after, *after_last), power,
-        )  # fmt: skip
+            info.cycles, array.clock, array.name, before, (*after, *after_last), power
+        )
         return (streams.template(steps, info),)
 
     def _free_bias(self) -> list[Step]:
@@ -221,7 +221,7 @@ class ArrayLowering:
 
     def _compute(self, leaf: Leaf) -> tuple[TaskInfo, int]:
         """Cycles, energy and power of an array tile."""
-        key = (id(leaf.tile), leaf.first_k, leaf.last)
+        key = (id(leaf.tile), leaf.first_k, leaf.last_k, leaf.last, *leaf.loads)
         found = self._array_work.get(key)
         if found is not None:
             return found
@@ -239,15 +239,41 @@ class ArrayLowering:
             (task.streaming.bits, task.weight.bits), source,
             (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
         )  # fmt: skip
-        duration = (busy + fill) * self.design.clock(array.clock).period_ps
+        stall = self._array_stall(leaf, source, busy, fill)
+        duration = (busy + fill + stall) * self.design.clock(array.clock).period_ps
         energy += running_energy(array.name, array.idle_mw, duration)
         power = self.streams.power(energy, duration, task.name)
         info = TaskInfo(
             task.group, "compute", leaf.tile.macs, busy, fill, role=task.weight.role.value,
-            energy=energy,
+            energy=energy, stall_cycles=stall,
         )  # fmt: skip
         self._array_work[key] = (info, power)
         return info, power
+
+    def _array_stall(
+        self, leaf: Leaf, source: tuple[Buffer | None, Buffer | None], busy: int, fill: int
+    ) -> int:
+        """Cycles by which buffers that cannot keep up stretch an array tile."""
+        array, request, task, tile = self.design.array, self.request, self.task, leaf.tile
+        shape = tile.shape
+        sums = self.design.buffer("accumulator")
+        crossing = engine_of(array).accesses(request.layer, shape)
+        results = shape.pixels.size * shape.filters
+        summed = crossing.sums_written + crossing.sums_read + (0 if leaf.first_k else results)
+        phases = operand_phases(array)
+        flows = [
+            Flow(source[0], shape.groups * crossing.streaming * task.streaming.bits, phases[0]),
+            Flow(source[1], shape.groups * crossing.weight * task.weight.bits, phases[1]),
+            Flow(sums, shape.groups * summed * array.accumulator_bits, phases[2]),
+        ]
+        # what others move through the same ports meanwhile
+        if request.load_streaming and leaf.loads[0]:
+            flows.append(Flow(source[0], shared(source[0], tile.elements[0] * task.streaming.bits)))
+        if request.load_weight and leaf.loads[1]:
+            flows.append(Flow(source[1], shared(source[1], tile.elements[1] * task.weight.bits)))
+        if leaf.last_k:
+            flows.append(Flow(sums, shared(sums, tile.elements[2] * array.accumulator_bits)))
+        return stall_cycles(flows, busy, load_cycles(array, shape), busy + fill)
 
     # Epilogue and store
 
@@ -269,7 +295,7 @@ class ArrayLowering:
             after.append(release(self.ready, 1))
         info, power = self._epilogue(tile)
         steps = streams.busy(
-            info.busy_cycles, unit.clock, unit.name, before, (*after, *after_last), power
+            info.cycles, unit.clock, unit.name, before, (*after, *after_last), power
         )
         return (streams.template(steps, info),)
 
@@ -290,14 +316,27 @@ class ArrayLowering:
             ),
             (target, task.result.role.value, self._output_bytes(tile)),
         )  # fmt: skip
-        duration = cycles * self.design.clock(unit.clock).period_ps
+        stall = self._vector_stall(tile, target, cycles)
+        duration = (cycles + stall) * self.design.clock(unit.clock).period_ps
         energy += running_energy(unit.name, unit.idle_mw, duration)
         power = self.streams.power(energy, duration, task.name)
         info = TaskInfo(
-            task.group, "epilogue", 0, cycles, role=task.result.role.value, energy=energy
-        )
+            task.group, "epilogue", 0, cycles, role=task.result.role.value, energy=energy,
+            stall_cycles=stall,
+        )  # fmt: skip
         self._vector_work[id(tile)] = (info, power)
         return info, power
+
+    def _vector_stall(self, tile: Tile, target: Buffer | None, cycles: int) -> int:
+        """Cycles by which buffers that cannot keep up stretch a vector tile."""
+        extra, out = self._extra_bytes(tile) * 8, self._output_bytes(tile) * 8
+        operands = self.design.buffer("input")
+        flows = [
+            Flow(self.design.buffer("accumulator"), self._accumulator_bytes(tile) * 8),
+            Flow(operands, extra + shared(operands, extra)),
+            Flow(target, out + (shared(target, out) if self.request.store_result else 0)),
+        ]
+        return stall_cycles(flows, cycles, 0, cycles)
 
     def _extra_bytes(self, tile: Tile) -> int:
         return sum(tile.bytes(2, tensor.bits) for tensor in self.task.extra)

@@ -11,6 +11,7 @@ from cosim.design.design import Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Cut, Room, choose_cut
 from cosim.mapping.energy import running_energy, vector_energy
+from cosim.mapping.feeding import Flow, shared, stall_cycles
 from cosim.mapping.program import Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import (
     HOST,
@@ -183,12 +184,19 @@ class VectorLowering:
         energy = vector_energy(
             self.design, task.precision, operations, 0, reads, (target, role, out + kept)
         )
-        duration = cycles * self.design.clock(unit.clock).period_ps
+        # loads and stores of others' pieces go through the same ports where halves share banks
+        flows = [Flow(buffer, bytes_ * 8) for buffer, _, bytes_ in reads]
+        flows += [Flow(buffer, shared(buffer, b * 8)) for buffer, _, b in reads[: len(parts)]]
+        flows.append(Flow(target, (out + kept) * 8 + shared(target, out * 8)))
+        stall = stall_cycles(flows, cycles, 0, cycles)
+        duration = (cycles + stall) * self.design.clock(unit.clock).period_ps
         energy += running_energy(unit.name, unit.idle_mw, duration)
         power = streams.power(energy, duration, task.name)
-        info = TaskInfo(task.group, "elementwise", 0, cycles, role=role, energy=energy)
+        info = TaskInfo(
+            task.group, "elementwise", 0, cycles, role=role, energy=energy, stall_cycles=stall
+        )
         return streams.template(
-            streams.busy(cycles, unit.clock, unit.name, before, after, power), info
+            streams.busy(cycles + stall, unit.clock, unit.name, before, after, power), info
         )
 
     def _ready(self) -> int:

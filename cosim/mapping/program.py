@@ -101,9 +101,9 @@ class Component:
 class TaskInfo:
     """What one task of a template means; executors ignore it, analysis lives on it.
 
-    `op` indexes `Program.layers`. `busy_cycles` of the task's first HOLD are useful compute,
-    `fill_cycles` the rest (array fill and drain). `energy` lists (component, tensor role or "",
-    picojoules).
+    `op` indexes `Program.layers`. `busy_cycles` of the task's first HOLD are useful compute, in
+    `stall_cycles` an on-chip memory cannot keep up, `fill_cycles` are the rest (array fill and
+    drain). `energy` lists (component, tensor role or "", picojoules).
     """
 
     op: int
@@ -115,6 +115,12 @@ class TaskInfo:
     dram_write_bytes: int = 0
     role: str = ""
     energy: tuple[tuple[str, str, float], ...] = ()
+    stall_cycles: int = 0
+
+    @property
+    def cycles(self) -> int:
+        """Of the first HOLD of a task that an engine runs."""
+        return self.busy_cycles + self.fill_cycles + self.stall_cycles
 
 
 @dataclass(frozen=True)

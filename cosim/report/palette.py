@@ -9,6 +9,7 @@ from __future__ import annotations
 CAUSE_COLOURS: dict[str, str] = {
     "compute": "#0072b2",
     "fill/drain": "#7cc4ee",
+    "on-chip memory": "#3a4f9e",
     "vector": "#009e73",
     "host": "#8a8f98",
     "bandwidth": "#d55e00",
@@ -26,6 +27,7 @@ CAUSE_COLOURS: dict[str, str] = {
 CAUSE_WORDS: dict[str, str] = {
     "compute": "the array multiplies",
     "fill/drain": "the array fills or drains its pipeline",
+    "on-chip memory": "an engine stands still: a buffer's ports are too slow",
     "vector": "the vector unit works",
     "host": "the host prepares a command or computes",
     "bandwidth": "waiting for data to move, at the rate of DRAM or port",

@@ -15,7 +15,7 @@ from cosim import units
 from cosim.design import catalogue
 from cosim.design.specification import TechnologySpec
 from cosim.design.technology import arithmetic, node_scaling, programmable_logic, sram
-from cosim.design.technology.memory import logic_memory, silicon_memory
+from cosim.design.technology.memory import logic_memory, silicon_memory, usual_kind
 from cosim.errors import CosimError
 
 DEVICES = ("hp", "lop", "lstp")
@@ -108,6 +108,15 @@ def test_banks_cost_less_energy_and_more_area_than_one_macro():
     single = sram.sram_macro(45, "lop", 2**14, 64)
     assert many.area.value == pytest.approx(16 * single.area_mm2)
     assert many.leakage.value == pytest.approx(16 * single.leakage_mw)
+
+
+def test_banks_too_small_for_a_macro_are_registers():
+    assert usual_kind(sram.SMALLEST_BANK, 1) == "sram"
+    assert usual_kind(sram.SMALLEST_BANK, 2) == "registers"
+    file = silicon_memory("registers", 40, 0.9, "lop", 128, 16, 1)
+    assert file.read.value == pytest.approx(0.009)
+    assert file.area.value == pytest.approx(128 * 8 * 5.98e-6)
+    sram.sram_macro(45, "lop", sram.SMALLEST_BANK, 64)
 
 
 # node scaling

@@ -14,10 +14,9 @@ from cosim.design import catalogue
 from cosim.design.technology.estimate import Estimate
 from cosim.design.technology.node_scaling import area_factor, energy_factor
 from cosim.design.technology.programmable_logic import access_energy, primitive
-from cosim.design.technology.sram import sram_macro
+from cosim.design.technology.sram import SMALLEST_BANK, sram_macro
 from cosim.errors import CosimError
 
-KINDS = ("sram", "registers", "block-ram", "ultra-ram")
 _REGISTER_NODE, _REGISTER_VOLTAGE = 40.0, 0.9
 
 
@@ -36,6 +35,11 @@ class MemoryEstimate:
     """Shortest time between two accesses of a bank."""
     primitives: int | None = None
     """Block memories taken, of programmable logic."""
+
+
+def usual_kind(size_bytes: int, banks: int) -> str:
+    """What a memory on silicon is made of: banks too small for a macro are registers."""
+    return "registers" if size_bytes / banks < SMALLEST_BANK else "sram"
 
 
 def silicon_memory(
@@ -85,7 +89,7 @@ def logic_memory(
     block = primitive(family, kind)
     energy = access_energy(family, kind)
     words = -(-size_bytes * 8 // (banks * width_bits))
-    return MemoryEstimate(kind, energy, energy, primitives=banks * block.count(words, width_bits))
+    return MemoryEstimate(kind, energy, energy, primitives=block.count(words, width_bits, banks))
 
 
 def _registers(node: float, voltage: float, size_bytes: int) -> MemoryEstimate:

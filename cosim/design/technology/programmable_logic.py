@@ -15,16 +15,24 @@ from cosim.errors import CosimError
 
 @dataclass(frozen=True)
 class Primitive:
-    """A block of memory: `shapes` are the (words, bits) one can be set to."""
+    """A block of memory: `shapes` are the (words, bits) it can be set to, `halves` half of it."""
 
     name: str
     bytes: int
     shapes: tuple[tuple[int, int], ...]
+    halves: tuple[tuple[int, int], ...]
     source: str
 
-    def count(self, words: int, bits: int) -> int:
-        """Primitives of a memory of `words` words of `bits`, in the shape that takes fewest."""
-        return min(-(-words // deep) * -(-bits // wide) for deep, wide in self.shapes)
+    def count(self, words: int, bits: int, banks: int = 1) -> int:
+        """Primitives of `banks` memories of `words` words of `bits`, in the shape of fewest."""
+
+        def number(shapes: tuple[tuple[int, int], ...]) -> int:
+            return min(-(-words // deep) * -(-bits // wide) for deep, wide in shapes)
+
+        halves = 2 * number(self.shapes)
+        if self.halves:
+            halves = min(halves, number(self.halves))
+        return -(-banks * halves // 2)
 
 
 def families() -> list[str]:
@@ -42,8 +50,11 @@ def primitive(family: str, name: str) -> Primitive:
     values = _families()[family].get(name)
     if values is None:
         raise CosimError(f"{family} has no {name}", expected="block-ram or registers")
-    shapes = tuple((int(words), int(bits)) for words, bits in values["shapes"])
-    return Primitive(name, int(values["bytes"]), shapes, str(values["source"]))
+    shapes, halves = (
+        tuple((int(words), int(bits)) for words, bits in values.get(key, ()))
+        for key in ("shapes", "halves")
+    )
+    return Primitive(name, int(values["bytes"]), shapes, halves, str(values["source"]))
 
 
 def access_energy(family: str, name: str) -> Estimate:

@@ -25,6 +25,8 @@ AXES = ("node", "size", "width")
 QUANTITIES = ("access_ns", "cycle_ns", "read_pj", "write_pj", "leakage_mw", "area_mm2")
 REACH = {"size": 4.0, "width": 4.0, "node": 1.5}
 """How far beyond the table's ends the points are continued, as a factor."""
+SMALLEST_BANK = 256
+"""Bytes of the smallest bank that the points reach."""
 
 
 @dataclass(frozen=True)

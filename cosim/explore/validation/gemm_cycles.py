@@ -73,6 +73,13 @@ def ideal(dataflow: Dataflow, rows: int, columns: int) -> Design:
     """A design with this array, memory that takes no time and buffers that hold everything."""
     base = designs.load(BASE)
     free = {"port_bytes_per_cycle": 4096, "latency": "0 s", "outstanding": 4096}
+    roomy = {
+        "size": "1 GiB",
+        "width_bits": 65536,
+        "read_energy": "0 pJ/bit",
+        "write_energy": "0 pJ/bit",
+        "static_power": "0 W",
+    }
     changes: dict[str, object] = {
         "engine.array.dataflow": dataflow.value,
         "engine.array.rows": rows,
@@ -82,7 +89,7 @@ def ideal(dataflow: Dataflow, rows: int, columns: int) -> Design:
         "dram.efficiency": 1.0,
         "host.command_overhead": "0 s",
         **{f"dma.{c.name}.{key}": value for c in base.dma for key, value in free.items()},
-        **{f"buffer.{buffer.name}.size": "1 GiB" for buffer in base.buffers},
+        **{f"buffer.{b.name}.{key}": value for b in base.buffers for key, value in roomy.items()},
     }
     return designs.load(BASE, changes)
 
