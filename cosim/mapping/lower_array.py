@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
 from cosim.mapping.energy import array_energy, running_energy, vector_energy
 from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
-from cosim.mapping.program import Node, Step, TaskInfo
+from cosim.mapping.program import Loop, Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
 from cosim.mapping.tiles import Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
+from cosim.memo import Memo, Signature
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
@@ -44,19 +45,36 @@ class ArrayTask:
     signals: dict[str, tuple[Step, ...]]
     """Component -> steps after its last task."""
 
-    @property
-    def signature(self) -> tuple[object, ...]:
-        """Equal for tasks whose streams differ in nothing but the number of the group."""
+    @cached_property
+    def draft_signature(self) -> Signature:
+        """Equal for tasks whose streams differ in nothing but what their tiles cost."""
 
         def kind(tensor: Tensor) -> tuple[object, ...]:
             return (tensor.bits, tensor.role, tensor.elements)
 
-        return (
-            self.request.signature, self.plan, kind(self.streaming), kind(self.weight),
-            kind(self.result), tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
-            self.precision, self.vector_precision, self.array, tuple(self.waits.items()),
-            tuple(self.signals.items()),
-        )  # fmt: skip
+        plan = self.plan
+        return Signature((
+            self.request.signature, plan.axes, plan.hold_streaming, plan.hold_weight,
+            kind(self.streaming), kind(self.weight), kind(self.result),
+            tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
+            tuple(self.waits.items()), tuple(self.signals.items()),
+        ))  # fmt: skip
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Equal for tasks whose streams differ in nothing but the number of the group."""
+        return (self.draft_signature, self.precision, self.vector_precision, self.array)
+
+
+Steps = tuple[Step, ...]
+Draft = tuple[list[tuple[object, ...]], list[tuple[str, tuple[Node, ...]]]]
+"""A task's templates before they are priced, and its streams by lane over places in that list.
+
+What a tile waits for and gives depends on the loops and on which pools there are; what it costs
+depends on clocks, memory and energies too. So designs that cut a layer alike share its draft.
+"""
+
+_drafts: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
 
 
 def _stream(
@@ -82,6 +100,14 @@ def _stream(
     return tuple(body)
 
 
+def _placed(nodes: tuple[Node, ...], templates: list[int]) -> tuple[Node, ...]:
+    """A stream over places as one over templates."""
+    return tuple(
+        Loop(n.count, _placed(n.body, templates)) if isinstance(n, Loop) else templates[n]
+        for n in nodes
+    )
+
+
 class ArrayLowering:
     """Emits one `ArrayTask` into `Streams`; `design` as the engine that runs it sees it."""
 
@@ -100,23 +126,55 @@ class ArrayLowering:
         self.computed = streams.pool("tile computed", cause=Cause.RESULT)
         maker = self.design.vector if self.has_vector else self.design.array
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
+        self._slots: dict[tuple[object, ...], int] = {}
 
     def emit(self) -> None:
         """Append this group's tasks to the streams of its components."""
+        key = (self.task.draft_signature, self._machine())
+        draft = _drafts.get(key)
+        if draft is None:
+            draft = _drafts[key] = self._draft()
+        slots, streams = draft
+        price = {
+            "load": self._load_template, "array": self._array_template,
+            "vector": self._vector_template, "store": self._store_template,
+        }  # fmt: skip
+        templates = [price[slot[0]](*slot[1:]) for slot in slots]  # type: ignore[index, operator]
+        for lane, nodes in streams:
+            self.streams.streams[lane] += _placed(nodes, templates)
+
+    def _machine(self) -> tuple[object, ...]:
+        """What a draft depends on of the machine: names of components and numbers of pools."""
+        streams, design = self.streams, self.design
+        buffers = [streams.buffer(b) for b in ("input", "weight", "accumulator", "output")]
+        lanes = [load_lane(streams.load[kind]) for kind in ("input", "weight")]
+        return (
+            design.array.name, design.array.accumulator_bits, design.vector.name, *lanes,
+            store_lane(streams.store), *buffers, self.input_loaded, self.weight_loaded,
+            self.operand_loaded, self.computed, self.ready,
+        )  # fmt: skip
+
+    def _draft(self) -> Draft:
         streams, tiles = self.streams, self.tree.tiles
+        made: list[tuple[str, tuple[Node, ...]]] = []
         load = {kind: load_lane(streams.load[kind]) for kind in ("input", "weight")}
         for lane in dict.fromkeys(load.values()):
             kinds = [kind for kind, name in load.items() if name == lane]
             if "weight" in kinds:
-                streams.streams[lane] += self._bias_loads(lane)
-            streams.streams[lane] += _stream(tiles, partial(self._load_tasks, kinds, lane), {})
-        streams.streams[self.design.array.name] += _stream(tiles, self._array_task, {})
+                made.append((lane, self._bias_loads(lane)))
+            made.append((lane, _stream(tiles, partial(self._load_tasks, kinds, lane), {})))
+        made.append((self.design.array.name, _stream(tiles, self._array_task, {})))
         results = self.tree.results
         if self.has_vector:
-            streams.streams[self.design.vector.name] += _stream(results, self._vector_task, {})
+            made.append((self.design.vector.name, _stream(results, self._vector_task, {})))
         if self.request.store_result:
             lane = store_lane(streams.store)
-            streams.streams[lane] += _stream(results, partial(self._store_task, lane), {})
+            made.append((lane, _stream(results, partial(self._store_task, lane), {})))
+        return list(self._slots), made
+
+    def _slot(self, *of: object) -> int:
+        """Place of a template in the draft: what it does, and the steps around that."""
+        return self._slots.setdefault(of, len(self._slots))
 
     def _ends(self, lane: str, leaf: Leaf) -> tuple[list[Step], list[Step]]:
         """Steps before the component's first and after its last task of the group."""
@@ -145,9 +203,17 @@ class ArrayLowering:
         self, lane: str, kind: str, tensor: Tensor, bytes_: int, chunks: int,
         before: list[Step], loaded: int,
     ) -> int:  # fmt: skip
+        after = (release(loaded, 1),)
+        return self._slot(
+            "load", lane, kind, tensor.role.value, bytes_, chunks, tuple(before), after
+        )
+
+    def _load_template(
+        self, lane: str, kind: str, role: str, bytes_: int, chunks: int, before: Steps, after: Steps
+    ) -> int:
         return self.streams.descriptor(
-            self.streams.load[kind], lane, self.task.group, self.task.name, tensor.role.value,
-            bytes_, chunks, self.design.buffer(kind), before, (release(loaded, 1),), write=False,
+            self.streams.load[kind], lane, self.task.group, self.task.name, role, bytes_, chunks,
+            self.design.buffer(kind), before, after, write=False,
         )  # fmt: skip
 
     def _load_tasks(self, kinds: list[str], lane: str, leaf: Leaf) -> tuple[Node, ...]:
@@ -199,12 +265,13 @@ class ArrayLowering:
             after += self._free_bias()
         if leaf.last_k:
             after.append(self._hand_on(tile))
+        return (self._slot("array", leaf, tuple(before), (*after, *after_last)),)
+
+    def _array_template(self, leaf: Leaf, before: Steps, after: Steps) -> int:
         info, power = self._compute(leaf)
         array = self.design.array
-        steps = streams.busy(
-            info.cycles, array.clock, array.name, before, (*after, *after_last), power
-        )
-        return (streams.template(steps, info),)
+        steps = self.streams.busy(info.cycles, array.clock, array.name, before, after, power)
+        return self.streams.template(steps, info)
 
     def _free_bias(self) -> list[Step]:
         """Given by whoever applies the bias last: the vector unit, or the array without one."""
@@ -293,11 +360,13 @@ class ArrayLowering:
         if self.request.store_result:
             before.append(acquire(streams.buffer("output"), self._output_bytes(tile)))
             after.append(release(self.ready, 1))
+        return (self._slot("vector", tile, tuple(before), (*after, *after_last)),)
+
+    def _vector_template(self, tile: Tile, before: Steps, after: Steps) -> int:
         info, power = self._epilogue(tile)
-        steps = streams.busy(
-            info.cycles, unit.clock, unit.name, before, (*after, *after_last), power
-        )
-        return (streams.template(steps, info),)
+        unit = self.design.vector
+        steps = self.streams.busy(info.cycles, unit.clock, unit.name, before, after, power)
+        return self.streams.template(steps, info)
 
     def _epilogue(self, tile: Tile) -> tuple[TaskInfo, int]:
         """Cycles, energy and power of a vector tile."""
@@ -346,7 +415,7 @@ class ArrayLowering:
         return ceil(elements * self.request.result_bits / 8)
 
     def _store_task(self, lane: str, leaf: Leaf) -> tuple[Node, ...]:
-        streams, task, tile = self.streams, self.task, leaf.tile
+        streams, tile = self.streams, leaf.tile
         before, after_last = self._ends(lane, leaf)
         before.append(acquire(self.ready, 1))
         bytes_ = self._output_bytes(tile)
@@ -354,9 +423,16 @@ class ArrayLowering:
             after = [release(streams.buffer("output"), bytes_)]
         else:
             after = [release(streams.buffer("accumulator"), self._accumulator_bytes(tile))]
+        return (
+            self._slot("store", lane, bytes_, tile.chunks[2], tuple(before), (*after, *after_last)),
+        )
+
+    def _store_template(
+        self, lane: str, bytes_: int, chunks: int, before: Steps, after: Steps
+    ) -> int:
+        streams, task = self.streams, self.task
         source = self.design.buffer("output" if self.has_vector else "accumulator")
-        node = streams.descriptor(
-            streams.store, lane, task.group, task.name, task.result.role.value, bytes_,
-            tile.chunks[2], source, before, (*after, *after_last), write=True,
+        return streams.descriptor(
+            streams.store, lane, task.group, task.name, task.result.role.value, bytes_, chunks,
+            source, before, after, write=True,
         )  # fmt: skip
-        return (node,)
