@@ -86,8 +86,11 @@ class SpatialSpec(CommonArraySpec):
     """Whether the next pass's weights load while this one runs."""
     most_pixels: int = Field(default=0, ge=0)
     """Output positions a tile may have, the depth of the partial-sum memory; 0: no limit."""
-    merged_columns: bool = False
-    """Whether few input channels are merged with the window's columns (image input mode)."""
+    whole_reduction: bool = False
+    """Whether sums leave the array as results: a tile's reduction cannot be cut."""
+    merged_rows: int = Field(default=0, ge=0, le=64)
+    """Rows of the kernel window that may be merged, with its columns, into the channels of a layer
+    with few of them (image input mode); 0 if nothing is merged."""
 
     def resolved(self, precisions: tuple[Precision, ...]) -> Array:
         return SpatialArray(
@@ -95,7 +98,8 @@ class SpatialSpec(CommonArraySpec):
             window_columns=self.window_columns, streams=self.streams,
             pass_overhead=self.pass_overhead, weight_load=self.weight_load,
             overlap_weights=self.overlap_weights, most_pixels=self.most_pixels,
-            merged_columns=self.merged_columns, **self._common(precisions),
+            whole_reduction=self.whole_reduction, merged_rows=self.merged_rows,
+            **self._common(precisions),
         )  # fmt: skip
 
 

@@ -91,8 +91,11 @@ class SpatialArray:
     """Whether the next pass's weights load while this one streams."""
     most_pixels: int = 0
     """Output positions a tile may have (depth of the partial-sum memory); 0: no limit."""
-    merged_columns: bool = False
-    """Whether few input channels are merged with the window's columns into wider channels."""
+    whole_reduction: bool = False
+    """Whether sums leave the array as results: a tile's reduction cannot be cut."""
+    merged_rows: int = 0
+    """Rows of the kernel window that may be merged, with its columns, into the channels of a
+    layer with few of them (image input mode); 0 if nothing is merged."""
     accumulator_bits: int = 32
     idle_mw: float = 0.0
     serves: tuple[str, ...] = ()

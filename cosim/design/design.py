@@ -11,6 +11,7 @@ second, energy in picojoules, power in milliwatts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
 
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
@@ -23,8 +24,11 @@ __all__ = [
     "DmaChannel",
     "Dram",
     "Host",
+    "MappingPolicy",
+    "Objective",
     "PowerDomain",
     "Precision",
+    "Stays",
     "SystolicArray",
     "VectorUnit",
 ]
@@ -177,6 +181,28 @@ class Host:
     """Work on each sample of a batch before the accelerator may start on the batch."""
 
 
+class Stays(StrEnum):
+    """What may stay on chip while the rest passes by."""
+
+    ANY = "any"
+    WEIGHTS = "weights"
+
+
+class Objective(StrEnum):
+    """What tilings are chosen by."""
+
+    LATENCY = "latency"
+    TRAFFIC = "dram-traffic"
+
+
+@dataclass(frozen=True)
+class MappingPolicy:
+    """What the machine's compiler and sequencer can do, and what they are after."""
+
+    objective: Objective = Objective.LATENCY
+    stays: Stays = Stays.ANY
+
+
 @dataclass(frozen=True)
 class PowerDomain:
     """The accelerator's power domain (the host is outside it).
@@ -203,6 +229,9 @@ class Design:
     dram: Dram
     host: Host
     power: PowerDomain
+    mapping: MappingPolicy = MappingPolicy()
+    fixed_point_bits: int | None = None
+    """Bits of the integers that stand for tensors that are not quantized; None: they stay real."""
     element_bits: int = 1
     """What an element of a tensor takes at least, in memory and in buffers."""
     exclusive: tuple[str, ...] = ()

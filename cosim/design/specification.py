@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from cosim import units
 from cosim.design.array_specification import ArraySpec
+from cosim.design.design import Objective, Stays
 from cosim.design.quantity_field import Between
 from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
@@ -174,6 +175,14 @@ class ControlSpec(Specification):
     """Engines and DMA channels under one sequential control: of these, one works at a time."""
 
 
+class MappingSpec(Specification):
+    objective: Annotated[Objective, Field(strict=False)] = Objective.LATENCY
+    """What tilings are chosen by: the modelled latency, or DRAM bytes and then latency."""
+    stays: Annotated[Stays, Field(strict=False)] = Stays.ANY
+    """``weights``: a part of the weights stays while all inputs pass by, once for each part;
+    ``any``: whichever operand is best held, in any order."""
+
+
 class PowerSpec(Specification):
     static: Power = 0.0
     """Drawn always by the accelerator's domain, its buffers' own static power left out."""
@@ -202,6 +211,10 @@ class DesignSpec(Specification):
     host: HostSpec
     power: PowerSpec
     control: ControlSpec = ControlSpec()
+    mapping: MappingSpec = MappingSpec()
+    fixed_point: int | None = Field(default=None, ge=2, le=32)
+    """Bits of the integers that stand for a network's real numbers, where the network does not say
+    itself what its tensors are held in: for machines of one element type."""
     element_bits: int = Field(default=1, ge=1, le=64)
     """What an element of a tensor takes at least, in memory and in buffers: 16 for 9-bit values in
     16-bit lanes."""

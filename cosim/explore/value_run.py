@@ -20,6 +20,7 @@ from cosim.machine.values.compare import Comparison
 from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
 from cosim.machine.values.state import Outcome
+from cosim.mapping.mapping import MACHINE_FIXED_POINT
 from cosim.simulate import Simulation
 from cosim.workload.workload import Role
 
@@ -112,6 +113,12 @@ def value_run(
         reads what is not there, a sum that overflows.
     """
     options = options or ValueOptions()
+    if any(t.scheme == MACHINE_FIXED_POINT for t in simulation.mapping.workload.tensors):
+        raise CosimError(
+            "real numbers of the network are integers on this machine, of a scale that nobody said",
+            where=f"design '{simulation.mapping.design.name}', fixed_point",
+            expected="a quantized network, or a design without fixed_point",
+        )
     values = ValueReference(simulation.workload, options)
     facts = values.facts
     strict = options.arithmetic == Arithmetic()

@@ -86,13 +86,13 @@ _tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
 
 
 def class_table(
-    nest: Nest, name: str, unit: int, multiples: tuple[tuple[str, int], ...]
+    nest: Nest, name: str, unit: int, multiples: tuple[tuple[str, int], ...], parts: bool = False
 ) -> ClassTable:
-    """The candidates of class `name`; `unit` and `multiples` as in `class_candidates`."""
-    key = (nest.signature, name, unit, multiples)
+    """The candidates of class `name`; the rest as in `class_candidates`."""
+    key = (nest.signature, name, unit, multiples, parts)
     found = _tables.get(key)
     if found is None:
-        candidates = class_candidates(nest, name, unit, dict(multiples))
+        candidates = class_candidates(nest, name, unit, dict(multiples), parts)
         found = _tables[key] = _tabulate(nest, name, candidates)
     return found
 

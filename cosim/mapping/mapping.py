@@ -49,6 +49,10 @@ _plans: Memo[tuple[object, ...], dict[Signature, TilePlan | None]] = Memo("tilin
 """Tilings found in this process, by machine, then by contraction; None where none fits."""
 
 
+MACHINE_FIXED_POINT = "machine-fixed-point"
+"""Scheme of tensors that a design, not the network, holds as integers: their scale is unknown."""
+
+
 @dataclass(frozen=True)
 class Mapping:
     """A workload on a design: the program and the decisions behind it."""
@@ -100,7 +104,24 @@ def map_workload(workload: Workload, design: Design) -> Mapping:
         An operation that nothing can run, a tile that fits no buffer, tensors that exceed the
         DRAM, a power budget that could never admit a task.
     """
-    return _Mapper(_in_lanes(workload, design.element_bits), design).run()
+    held = _in_fixed_point(workload, design.fixed_point_bits)
+    return _Mapper(_in_lanes(held, design.element_bits), design).run()
+
+
+def _in_fixed_point(workload: Workload, bits: int | None) -> Workload:
+    """`workload` with integers for its real numbers; the same object every time."""
+    if bits is None:
+        return workload
+
+    def held(tensor: Tensor) -> Tensor:
+        if tensor.scheme or not tensor.dtype.startswith(("float", "bfloat")):
+            return tensor
+        return replace(tensor, bits=bits, scheme=MACHINE_FIXED_POINT)
+
+    return _remember(
+        _known(workload), ("fixed point", bits),
+        lambda: replace(workload, tensors=tuple(held(tensor) for tensor in workload.tensors)),
+    )  # fmt: skip
 
 
 def _in_lanes(workload: Workload, bits: int) -> Workload:
@@ -508,7 +529,7 @@ class _Mapper:
     def _search(self, array: str, requests: list[TileRequest]) -> dict[Signature, TilePlan | None]:
         """Tilings of all contractions of an engine, those not known yet found together."""
         d = self.design.seen_by(array)
-        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks)
+        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks, d.mapping)
         known = _plans.get(key)
         if known is None:
             known = _plans[key] = {}

@@ -389,12 +389,14 @@ class ClassTiles:
 
 
 def class_candidates(
-    nest: Nest, name: str, unit: int = 1, multiples: dict[str, int] | None = None
-) -> list[ClassTiles]:
+    nest: Nest, name: str, unit: int = 1, multiples: dict[str, int] | None = None,
+    parts: bool = False,
+) -> list[ClassTiles]:  # fmt: skip
     """Ways to tile a class: inner loops whole, one loop cut, loops outside it one at a time.
 
-    `unit` rounds the innermost cut to the array's rows or columns; `multiples` forces a loop's
-    tile to multiples (rows of a fused pooling window).
+    `unit` rounds the innermost cut to the array's rows or columns, and with `parts` a half, a
+    quarter... of it is tried too; `multiples` forces a loop's tile to multiples (rows of a fused
+    pooling window).
     """
     multiples = multiples or {}
     loops = nest.classes[name]
@@ -406,6 +408,9 @@ def class_candidates(
         step = min(extent, max(multiples.get(loop, 1), -(-unit // inner)))
         for size in balanced_tiles(extent, step):
             candidates.append(ClassTiles(tuple({**tile, loop: size}.items())))
+        while parts and step > 1:
+            step //= 2
+            candidates.append(ClassTiles(tuple({**tile, loop: step}.items())))
         tile[loop] = min(extent, multiples.get(loop, 1))
     candidates.append(ClassTiles(tuple(tile.items())))
     return list(dict.fromkeys(candidates))

@@ -8,7 +8,7 @@ a few hundred array operations however many layers there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.design.design import Design, DmaChannel
+from cosim.design.design import Buffer, Design, DmaChannel, Stays
 from cosim.errors import CosimError
 from cosim.mapping.class_table import (
     SLOTS,
@@ -32,6 +32,7 @@ from cosim.mapping.class_table import (
     slot_rows,
 )  # fmt: skip
 from cosim.mapping.engines import timing_of
+from cosim.mapping.engines.timing import Timing
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.transfer import channel_for
 
@@ -87,7 +88,14 @@ class TileSearch:
         self.design, self.requests = design, requests
         self.timings = [timing_of(design.array, request.layer) for request in requests]
         self.tables = [
-            [class_table(r.nest, name, t.quanta.get(name, 1), r.multiples) for name in CLASSES]
+            [
+                # where all of the reduction must be there, fewer filters than fill the array may be
+                class_table(
+                    r.nest, name, t.quanta.get(name, 1), r.multiples,
+                    name == "n" and t.whole_reduction,
+                )
+                for name in CLASSES
+            ]
             for r, t in zip(requests, self.timings, strict=True)
         ]
         self._depth = max(slot_depth(r.nest) for r in requests)
@@ -123,19 +131,36 @@ class TileSearch:
             bytes_ = np.array([of_request(r) for r in self.requests])
             if bytes_.any():
                 fits &= np.ceil(spans[operand] * bytes_[owner]) <= self._size(holds)
-        fits &= self._few_enough_pixels(at[CLASSES.index("m")], owner)
+        fits &= self._within_limits(at, owner)
         kept = np.flatnonzero(fits)
         self.where, self._at, self.owner = where[:, kept], at[:, kept], owner[kept]
         self.bounds = np.searchsorted(self.owner, np.arange(len(grids) + 1)).tolist()
         self._all_spans = spans
 
-    def _few_enough_pixels(self, at: Integers, owner: Integers) -> NDArray[np.bool_]:
-        """Whether the array can hold the partial sums of as many output positions."""
-        place = CLASSES.index("m")
-        most = np.array([timing.most_pixels for timing in self.timings])[owner]
-        pixels = np.concatenate([tables[place].extents.size[0] for tables in self.tables])[at]
-        few: NDArray[np.bool_] = (most == 0) | (pixels <= most)
-        return few
+    def _shared(self, demands: dict[str, Array]) -> Iterator[tuple[Array, int]]:
+        """Bytes asked of each buffer by all that it holds, and its size."""
+        by_buffer: dict[str, Array] = {}
+        for name, demand in demands.items():
+            buffer = self._buffer(name).name
+            by_buffer[buffer] = by_buffer[buffer] + demand if buffer in by_buffer else demand
+        for name in demands:
+            buffer = self._buffer(name).name
+            if buffer in by_buffer:
+                yield by_buffer.pop(buffer), self._size(name)
+
+    def _within_limits(self, at: Integers, owner: Integers) -> NDArray[np.bool_]:
+        """Whether the array can hold the partial sums of so many positions, so long."""
+
+        def limit(of_timing: Callable[[Timing], int]) -> Integers:
+            every = np.array([of_timing(timing) for timing in self.timings], np.int64)
+            return every[owner]
+
+        m, k = CLASSES.index("m"), CLASSES.index("k")
+        most, whole = limit(lambda t: t.most_pixels), limit(lambda t: t.whole_reduction)
+        pixels = np.concatenate([tables[m].extents.size[0] for tables in self.tables])[at[m]]
+        within: NDArray[np.bool_] = (most == 0) | (pixels <= most)
+        within &= (whole == 0) | (self._products[k][TILES][at[k]] == 1)
+        return within
 
     def smallest(self, costs: Costs) -> dict[str, float]:
         """Bytes that the smallest tile asks of every buffer, where there is one request."""
@@ -161,13 +186,16 @@ class TileSearch:
         return result
 
     def _size(self, holds: str) -> int:
+        return self._buffer(holds).size_bytes
+
+    def _buffer(self, holds: str) -> Buffer:
         buffer = self.design.buffer(holds)
         if buffer is None:
             raise CosimError(
                 f"no buffer holds '{holds}'", where=f"design '{self.design.name}'",
                 expected="buffers that hold input, weight, accumulator and output",
             )  # fmt: skip
-        return buffer.size_bytes
+        return buffer
 
     def _of(self, value: Callable[[TileRequest], float]) -> Array:
         """A number of each candidate's request."""
@@ -218,13 +246,16 @@ class TileSearch:
         outputs = tb * tm * tn
         demands = self._demands(products, loads_a, loads_w, outputs)
         feasible = np.ones(every, dtype=bool)
-        for name, demand in demands.items():
-            feasible &= demand <= self._size(name)
+        for held, size in self._shared(demands):
+            feasible &= held <= size
         for loaded, index in (("load_streaming", 1), ("load_weight", 2)):
             unloaded = ~np.array([getattr(r, loaded) for r in self.requests], bool)
             if unloaded.any():  # what is not loaded is not held either
                 np.moveaxis(feasible, index, 0)[1] &= ~unloaded[self.owner]
 
+        if design.mapping.stays is Stays.WEIGHTS:
+            # weights outside, and inputs pass by for each part of them
+            feasible[0] = feasible[:, 1] = False
         load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
         store = channel_for(design, "output")
         pieces_o = outputs * self._pieces(products, STORED)

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cosim.design.design import Design
+from cosim.design.design import Design, Objective
 from cosim.errors import CosimError
 from cosim.mapping.class_table import Array
 from cosim.mapping.engines.shapes import layer_of
@@ -121,7 +121,11 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
     for some in _batches(requests):
         space = TileSearch(design, some)
         costs = space.costs()
-        latency = np.where(costs.feasible, costs.latency_ps, np.inf)
+        first = costs.latency_ps
+        if design.mapping.objective is Objective.TRAFFIC:
+            # bytes first: a picosecond of a second is less than one of them
+            first = costs.dram_bytes + costs.latency_ps * 1e-12
+        latency = np.where(costs.feasible, first, np.inf)
         plans += [_best(space, costs, latency, number) for number in range(len(some))]
     return plans
 

@@ -38,3 +38,20 @@ def lenet5(num_classes: int = 10) -> nn.Module:
             fc3=reads_nonnegative(nn.Linear(84, num_classes)),
         )
     )
+
+
+@network("lenet-caffe", "LeNet of Caffe's examples 20C5-50C5-500-10, 28x28 digits", _digit)
+def lenet_caffe(num_classes: int = 10) -> nn.Module:
+    """Input (batch, 1, 28, 28), output (batch, num_classes); no padding, no batch norm."""
+    return nn.Sequential(
+        OrderedDict(
+            conv1=reads_image(nn.Conv2d(1, 20, 5)),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(20, 50, 5),
+            pool2=nn.MaxPool2d(2),
+            flatten=AsVector(),
+            ip1=nn.Linear(800, 500),
+            relu1=nn.ReLU(),
+            ip2=reads_nonnegative(nn.Linear(500, num_classes)),
+        )
+    )

@@ -42,11 +42,10 @@ def _basic(inputs: int, width: int, stride: int) -> nn.Sequential:
     )
 
 
-def _bottleneck(inputs: int, width: int, stride: int) -> nn.Sequential:
-    # the stride sits on the 3x3 convolution, as everyone but the paper has it
+def _bottleneck(inputs: int, width: int, stride: int, stride_first: bool) -> nn.Sequential:
     return nn.Sequential(
-        convolution(inputs, width, 1),
-        convolution(width, width, 3, stride),
+        convolution(inputs, width, 1, stride if stride_first else 1),
+        convolution(width, width, 3, 1 if stride_first else stride),
         convolution(width, 4 * width, 1, activation=None),
     )
 
@@ -55,8 +54,9 @@ _STEMS = ("imagenet", "cifar")
 
 
 def _resnet(
-    bottleneck: bool, blocks: tuple[int, ...], num_classes: int, width: int, stem: str
-) -> nn.Module:
+    bottleneck: bool, blocks: tuple[int, ...], num_classes: int, width: int, stem: str,
+    stride_first: bool = False,
+) -> nn.Module:  # fmt: skip
     if stem not in _STEMS:
         raise unknown("stem", stem, _STEMS, where="resnet")
     parts: OrderedDict[str, nn.Module] = OrderedDict()
@@ -70,7 +70,11 @@ def _resnet(
         inner, outer = width * 2**stage, width * 2**stage * (4 if bottleneck else 1)
         for block in range(count):
             stride = 2 if stage > 0 and block == 0 else 1
-            branch = (_bottleneck if bottleneck else _basic)(channels, inner, stride)
+            branch = (
+                _bottleneck(channels, inner, stride, stride_first)
+                if bottleneck
+                else _basic(channels, inner, stride)
+            )
             shortcut = None
             if stride != 1 or channels != outer:
                 shortcut = convolution(channels, outer, 1, stride, activation=None)
@@ -99,7 +103,12 @@ def resnet18(
 
 @network("resnet50", "ResNet-50, 4.1 G MACs at 224x224", _image)
 def resnet50(
-    num_classes: int = 1000, image_size: int = 224, width: int = 64, stem: str = "imagenet"
-) -> nn.Module:
-    """Input (batch, 3, image_size, image_size); `width` is that of the first stage."""
-    return _resnet(True, (3, 4, 6, 3), num_classes, width, stem)
+    num_classes: int = 1000, image_size: int = 224, width: int = 64, stem: str = "imagenet",
+    stride_first: bool = False,
+) -> nn.Module:  # fmt: skip
+    """Input (batch, 3, image_size, image_size); `width` is that of the first stage.
+
+    With `stride_first` a block's first, 1x1 convolution has its stride, as in the paper and its
+    Caffe models (3.9 G MACs); else the 3x3 convolution has it, as in torchvision.
+    """
+    return _resnet(True, (3, 4, 6, 3), num_classes, width, stem, stride_first)

@@ -18,7 +18,7 @@ pass load while this one streams, and only the excess ``max(0, load - rows * ste
   instruction (github.com/microideax/T-DLA, 51806cd); 8 cycles of weight reads before it.
 * NVDLA's convolution core: K x C x 1 x 1, outputs, weights overlapped (nvdla.org, unit
   description). Its image-input mode merges the columns of the kernel window with few input channels
-  (``merged_columns``), so that a picture's three channels do not leave 61 of 64 lanes idle.
+  and up to ``merged_rows`` of its rows: a picture has but three channels for 64 lanes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Spatial:
         }
         busy = Term(True, pixels=lambda pixels: pixels.images * stream(pixels), **passes)
         terms = [busy, Term(False, pixels=overhead, **passes)]
-        return Timing(tuple(terms), self._quanta(layer), most_pixels=array.most_pixels)
+        return Timing(
+            tuple(terms), self._quanta(layer), array.most_pixels, array.whole_reduction
+        )  # fmt: skip
 
     def _steps(self, layer: Layer) -> Factor:
         step, stride = layer.cycles_per_step, layer.stride[1]
@@ -76,18 +78,19 @@ class Spatial:
         window = layer.whole.reduction.columns
         return lambda pixels: ((pixels.columns - 1) * stride + window) * step
 
-    def _merges(self, layer: Layer) -> bool:
-        """Whether the layer's channels are so few that columns of the window fit beside them."""
-        reduction = layer.whole.reduction
-        wide = reduction.channels * reduction.columns <= self.array.channels
-        return self.array.merged_columns and wide
+    def _merged_rows(self, layer: Layer) -> int:
+        """Rows of the window, with all its columns, that fit beside the layer's channels: 2^i."""
+        reduction, rows = layer.whole.reduction, self.array.merged_rows
+        wide = reduction.channels * reduction.columns
+        while rows and wide * rows > self.array.channels:
+            rows //= 2
+        return rows
 
     def _reduction_passes(self, layer: Layer) -> Factor:
         array = self.array
-        if self._merges(layer):
-            return lambda r: (
-                pieces(array.channels)(r.channels * r.columns) * pieces(array.window_rows)(r.rows)
-            )
+        merged = self._merged_rows(layer)
+        if merged:
+            return lambda reduction: pieces(merged * array.window_rows)(reduction.rows)
 
         def passes(reduction: Reduction) -> Any:
             return (

@@ -138,6 +138,8 @@ class Timing:
     """Class of loops (``b``, ``m``, ``n``, ``k``) -> the multiple a tile's extent should be."""
     most_pixels: int = 0
     """Positions a tile may have at most; 0 if as many as fit the buffers."""
+    whole_reduction: bool = False
+    """Whether a tile must sum over the whole reduction: its sums cannot wait for the next tile."""
     uncounted: int = 0
     """Cycles of overhead that the engine's convention leaves out, once a layer."""
 
