@@ -91,7 +91,10 @@ class TileSearch:
             [
                 # where all of the reduction must be there, fewer filters than fill the array may be
                 class_table(
-                    r.nest, name, t.quanta.get(name, 1), r.multiples,
+                    r.nest,
+                    name,
+                    t.quanta.get(name, 1),
+                    r.multiples,
                     name == "n" and t.whole_reduction,
                 )
                 for name in CLASSES
