@@ -167,4 +167,20 @@ class ContractionArray:
         return self.units * self.rows * self.columns * self.depth
 
 
-Array = SystolicArray | SpatialArray | BitSerialArray | ContractionArray
+@dataclass(frozen=True)
+class StreamingEngines:
+    """The engines of a dataflow pipeline together, one a layer; `cosim.design.pipeline` says more.
+
+    `macs_per_cycle` is known when they are built for a network.
+    """
+
+    name: str
+    clock: str
+    precisions: tuple[Precision, ...]
+    macs_per_cycle: int = 0
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    kind: str = "streaming"
+
+
+Array = SystolicArray | SpatialArray | BitSerialArray | ContractionArray | StreamingEngines

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
+from cosim.design.pipeline import Pipeline
 
 __all__ = [
     "Buffer",
@@ -217,7 +218,11 @@ class PowerDomain:
 
 @dataclass(frozen=True)
 class Design:
-    """One design point."""
+    """One design point.
+
+    With a `pipeline`, every layer has an engine of its own: `array` stands for all of them
+    together, and `vector` and `buffers` for nothing.
+    """
 
     name: str
     description: str
@@ -244,6 +249,7 @@ class Design:
     constants: tuple[SourcedConstant, ...] = field(default=(), compare=False)
     """Every constant whose source is known: stated, taken from a part or derived."""
     options: dict[str, object] = field(default_factory=dict, compare=False)
+    pipeline: Pipeline | None = None
 
     @property
     def arrays(self) -> tuple[Array, ...]:

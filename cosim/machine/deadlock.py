@@ -72,7 +72,11 @@ def deadlock_error(
     if rank is not None:
         path = path[path.index(rank) :]
     parts = [_wait_text(program, levels, requests, rank) for rank in path]
-    return CosimError(f"deadlock at {now_ps} ps: " + "; ".join(parts))
+    advice = [program.pools[requests[rank].pool].advice for rank in path if rank in requests]
+    return CosimError(
+        f"deadlock at {now_ps} ps: " + "; ".join(parts),
+        expected=" or ".join(dict.fromkeys(filter(None, advice))),
+    )
 
 
 def _wait_text(

@@ -68,6 +68,8 @@ class Pool:
     cause: Cause
     kind: str = "token"
     capacity: int | None = None
+    advice: str = ""
+    """What would help if somebody waited for it forever: a deeper FIFO."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ A group that needs another group's result waits for a token that the group's las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cosim.design.design import Buffer, Design, DmaChannel
@@ -50,8 +50,10 @@ def release(pool: int, amount: int) -> Step:
 class Streams:
     """Pools, lanes, templates and the stream of every component while a program is built."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, components: Mapping[str, str] | None = None) -> None:
         self.design = design
+        self.kinds = component_names(design) if components is None else dict(components)
+        """Names of the components in rank order, with their kinds."""
         self.pools: list[Pool] = []
         self.pool_of: dict[str, int] = {}
         self._buffer_of: dict[str, int] = {}
@@ -61,9 +63,14 @@ class Streams:
         self._transfers: dict[tuple[object, ...], TaskInfo] = {}
         self._emitted: dict[tuple[object, ...], tuple[int, int, dict[str, tuple[Node, ...]]]] = {}
         self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
-        self.load = {name: channel_for(design, name) for name in ("input", "weight")}
+        carried = {traffic for channel in design.dma for traffic in channel.carries}
+        self.load = {
+            name: channel_for(design, name)
+            for name in ("input", "weight")
+            if name in carried or components is None
+        }
         self.store = channel_for(design, "output")
-        self.names = component_names(design)
+        self.names = list(self.kinds)
         self.streams: dict[str, list[Node]] = {name: [] for name in self.names}
         self.lanes = {name: i for i, name in enumerate(self.names)}
         self.exclusive = _lanes_of(design, design.exclusive)
@@ -106,12 +113,13 @@ class Streams:
     def pool(
         self, name: str, initial: int = 0, phase: PoolPhase = PoolPhase.IMMEDIATE,
         cause: Cause = Cause.DEPENDENCY, kind: str = "token", capacity: int | None = None,
+        advice: str = "",
     ) -> int:  # fmt: skip
         """Index of the pool called `name`, made with these properties if new."""
         index = self.pool_of.get(name)
         if index is None:
             index = self.pool_of[name] = len(self.pools)
-            self.pools.append(Pool(name, initial, phase, cause, kind, capacity))
+            self.pools.append(Pool(name, initial, phase, cause, kind, capacity, advice))
         return index
 
     def buffer(self, holds: str) -> int:
@@ -272,13 +280,12 @@ class Streams:
 
     def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
         """The finished program; components without tasks are left out of no index: all stay."""
-        kinds = component_names(self.design)
         return Program(
             name,
             (1, *(clock.period_ps for clock in self.design.clocks)),
             ("ps", *(clock.name for clock in self.design.clocks)),
             tuple(self.pools),
-            tuple(Component(c, kinds[c], tuple(self.streams[c])) for c in self.names),
+            tuple(Component(c, self.kinds[c], tuple(self.streams[c])) for c in self.names),
             tuple(self.templates),
             tuple(self.names),
             tuple(layers),
@@ -296,6 +303,8 @@ def _shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:
 
 def repeat(count: int, body: tuple[Node, ...]) -> tuple[Node, ...]:
     """`body` `count` times as a stream, without a loop where one is not needed."""
+    if count == 0:
+        return ()
     if count == 1 or not body:
         return body
     if len(body) == 1 and isinstance(body[0], Loop):
