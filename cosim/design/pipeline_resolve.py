@@ -1,0 +1,86 @@
+"""From the checked specification of a dataflow pipeline to the resolved `Design`."""
+
+from __future__ import annotations
+
+from cosim.design.design import Clock, Dataflow, Design, SystolicArray, VectorUnit
+from cosim.design.document import Document
+from cosim.design.pipeline import BoardLimits, FifoSize, LayerFolding, Pipeline
+from cosim.design.pipeline_specification import BoardSpec, PipelineDesignSpec, PipelineSpec
+from cosim.design.resolve import (
+    assumptions_of,
+    check_budget,
+    dma_of,
+    dram_of,
+    host_of,
+    power_of,
+    precisions_of,
+)
+from cosim.design.validation import dotted
+from cosim.errors import CosimErrors, unknown
+
+
+def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
+    """The design that `spec` describes; `document` tells the places for errors.
+
+    Raises
+    ------
+    CosimErrors
+        If a clock is not there, or the budget cannot carry the static power.
+    """
+    users = {
+        ("pipeline", "clock"): spec.pipeline.clock,
+        **{("dma", name, "clock"): channel.clock for name, channel in spec.dma.items()},
+    }
+    errors = [
+        unknown("clock", clock, spec.clocks, f"{document.where(path)}: {dotted(path)}")
+        for path, clock in users.items()
+        if clock not in spec.clocks
+    ]
+    if errors:
+        raise CosimErrors(errors)
+    dram, assumed = dram_of(spec.dram, document)
+    pipeline = spec.pipeline
+    precisions = precisions_of(pipeline.precision)
+    design = Design(
+        name=spec.name,
+        description=spec.description,
+        clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
+        array=SystolicArray(
+            "", Dataflow.WEIGHT_STATIONARY, 0, 0, pipeline.clock, precisions
+        ),
+        vector=VectorUnit("", 0, pipeline.clock, precisions),
+        buffers=(),
+        dma=dma_of(spec.dma),
+        dram=dram,
+        host=host_of(spec.host),
+        power=power_of(spec.power),
+        assumptions=(*assumptions_of(document), *assumed),
+        pipeline=_pipeline(pipeline),
+    )  # fmt: skip
+    check_budget(design, document)
+    return design
+
+
+def _pipeline(spec: PipelineSpec) -> Pipeline:
+    return Pipeline(
+        clock=spec.clock,
+        simd=spec.simd,
+        pe=spec.pe,
+        target_images_per_s=spec.target,
+        layers=tuple(LayerFolding(name, own.simd, own.pe) for name, own in spec.layer.items()),
+        fifo_depth=spec.fifo_depth,
+        fifos=tuple(FifoSize(name, own.depth, own.width_bits) for name, own in spec.fifo.items()),
+        fill_cycles=spec.fill_cycles,
+        image_overlap=spec.image_overlap,
+        distributed_words=spec.distributed_words,
+        multiply_in_dsp_from=spec.multiply_in_dsp_from,
+        staging_bytes=spec.staging,
+        memory_pj_per_bit=spec.memory_energy,
+        board=_board(spec.board),
+    )
+
+
+def _board(spec: BoardSpec | None) -> BoardLimits | None:
+    if spec is None:
+        return None
+    return BoardLimits(spec.luts, round(2 * spec.block_ram36), spec.dsps)
