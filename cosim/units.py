@@ -17,6 +17,7 @@ length          nm         nm um mm
 area            um2        um2 mm2
 temperature     K          K °C C
 operation rate  op/s (int) op/s kop/s Mop/s Gop/s Top/s
+image rate      fps        fps kfps
 ==============  =========  =====================================================
 
 Arithmetic is exact (rationals), so what `format_*` prints with ``digits=None`` parses back to the
@@ -286,6 +287,9 @@ OPERATION_RATE = Quantity(
     "650 Mop/s",
     whole=True,
 )
+IMAGE_RATE = Quantity(
+    "rate", "fps", {"fps": Fraction(1), "kfps": Fraction(1000)}, ("fps", "kfps"), "3000 fps"
+)
 
 QUANTITIES = (
     TIME,
@@ -300,6 +304,7 @@ QUANTITIES = (
     LENGTH,
     AREA,
     OPERATION_RATE,
+    IMAGE_RATE,
 )
 
 

@@ -1,6 +1,7 @@
 """The scenarios that come with the program: TOML files, found by name wherever it is installed.
 
-`scenarios.validation` holds something else: published results to compare with.
+`scenarios.validation` holds something else: published results to compare with; `designs` the
+machines that scenarios and validation start from beside those of the catalogue.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 VALIDATION = FOLDER / "validation"
+DESIGNS = FOLDER / "designs"
 
 
 def names() -> list[str]:
@@ -18,4 +20,6 @@ def names() -> list[str]:
 
 def files() -> list[Path]:
     """All scenario files, those in sub-folders (``lessons/``) included."""
-    return sorted(file for file in FOLDER.rglob("*.toml") if file.parent != VALIDATION)
+    return sorted(
+        file for file in FOLDER.rglob("*.toml") if file.parent not in (VALIDATION, DESIGNS)
+    )

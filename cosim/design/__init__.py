@@ -42,14 +42,19 @@ def load(path_or_name: str | Path, overrides: Mapping[str, object] | None = None
         Everything that is wrong with it, a line each.
     """
     from cosim.design.overrides import apply_overrides
+    from cosim.design.pipeline_resolve import resolved_pipeline
+    from cosim.design.pipeline_specification import PipelineDesignSpec
     from cosim.design.resolve import resolved
-    from cosim.design.specification import DesignSpec
+    from cosim.design.template import model_of
     from cosim.design.validation import validated
 
     document = read_document(path_or_name)
     if overrides:
         document = apply_overrides(document, overrides)
-    return resolved(validated(DesignSpec, document), document)
+    specification = validated(model_of(document), document)
+    if isinstance(specification, PipelineDesignSpec):
+        return resolved_pipeline(specification, document)
+    return resolved(specification, document)
 
 
 def names() -> list[str]:

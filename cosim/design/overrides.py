@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cosim.design.document import Document
 from cosim.design.model_tree import Node, leaf_paths
-from cosim.design.specification import DesignSpec
+from cosim.design.template import model_of
 from cosim.errors import CosimError, CosimErrors, nearest
 
 _PLACE = "override"
@@ -69,7 +69,7 @@ def _node(document: Document, path: tuple[str, ...], new_entry: bool) -> Node | 
 
     With `new_entry` the last key may name an entry that is not there yet.
     """
-    node: Node | None = Node(DesignSpec)
+    node: Node | None = Node(model_of(document))
     values: object = document.values
     for position, key in enumerate(path):
         table = values if isinstance(values, dict) else {}
@@ -82,7 +82,7 @@ def _node(document: Document, path: tuple[str, ...], new_entry: bool) -> Node | 
 
 def _nearest_path(document: Document, text: str) -> str:
     """The full path most like `text`, which may be only a path's last key."""
-    full = [".".join(path) for path in leaf_paths(Node(DesignSpec), document.values)]
+    full = [".".join(path) for path in leaf_paths(Node(model_of(document)), document.values)]
     full.remove("base")
     by_name = {path.rpartition(".")[2]: path for path in reversed(full)}
     near = nearest(text, [*full, *by_name])

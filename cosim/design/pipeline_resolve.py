@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from cosim.design.design import Clock, Dataflow, Design, SystolicArray, VectorUnit
+from cosim.design.arrays import StreamingEngines
+from cosim.design.derivation import Derivation, technology_of
+from cosim.design.design import Clock, Design, PowerDomain, VectorUnit
 from cosim.design.document import Document
 from cosim.design.pipeline import BoardLimits, FifoSize, LayerFolding, Pipeline
 from cosim.design.pipeline_specification import BoardSpec, PipelineDesignSpec, PipelineSpec
 from cosim.design.resolve import (
     assumptions_of,
     check_budget,
-    dma_of,
-    dram_of,
+    dma_channels,
+    dram_channel,
     host_of,
-    power_of,
-    precisions_of,
+    stated_constants,
 )
 from cosim.design.validation import dotted
-from cosim.errors import CosimErrors, unknown
+from cosim.errors import CosimError, CosimErrors, unknown
+
+ACCUMULATOR_BITS = 16
+"""Width of the sums that a product's energy counts, where it is derived (assumed)."""
 
 
 def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
@@ -27,36 +31,41 @@ def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
     CosimErrors
         If a clock is not there, or the budget cannot carry the static power.
     """
-    users = {
+    users: dict[tuple[str, ...], str] = {
         ("pipeline", "clock"): spec.pipeline.clock,
         **{("dma", name, "clock"): channel.clock for name, channel in spec.dma.items()},
     }
-    errors = [
+    errors: list[CosimError] = [
         unknown("clock", clock, spec.clocks, f"{document.where(path)}: {dotted(path)}")
         for path, clock in users.items()
         if clock not in spec.clocks
     ]
     if errors:
         raise CosimErrors(errors)
-    dram, assumed = dram_of(spec.dram, document)
+    dram, dram_part = dram_channel(spec.dram, document)
+    technology = technology_of(spec.technology, document)
+    derivation = Derivation(technology, document)
     pipeline = spec.pipeline
-    precisions = precisions_of(pipeline.precision)
+    precisions = derivation.precisions(("pipeline",), pipeline.precision, ACCUMULATOR_BITS)
+    if derivation.errors:
+        raise CosimErrors(derivation.errors)
+    constants = (*stated_constants(document), dram_part, *derivation.constants)
     design = Design(
         name=spec.name,
         description=spec.description,
         clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
-        array=SystolicArray(
-            "", Dataflow.WEIGHT_STATIONARY, 0, 0, pipeline.clock, precisions
-        ),
-        vector=VectorUnit("", 0, pipeline.clock, precisions),
+        array=StreamingEngines("engines", pipeline.clock, precisions),
+        vector=VectorUnit("no vector unit", 0, pipeline.clock, ()),
         buffers=(),
-        dma=dma_of(spec.dma),
+        dma=dma_channels(spec.dma),
         dram=dram,
         host=host_of(spec.host),
-        power=power_of(spec.power),
-        assumptions=(*assumptions_of(document), *assumed),
+        power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
+        assumptions=assumptions_of(constants),
+        technology=technology,
+        constants=constants,
         pipeline=_pipeline(pipeline),
-    )  # fmt: skip
+    )
     check_budget(design, document)
     return design
 

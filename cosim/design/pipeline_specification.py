@@ -15,14 +15,12 @@ from cosim.design.specification import (
     Frequency,
     HostSpec,
     PowerSpec,
-    Precisions,
     Size,
-    Specification,
+    TechnologySpec,
     _names,
 )
+from cosim.design.specification_base import Precisions, Specification
 from cosim.units import IMAGE_RATE
-
-TEMPLATE = "dataflow-pipeline"
 
 ImageRate = Annotated[float | None, Between(IMAGE_RATE, "0.001 fps", "1000000000 fps")]
 
@@ -117,6 +115,8 @@ class PipelineDesignSpec(Specification):
     description: str = ""
     clocks: Annotated[dict[str, Frequency], BeforeValidator(_names), Field(min_length=1)]
     """Clock domains."""
+    technology: TechnologySpec | None = None
+    """What it is made in; energies of operations that are not stated are derived from it."""
     pipeline: PipelineSpec
     dma: Annotated[
         dict[str, DmaSpec], BeforeValidator(_names), AfterValidator(_each_way), Field(min_length=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cosim.design import catalogue
 from cosim.design.derivation import Derivation, technology_of
@@ -22,7 +22,9 @@ from cosim.design.specification import (
     TILE_MEMORIES,
     TRAFFIC,
     DesignSpec,
+    DmaSpec,
     DramSpec,
+    HostSpec,
 )
 from cosim.design.validation import dotted
 from cosim.errors import CosimError, CosimErrors, unknown
@@ -45,7 +47,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     ]
     dram: Dram | None = None
     try:
-        dram, dram_part = _dram(spec.dram, document)
+        dram, dram_part = dram_channel(spec.dram, document)
     except CosimError as error:
         errors.append(error)
     try:
@@ -62,7 +64,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     errors += derivation.errors
     if errors or dram is None:
         raise CosimErrors(errors)
-    constants = (*_stated(document), dram_part, *derivation.constants)
+    constants = (*stated_constants(document), dram_part, *derivation.constants)
     design = Design(
         name=spec.name,
         description=spec.description,
@@ -77,30 +79,36 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             chained=vector.chained,
         ),
         buffers=buffers,
-        dma=_dma(spec),
+        dma=dma_channels(spec.dma),
         dram=dram,
-        host=Host(
-            command_overhead_ps=spec.host.command_overhead,
-            queue_depth=spec.host.queue_depth,
-            operations_per_s=spec.host.operations,
-            active_mw=spec.host.active_power,
-            energy_pj_per_operation=spec.host.energy_per_operation,
-            preparation_ps=spec.host.preparation,
-        ),
+        host=host_of(spec.host),
         power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
         mapping=MappingPolicy(spec.mapping.objective, spec.mapping.stays),
         fixed_point_bits=spec.fixed_point,
         element_bits=spec.element_bits,
         exclusive=tuple(spec.control.exclusive),
-        assumptions=_assumptions(constants),
+        assumptions=assumptions_of(constants),
         technology=technology,
         constants=constants,
     )
-    _check_budget(design, document)
+    check_budget(design, document)
     return design
 
 
-def _dma(spec: DesignSpec) -> tuple[DmaChannel, ...]:
+def host_of(spec: HostSpec) -> Host:
+    """The host processor."""
+    return Host(
+        command_overhead_ps=spec.command_overhead,
+        queue_depth=spec.queue_depth,
+        operations_per_s=spec.operations,
+        active_mw=spec.active_power,
+        energy_pj_per_operation=spec.energy_per_operation,
+        preparation_ps=spec.preparation,
+    )
+
+
+def dma_channels(table: Mapping[str, DmaSpec]) -> tuple[DmaChannel, ...]:
+    """All DMA channels."""
     return tuple(
         DmaChannel(
             name=name,
@@ -112,11 +120,11 @@ def _dma(spec: DesignSpec) -> tuple[DmaChannel, ...]:
             latency_ps=channel.latency,
             active_mw=channel.active_power,
         )
-        for name, channel in spec.dma.items()
+        for name, channel in table.items()
     )
 
 
-def _dram(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConstant]:
+def dram_channel(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConstant]:
     """The DRAM channel, and where its part's data come from."""
     part = catalogue.dram_part(spec.part, f"{document.where(('dram', 'part'))}: dram.part")
 
@@ -137,7 +145,7 @@ def _dram(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConstant]:
     return dram, SourcedConstant("dram.part", part.name, source, bool(part.assumed))
 
 
-def _stated(document: Document) -> Iterator[SourcedConstant]:
+def stated_constants(document: Document) -> Iterator[SourcedConstant]:
     """What the file states or takes from the catalogue, with a source."""
     for path, known in document.provenance.items():
         value: object = document.values
@@ -146,7 +154,7 @@ def _stated(document: Document) -> Iterator[SourcedConstant]:
         yield SourcedConstant(dotted(path), str(value), known.source, known.assumed)
 
 
-def _assumptions(constants: Iterable[SourcedConstant]) -> tuple[str, ...]:
+def assumptions_of(constants: Iterable[SourcedConstant]) -> tuple[str, ...]:
     """One line for each assumed constant, naming the first key that takes it."""
     keys: dict[str, list[str]] = {}
     for constant in constants:
@@ -206,7 +214,7 @@ def _coverage_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
     return errors
 
 
-def _check_budget(design: Design, document: Document) -> None:
+def check_budget(design: Design, document: Document) -> None:
     budget, static = design.power.budget_mw, design.static_mw
     if budget is not None and budget <= static:
         raise CosimError(

@@ -195,6 +195,8 @@ class DesignSpec(Specification):
 
     base: str | None = None
     """A board of the catalogue or a file that this design starts from, stating what differs."""
+    template: Literal["shared-engine"] = "shared-engine"
+    """What kind of machine this is: `dataflow-pipeline` has other keys."""
     name: str = Field(min_length=1)
     """How results call it."""
     description: str = ""

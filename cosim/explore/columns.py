@@ -19,8 +19,8 @@ from cosim.analysis.summary import PER_SECOND, analyse, summarise
 from cosim.analysis.task_table import Integers
 from cosim.errors import CosimError, nearest
 from cosim.machine.execute import RunResult
-from cosim.mapping.mapping import Mapping as MappingResult
 from cosim.mapping.program import Program, template_counts
+from cosim.mapping.template import AnyMapping
 
 USUAL = {
     "latency_s": "time of the run",
@@ -43,7 +43,7 @@ FROM_PARENT = {"accuracy": "share of right answers, of a trained checkpoint"}
 """Columns that are known of a workload before it runs."""
 
 
-def usual(mapping: MappingResult, result: RunResult) -> dict[str, float | int]:
+def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
     """The columns of `USUAL`."""
     program, design = mapping.program, mapping.design
     counts = executed(program, result)
@@ -96,7 +96,7 @@ def executed(program: Program, result: RunResult) -> Integers:
 
 
 def further(
-    mapping: MappingResult, result: RunResult, columns: Sequence[str]
+    mapping: AnyMapping, result: RunResult, columns: Sequence[str]
 ) -> dict[str, float | int | str | None]:
     """Columns of the full summary by dotted key.
 

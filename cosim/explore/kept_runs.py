@@ -9,14 +9,14 @@ from cosim.analysis.summary import analyse, summarise
 from cosim.explore.manifest import manifest_of
 from cosim.machine.execute import RunResult
 from cosim.machine.program_file import program_to_data
-from cosim.mapping.mapping import Mapping
+from cosim.mapping.template import AnyMapping
 from cosim.timeline.run_folder import write_run
 
 if TYPE_CHECKING:
     from cosim.explore.worker import Job
 
 
-def keep_run(job: Job, mapping: Mapping, result: RunResult) -> None:
+def keep_run(job: Job, mapping: AnyMapping, result: RunResult) -> None:
     """Write the run folder of a point."""
     analysis = analyse(mapping.program, mapping.design, result.timeline, result.makespan_ps)
     names = {

@@ -8,12 +8,12 @@ from typing import Any
 from cosim import __version__
 from cosim.explore.keys import design_hash
 from cosim.machine.execute import RunResult
-from cosim.mapping.mapping import Mapping
+from cosim.mapping.template import AnyMapping
 from cosim.workload.files import workload_hash
 
 
 def manifest_of(
-    mapping: Mapping, result: RunResult, workload: object, design: object
+    mapping: AnyMapping, result: RunResult, workload: object, design: object
 ) -> dict[str, Any]:
     """What was run and how, JSON-able.
 

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from cosim.design.design import Design
-from cosim.mapping.mapping import Mapping, map_workload
 from cosim.mapping.program import Program, Step, StepKind
+from cosim.mapping.template import AnyMapping, map_design
 from cosim.workload.workload import Workload
 
 KEPT = 4
@@ -26,7 +26,7 @@ AMPLE_MW = 1e9
 class _Kept:
     """A mapping under an ample budget, what its hungriest task draws, and it without the pool."""
 
-    mapping: Mapping
+    mapping: AnyMapping
     need_mw: int
     unlimited: Program | None = None
 
@@ -37,8 +37,8 @@ class MappingMemory:
     def __init__(self) -> None:
         self._kept: OrderedDict[Design, _Kept] = OrderedDict()
 
-    def mapping(self, workload: Workload, design: Design, *, budgets: bool) -> Mapping:
-        """What `map_workload` returns.
+    def mapping(self, workload: Workload, design: Design, *, budgets: bool) -> AnyMapping:
+        """What `map_design` returns.
 
         Parameters
         ----------
@@ -48,31 +48,37 @@ class MappingMemory:
         Raises
         ------
         CosimError
-            See `map_workload`.
+            See `map_design`.
         """
         if not budgets:
-            return map_workload(workload, design)
+            return map_design(workload, design)
         budget = design.power.budget_mw
         kept = self._under_ample_budget(workload, design)
         if budget is None:
             if kept.unlimited is None:
                 kept.unlimited = _without_pool(kept.mapping.program)
-            return replace(kept.mapping, design=design, program=kept.unlimited)
+            return _under(kept.mapping, design, kept.unlimited)
         headroom = int(budget - design.static_mw)
         if budget <= design.static_mw or kept.need_mw > headroom:
-            return map_workload(workload, design)  # which says what is wrong
+            return map_design(workload, design)  # which says what is wrong
         program = _with_headroom(kept.mapping.program, headroom)
-        return replace(kept.mapping, design=design, program=program)
+        return _under(kept.mapping, design, program)
 
     def _under_ample_budget(self, workload: Workload, design: Design) -> _Kept:
         ample = replace(design, power=replace(design.power, budget_mw=AMPLE_MW))
         kept = self._kept.get(ample)
         if kept is None:
-            mapping = map_workload(workload, ample)
+            mapping = map_design(workload, ample)
             kept = self._kept[ample] = _Kept(mapping, _largest_need(mapping.program))
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return kept
+
+
+def _under(mapping: AnyMapping, design: Design, program: Program) -> AnyMapping:
+    """The mapping with the budget of `design`; its engines are those that were built."""
+    built = replace(mapping.design, name=design.name, power=design.power)
+    return replace(mapping, design=built, program=program)
 
 
 def _power_pool(program: Program) -> int:

@@ -113,16 +113,17 @@ def value_run(
         reads what is not there, a sum that overflows.
     """
     options = options or ValueOptions()
-    if any(t.scheme == MACHINE_FIXED_POINT for t in simulation.mapping.workload.tensors):
+    mapping = simulation.tiled_mapping
+    if any(t.scheme == MACHINE_FIXED_POINT for t in mapping.workload.tensors):
         raise CosimError(
             "real numbers of the network are integers on this machine, of a scale that nobody said",
-            where=f"design '{simulation.mapping.design.name}', fixed_point",
+            where=f"design '{mapping.design.name}', fixed_point",
             expected="a quantized network, or a design without fixed_point",
         )
     values = ValueReference(simulation.workload, options)
     facts = values.facts
     strict = options.arithmetic == Arithmetic()
-    single = stored_singles(simulation.mapping)
+    single = stored_singles(mapping)
     lanes = _lanes(simulation, facts.runs)
     bounds: list[Bound] = []
     parts: list[Outcome] = []
@@ -130,7 +131,7 @@ def value_run(
     for start in range(0, facts.runs, lanes):
         reference = values.part(start, min(lanes, facts.runs - start), single)
         if not bounds:
-            bounds = accumulator_bounds(simulation.mapping, reference)
+            bounds = accumulator_bounds(mapping, reference)
             for bound in bounds:
                 if warn is not None and not bound.fits:
                     warn(str(bound))
@@ -141,7 +142,7 @@ def value_run(
                 progress(done + step / total * lanes / facts.runs)
 
         outcome = replay(
-            simulation.mapping, simulation.result.timeline, reference,
+            mapping, simulation.result.timeline, reference,
             arithmetic=options.arithmetic, stop_at_difference=strict, progress=told,
         )  # fmt: skip
         parts.append(outcome)
@@ -159,7 +160,7 @@ def value_run(
 
 def _lanes(simulation: Simulation, samples: int) -> int:
     """Samples that are carried out side by side."""
-    bytes_ = simulation.mapping.memory.extent
+    bytes_ = simulation.tiled_mapping.memory.extent
     bytes_ += sum(buffer.size_bytes for buffer in simulation.design.buffers)
     return max(1, min(samples, LANE_BYTES // max(1, bytes_), 256))
 

@@ -1,7 +1,7 @@
-"""Feed-forward convolutional networks without branches: AlexNet, VGG, CNV, DS-CNN.
+"""Feed-forward networks without branches: AlexNet, VGG, CNV, LFC, DS-CNN.
 
-AlexNet: Krizhevsky et al. 2012; VGG-16: Simonyan and Zisserman 2015; CNV: Umuroglu et al., "FINN",
-2017; DS-CNN: Zhang et al., "Hello Edge", 2017.
+AlexNet: Krizhevsky et al. 2012; VGG-16: Simonyan and Zisserman 2015; CNV and LFC: Umuroglu et al.,
+"FINN", 2017; DS-CNN: Zhang et al., "Hello Edge", 2017.
 """
 
 from __future__ import annotations
@@ -157,6 +157,30 @@ def cnv(num_classes: int = 10) -> nn.Module:
         channels = 512
     parts["fc8"] = nn.Linear(channels, num_classes, bias=False)
     reads_image(parts["conv0"][0])  # type: ignore[index]
+    return nn.Sequential(parts)
+
+
+@network(
+    "lfc",
+    "FINN's LFC for 28x28 digits, three hidden layers; 1-bit weights and activations unless told",
+    lambda o: (o["inputs"],),
+    training_batch=2,
+    bits_w=1,
+    bits_a=1,
+)
+def lfc(inputs: int = 784, hidden: int = 1024, num_classes: int = 10) -> nn.Module:
+    """Input (batch, inputs); fully connected layers hidden-hidden-hidden-num_classes.
+
+    Inputs are binary as all activations are. BNN-PYNQ pads them to 832, and the classes to 64.
+    """
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    size = inputs
+    for number in range(3):
+        parts[f"fc{number}"] = nn.Sequential(
+            nn.Linear(size, hidden, bias=False), nn.BatchNorm1d(hidden), nn.Hardtanh()
+        )
+        size = hidden
+    parts["fc3"] = nn.Linear(size, num_classes, bias=False)
     return nn.Sequential(parts)
 
 

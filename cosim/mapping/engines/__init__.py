@@ -18,6 +18,7 @@ from cosim.design.arrays import (
     BitSerialArray,
     ContractionArray,
     SpatialArray,
+    StreamingEngines,
     SystolicArray,
 )
 from cosim.mapping.engines.bit_serial import BitSerial
@@ -38,6 +39,8 @@ def engine_of(array: Array) -> Engine:
         return BitSerial(array)
     if isinstance(array, ContractionArray):
         return Contraction(array)
+    if isinstance(array, StreamingEngines):
+        raise AssertionError("the engines of a pipeline have no tiles")
     assert_never(array)
 
 

@@ -114,7 +114,7 @@ def _fifo(
     if stated is not None and stated.width_bits:
         word = _stated_word(stated, shape, bits)
     token = _token(graph, engines, producer, consumer, shape, word)
-    if INPUT == producer or consumer == OUTPUT:
+    if producer == INPUT or consumer == OUTPUT:
         # the DMA engine's own memory, at least twice what it moves at a time
         one = ceil(chunk_rows(shape, bits, pipeline) * shape.width * shape.channels / word)
         return Fifo(producer, consumer, title, shape, bits, word, token, 2 * one)

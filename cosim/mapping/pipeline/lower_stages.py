@@ -20,7 +20,7 @@ from cosim.design.design import Precision
 from cosim.design.pipeline import Pipeline
 from cosim.errors import CosimError
 from cosim.mapping.pipeline.engines import Engine
-from cosim.mapping.pipeline.fifos import OUTPUT, Fifo, chunk_rows
+from cosim.mapping.pipeline.fifos import Fifo, chunk_rows
 from cosim.mapping.pipeline.stages import INPUT, Shape, StageGraph, StageKind
 from cosim.mapping.program import Loop, Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import HOST, Streams, acquire, load_lane, release, repeat, store_lane

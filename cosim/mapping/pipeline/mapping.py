@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from cosim.design.arrays import StreamingEngines
 from cosim.design.design import Design
 from cosim.design.pipeline import Pipeline, PipelineUnit, Resources
 from cosim.errors import CosimError
@@ -58,7 +59,7 @@ def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
     fifos = fifos_of(graph, engines, pipeline)
     units = _units(graph, engines, fifos, pipeline)
     _check_board(units, pipeline, design.name)
-    built = replace(design, pipeline=replace(pipeline, units=units))
+    built = _built(design, replace(pipeline, units=units))
     streams = Streams(built, component_kinds(graph, engines, dma))
     StageLowering(streams, graph, engines, fifos, pipeline).emit()
     program = streams.program(
@@ -67,6 +68,14 @@ def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
         _facts(workload, built, graph, engines, fifos),
     )
     return PipelineMapping(workload, built, graph, tuple(engines), tuple(fifos), program)
+
+
+def _built(design: Design, pipeline: Pipeline) -> Design:
+    """The design with its engines, whose peak is now known."""
+    engines = design.array
+    assert isinstance(engines, StreamingEngines)
+    together = replace(engines, macs_per_cycle=pipeline.macs_per_cycle)
+    return replace(design, pipeline=pipeline, array=together)
 
 
 def _tell_apart(graph: StageGraph, taken: set[str]) -> None:
@@ -134,7 +143,7 @@ def _facts(
     pipeline = design.pipeline
     assert pipeline is not None
     slowest = max(pipeline.units, key=lambda unit: unit.cycles_per_image)
-    period = design.main_clock.period_ps
+    period = design.clock(pipeline.clock).period_ps
     total = total_resources(pipeline.units)
     return {
         "memory": _memory(graph, engines, fifos),

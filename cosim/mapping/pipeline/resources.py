@@ -66,9 +66,10 @@ def engine_resources(engine: Engine, pipeline: Pipeline, result_bits: int) -> Re
             words = stage.gives.width * engine.neuron_fold
             takes += memory(words, engine.pe * bits, pipeline.distributed_words)
         return takes
+    # every processing element reads its own memory
     words = stage.weights // (engine.simd * engine.pe)
-    width = engine.simd * engine.pe * stage.weight_bits
-    takes += memory(words, width, pipeline.distributed_words)
+    each = memory(words, engine.simd * stage.weight_bits, pipeline.distributed_words)
+    takes += Resources(engine.pe * each.luts, engine.pe * each.block_ram18)
     return takes + _arithmetic(engine, pipeline, bits, result_bits)
 
 
