@@ -95,6 +95,16 @@ class Engine:
         assert window is not None
         return min(self.lines_used, window.extent[0] + window.stride[0])
 
+    def lines_freed(self, row: int) -> int:
+        """Lines that no window needs after those of row `row`, of those that have come in."""
+        window = self.stage.window
+        assert window is not None
+        if row < 0:
+            return 0
+        if row + 1 >= self.stage.gives.height:
+            return self.lines_used
+        return min((row + 1) * window.stride[0], row * window.stride[0] + window.extent[0])
+
     @property
     def lines_below(self) -> int:
         """Lines that no window reaches."""
@@ -141,9 +151,7 @@ class Engine:
                 came, taken = self._take(freed, came, taken, needed, line), needed
                 done = max(done, came) + row
                 given = done - rest
-                last = number + 1 == rows
-                free = self.lines_used if last else (number + 1) * window.stride[0]
-                freed += [given] * (base + free - len(freed))
+                freed += [given] * (base + self.lines_freed(number) - len(freed))
             came += self.lines_below * line
             ends.append(done)
         return ends

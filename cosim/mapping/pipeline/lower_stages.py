@@ -281,9 +281,9 @@ class StageLowering:
                 return pixel(y, 0)
             return (*pixel(y, 0), *repeat(width - 2, pixel(y, 1)), *pixel(y, width - 1))
 
-        if height == 1:
-            return row(0)
-        return (*row(0), *repeat(height - 2, row(1)), *row(height - 1))
+        # rows between the first and the last are alike
+        middle = repeat(height - 2, row(1)) if height > 2 else ()
+        return (*row(0), *middle, *(row(height - 1) if height > 1 else ()))
 
     def _pass(self, number: int) -> int:
         """A pixel through a join or fork."""
@@ -341,12 +341,10 @@ class _Lines:
 
     def done(self, row: int) -> list[Step]:
         """What the last window of a row sets free."""
-        rows, stride = self.stage.gives.height, self.window.stride[0]
-        if row + 1 < rows:
-            return [release(self.room, self._tokens(stride))]
-        rest = self.engine.lines_used - (rows - 1) * stride
-        freed = [release(self.room, self._tokens(rest))]
-        return freed if self.engine.image_overlap else [*freed, release(self.turn, 1)]
+        lines = self.engine.lines_freed(row) - self.engine.lines_freed(row - 1)
+        freed = [release(self.room, self._tokens(lines))]
+        last = row + 1 == self.stage.gives.height
+        return [*freed, release(self.turn, 1)] if last and not self.engine.image_overlap else freed
 
     def taken(self) -> tuple[Node, ...]:
         """An image line by line; padding takes its time but comes from nowhere."""

@@ -39,6 +39,16 @@ class PipelineMapping:
     program: Program
 
 
+@dataclass(frozen=True)
+class BuiltPipeline:
+    """Stages built as engines with FIFOs, and their program."""
+
+    design: Design
+    engines: tuple[Engine, ...]
+    fifos: tuple[Fifo, ...]
+    program: Program
+
+
 def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
     """Map `workload` onto the pipeline of `design`.
 
@@ -48,12 +58,22 @@ def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
         An operation that no streaming engine does, a folding that does not divide, a rate out of
         reach, a network that does not fit the board.
     """
+    graph = stage_graph(workload)
+    built = build_pipeline(f"{workload.name} on {design.name}", graph, design)
+    return PipelineMapping(workload, built.design, graph, built.engines, built.fifos, built.program)
+
+
+def build_pipeline(name: str, graph: StageGraph, design: Design) -> BuiltPipeline:
+    """Choose widths and FIFOs for stages, and write their program.
+
+    Raises
+    ------
+    CosimError
+        See `map_pipeline`.
+    """
     pipeline = design.pipeline
     assert pipeline is not None
-    graph = stage_graph(workload)
-    dma = (
-        load_lane(channel_for(design, "input")), store_lane(channel_for(design, "output"))
-    )  # fmt: skip
+    dma = (load_lane(channel_for(design, "input")), store_lane(channel_for(design, "output")))
     _tell_apart(graph, {HOST, *dma})
     engines = folded(graph, design)
     fifos = fifos_of(graph, engines, pipeline)
@@ -62,12 +82,9 @@ def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
     built = _built(design, replace(pipeline, units=units))
     streams = Streams(built, component_kinds(graph, engines, dma))
     StageLowering(streams, graph, engines, fifos, pipeline).emit()
-    program = streams.program(
-        f"{workload.name} on {design.name}",
-        [stage.name for stage in graph.stages],
-        _facts(workload, built, graph, engines, fifos),
-    )
-    return PipelineMapping(workload, built, graph, tuple(engines), tuple(fifos), program)
+    facts = _facts(built, graph, engines, fifos)
+    program = streams.program(name, [stage.name for stage in graph.stages], facts)
+    return BuiltPipeline(built, tuple(engines), tuple(fifos), program)
 
 
 def _built(design: Design, pipeline: Pipeline) -> Design:
@@ -137,9 +154,9 @@ _FIELD = {"LUTs": "luts", "block RAMs of 18 Kbit": "block_ram18", "DSPs": "dsps"
 
 
 def _facts(
-    workload: Workload, design: Design, graph: StageGraph, engines: Sequence[Engine],
-    fifos: Sequence[Fifo],
-) -> dict[str, object]:  # fmt: skip
+    design: Design, graph: StageGraph, engines: Sequence[Engine], fifos: Sequence[Fifo]
+) -> dict[str, object]:
+    """What analysis and reports want to know beside the program."""
     pipeline = design.pipeline
     assert pipeline is not None
     slowest = max(pipeline.units, key=lambda unit: unit.cycles_per_image)
