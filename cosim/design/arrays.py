@@ -180,6 +180,7 @@ class StreamingEngines:
     macs_per_cycle: int = 0
     accumulator_bits: int = 32
     idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
     kind: str = "streaming"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cosim.errors import CosimError
-from cosim.mapping.fusion import CONTRACTIONS, element_type
+from cosim.mapping.fusion import CONTRACTIONS
 from cosim.mapping.pipeline.stages import (
     INPUT,
     Shape,
@@ -22,6 +22,7 @@ from cosim.mapping.pipeline.stages import (
     StageKind,
     Window,
 )
+from cosim.mapping.precision import element_type
 from cosim.workload.workload import Kind, Op, Role, Tensor, Workload
 
 _WORDS = "convolutions, fully connected layers, pooling, elementwise functions and additions"
