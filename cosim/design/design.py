@@ -133,7 +133,7 @@ class DmaChannel:
     """A DMA channel: the traffic it carries, its port into the interconnect.
 
     `carries` is a subset of ``("input", "weight", "output")``. The port moves
-    `port_bytes_per_cycle` each cycle of `clock`; at most `outstanding` bursts of `burst_bytes`
+    `port_bytes_per_cycle` each cycle of `clock`; at most `outstanding` requests of `burst_bytes`
     wait for the DRAM at once, each taking `latency_ps` there and back beside the DRAM's own time.
     """
 
@@ -153,7 +153,8 @@ class Dram:
     """One DRAM channel as the transfer tier sees it: closed forms per descriptor.
 
     `bandwidth_bytes_per_s` is the peak; `efficiency` what remains of it after refresh and row
-    turnarounds for long sequential transfers; `latency_ps` the first access of a descriptor.
+    turnarounds for long sequential transfers; `latency_ps` the first access of a descriptor,
+    `hit_latency_ps` that of a request that finds its row open; `burst_bytes` the least it gives.
     """
 
     part: str
@@ -164,6 +165,8 @@ class Dram:
     read_pj_per_bit: float
     write_pj_per_bit: float
     background_mw: float
+    burst_bytes: int = 64
+    hit_latency_ps: int = 0
 
 
 @dataclass(frozen=True)

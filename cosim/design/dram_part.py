@@ -86,6 +86,12 @@ class DramPart:
         return round(clocks * self.tCK * 1000)
 
     @property
+    def hit_latency_ps(self) -> int:
+        """First data of a request that finds its row open."""
+        clocks = self.tCL + self.burst_length // 2 + CONTROLLER_CLOCKS
+        return round(clocks * self.tCK * 1000)
+
+    @property
     def activate_pj(self) -> float:
         """One activate and precharge: charge above what the row's open and closed time draws."""
         charge = self.IDD0 * self.tRC - self.IDD3N * self.tRAS - self.IDD2N * self.tRP

@@ -131,15 +131,18 @@ def dram_channel(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConst
     def stated(value: float | None, computed: float) -> float:
         return computed if value is None else value
 
+    latency = part.latency_ps if spec.latency is None else spec.latency
     dram = Dram(
         part=part.name,
         bandwidth_bytes_per_s=spec.bandwidth or part.bandwidth_bytes_per_s,
         efficiency=stated(spec.efficiency, part.efficiency),
-        latency_ps=part.latency_ps if spec.latency is None else spec.latency,
+        latency_ps=latency,
         capacity_bytes=spec.capacity,
         read_pj_per_bit=stated(spec.read_energy, part.read_pj_per_bit),
         write_pj_per_bit=stated(spec.write_energy, part.write_pj_per_bit),
         background_mw=stated(spec.background_power, part.background_mw),
+        burst_bytes=part.burst_bytes,
+        hit_latency_ps=min(part.hit_latency_ps, latency),
     )
     source = part.assumed or part.source
     return dram, SourcedConstant("dram.part", part.name, source, bool(part.assumed))

@@ -133,7 +133,7 @@ class DmaSpec(Specification):
     outstanding: int = Field(default=16, ge=1, le=4096)
     """Bursts that may wait for the DRAM at once."""
     burst: Size = 64
-    """Bytes one request asks for."""
+    """Bytes one request asks for at most; none spans two pieces of memory."""
     latency: Duration = 0
     """Interconnect and controller, there and back, beside the DRAM's own time."""
     active_power: Power = 0.0

@@ -232,7 +232,7 @@ class Streams:
         key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write)
         known = self._descriptors.get(key)
         if known is None:
-            moved = transfer(self.design, channel, bytes_, chunks)
+            moved = transfer(self.design, channel, bytes_, chunks, buffer)
             energy = (
                 *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
                 *running_energy(lane, channel.active_mw, moved.service_ps),

@@ -268,10 +268,11 @@ class TileSearch:
         bytes_o = sums[2] * self._of(lambda r: r.result_bits / 8 / r.store_divisor) * stores
         bytes_r = sums[2] * self._of(lambda r: r.extra_bits / 8)
         pieces_a = tb * tm * tk * self._pieces(products, STREAMED)
-        moved_a = _bursts(bytes_a, pieces_a, load_a) * reload_a
-        moved_w = _bursts(bytes_w, tb * tn * tk, load_w) * reload_w
-        moved_o = _bursts(bytes_o, pieces_o, store)
-        moved_r = _bursts(bytes_r, pieces_o, load_a)
+        burst = design.dram.burst_bytes
+        moved_a = _bursts(bytes_a, pieces_a, burst) * reload_a
+        moved_w = _bursts(bytes_w, tb * tn * tk, burst) * reload_w
+        moved_o = _bursts(bytes_o, pieces_o, burst)
+        moved_r = _bursts(bytes_r, pieces_o, burst)
         active_a = loads_a * self._of(lambda r: r.load_streaming)
         active_a += outputs * self._of(lambda r: r.extra_bits > 0)
         active_w = loads_w * self._of(lambda r: r.load_weight)
@@ -375,9 +376,8 @@ def _deepened(products: Array, own: int, depth: int) -> Array:
     return more
 
 
-def _bursts(bytes_: Array, chunks: Array, channel: DmaChannel) -> Array:
-    """Bytes moved when every chunk is rounded up to whole bursts."""
-    burst = channel.burst_bytes
+def _bursts(bytes_: Array, chunks: Array, burst: int) -> Array:
+    """Bytes moved when every chunk is rounded up to whole bursts of the DRAM."""
     whole = chunks * burst
     moved: Array = np.ceil(bytes_ / whole) * whole
     return moved
@@ -388,7 +388,8 @@ def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors
     period = design.clock(channel.clock).period_ps
     port = max(
         period / channel.port_bytes_per_cycle,
-        channel.latency_ps / channel.burst_bytes / channel.outstanding,
+        (channel.latency_ps + design.dram.hit_latency_ps)
+        / (channel.burst_bytes * channel.outstanding),
     )
     dram = design.dram
     service = 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)

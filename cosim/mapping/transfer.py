@@ -1,23 +1,30 @@
 """Time of one DMA descriptor in the transfer tier: closed forms over bytes, port and DRAM.
 
-A descriptor moves one tile: `chunks` pieces of contiguous memory. The DRAM serves it in whole
-bursts at its effective bandwidth after a first-access latency, and is busy for that long
-(`service`). The channel's own port may be slower, or may be bound by its outstanding requests::
+A descriptor moves one tile: `chunks` pieces of contiguous memory. The DRAM gives whole bursts of
+its own, at its effective bandwidth after a first-access latency, and is busy for that long
+(`service`). The channel asks in requests of at most `burst_bytes`, which never span two pieces, and
+may be slower: by its port, by the requests it has outstanding, or by the on-chip memory that it
+fills or empties::
 
-    port time        = bytes / (port bytes per cycle * port clock)
-    request time     = bursts * latency / outstanding          (Little's law)
-    descriptor time  = latency + max(port time, request time)
+    piece moved      = DRAM burst * ceil(piece / DRAM burst)
+    requests         = pieces * ceil(piece moved / channel burst)
+    beats            = pieces * ceil(piece moved / port bytes per cycle)
+    port time        = latency + beats / port clock
+    request time     = ceil(requests / outstanding) * (latency + DRAM hit latency)   (Little's law)
+    buffer time      = bytes / (banks * ports * width of the buffer's free half)
 
-What is left of the descriptor's time after the DRAM has served it is the `tail`: the channel is
-still busy, the DRAM is free for others. Refresh and row turnarounds are in the DRAM's effective
-bandwidth.
+and the descriptor takes the longest of these and of the DRAM's service. What is left after the DRAM
+has served it is the `tail`: the channel is still busy, the DRAM is free for others, so several
+narrow ports share a fast DRAM. The interconnect's latency is paid where the port or the requests
+decide; where the DRAM does, the next descriptor's first request is assumed to be under way before
+this one's last data come. Refresh and row turnarounds are in the DRAM's effective bandwidth.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cosim.design.design import Design, DmaChannel
+from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
 
 
@@ -33,19 +40,27 @@ class Transfer:
     """Part of service that is the first access, not data."""
 
 
-def transfer(design: Design, channel: DmaChannel, bytes_: int, chunks: int = 1) -> Transfer:
+def transfer(
+    design: Design, channel: DmaChannel, bytes_: int, chunks: int = 1, buffer: Buffer | None = None
+) -> Transfer:
     """Time and traffic of one descriptor of `bytes_` in `chunks` equal contiguous pieces."""
-    burst = channel.burst_bytes
-    chunks = max(1, min(chunks, bytes_))
-    piece = -(-bytes_ // chunks)
-    moved = chunks * burst * -(-piece // burst)
     dram = design.dram
+    chunks = max(1, min(chunks, bytes_))
+    piece = dram.burst_bytes * -(-bytes_ // (chunks * dram.burst_bytes))
+    moved = chunks * piece
     rate = dram.bandwidth_bytes_per_s * dram.efficiency
     service = dram.latency_ps + round(moved * 1e12 / rate)
     period = design.clock(channel.clock).period_ps
-    port = -(-moved // channel.port_bytes_per_cycle) * period
-    requests = -(-(moved // burst) * channel.latency_ps // channel.outstanding)
-    total = channel.latency_ps + max(port, requests)
+    cycles = chunks * -(-piece // channel.port_bytes_per_cycle)
+    width = buffer.bits_per_cycle if buffer is not None else None
+    if width is not None:
+        cycles = max(cycles, -(-bytes_ * 8 // width))
+    requests = chunks * -(-piece // channel.burst_bytes)
+    rounds = -(-requests // channel.outstanding)
+    total = max(
+        channel.latency_ps + cycles * period,
+        rounds * (channel.latency_ps + dram.hit_latency_ps),
+    )
     return Transfer(moved, service, max(0, total - service), dram.latency_ps)
 
 
