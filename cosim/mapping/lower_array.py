@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.energy import array_energy, running_energy, vector_energy
+from cosim.mapping.energy import Energy, array_energy, running_energy, vector_energy
 from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
 from cosim.mapping.program import Loop, Node, Step, TaskInfo
@@ -75,6 +75,7 @@ depends on clocks, memory and energies too. So designs that cut a layer alike sh
 """
 
 _drafts: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
+_work: Memo[tuple[object, ...], tuple[int, int, int, Energy]] = Memo("array tiles", 20_000)
 
 
 def _stream(
@@ -292,8 +293,37 @@ class ArrayLowering:
         found = self._array_work.get(key)
         if found is not None:
             return found
-        array, request, task = self.design.array, self.request, self.task
-        shape = leaf.tile.shape
+        array, task = self.design.array, self.task
+        busy, fill, stall, energy = self._work(leaf)
+        duration = (busy + fill + stall) * self.design.clock(array.clock).period_ps
+        energy += running_energy(array.name, array.idle_mw, duration)
+        power = self.streams.power(energy, duration, task.name)
+        info = TaskInfo(
+            task.group, "compute", leaf.tile.macs, busy, fill, role=task.weight.role.value,
+            energy=energy, stall_cycles=stall,
+        )  # fmt: skip
+        self._array_work[key] = (info, power)
+        return info, power
+
+    def _work(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
+        """Busy, fill and stall cycles of an array tile and the energy of its operations."""
+        task = self.task
+        key = (
+            self._engine, self.request.signature, task.precision.name, task.streaming.role,
+            task.weight.role, leaf.tile, leaf.first_k, leaf.last_k, leaf.last, leaf.loads,
+        )  # fmt: skip
+        found = _work.get(key)
+        if found is None:
+            found = _work[key] = self._work_out(leaf)
+        return found
+
+    @cached_property
+    def _engine(self) -> Signature:
+        """What an array tile depends on of the machine, whatever the clocks."""
+        return Signature((self.design.array, self.design.buffers))
+
+    def _work_out(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
+        request, task, shape = self.request, self.task, leaf.tile.shape
         busy, fill = self.timing.cycles(shape)
         if leaf.last:
             fill -= self.timing.uncounted
@@ -306,16 +336,7 @@ class ArrayLowering:
             (task.streaming.bits, task.weight.bits), source,
             (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
         )  # fmt: skip
-        stall = self._array_stall(leaf, source, busy, fill)
-        duration = (busy + fill + stall) * self.design.clock(array.clock).period_ps
-        energy += running_energy(array.name, array.idle_mw, duration)
-        power = self.streams.power(energy, duration, task.name)
-        info = TaskInfo(
-            task.group, "compute", leaf.tile.macs, busy, fill, role=task.weight.role.value,
-            energy=energy, stall_cycles=stall,
-        )  # fmt: skip
-        self._array_work[key] = (info, power)
-        return info, power
+        return busy, fill, self._array_stall(leaf, source, busy, fill), energy
 
     def _array_stall(
         self, leaf: Leaf, source: tuple[Buffer | None, Buffer | None], busy: int, fill: int

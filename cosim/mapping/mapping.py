@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from cosim.design.design import Design, Precision
@@ -158,6 +159,8 @@ class _Preparation:
     ordering : Ordering
     waits : list of dict
         Of each group: key of a task -> pools it takes a token from.
+    signatures : list of Signature
+        Of each group: equal where its place between the others is.
     vector_tasks : dict
         Those made so far, by group, without waits and signals.
     """
@@ -167,6 +170,7 @@ class _Preparation:
     ordering: Ordering
     fills: list[list[Tensor]]
     waits: list[dict[str, list[str]]]
+    signatures: list[Signature]
     vector_tasks: dict[int, VectorTask]
 
 
@@ -203,6 +207,8 @@ class _Mapper:
             known, ("nests", engines),
             lambda: [nest_of(g.anchor) if g.anchor else None for g in self.grouping.groups],
         )  # fmt: skip
+        # stands for the groups and where their tensors lie
+        self.token = _remember(known, ("token", engines, place), object)
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
         self.array_of = {p: g.array for p, g in enumerate(self.grouping.groups) if g.array}
@@ -222,7 +228,11 @@ class _Mapper:
         }  # fmt: skip
         emit_preparation(self.streams, self.workload.batch)
         for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
-            self._emit(p, g, o, r, self.prepared.fills[p])
+            emit = partial(self._emit, p, g, o, r, self.prepared.fills[p])
+            if g.engine == "vector":
+                self.streams.remembered((self.token, p, self.prepared.signatures[p]), emit)
+            else:
+                emit()
         program = self.streams.program(
             f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
         )
@@ -252,7 +262,14 @@ class _Mapper:
         waits: list[dict[str, list[str]]] = [{} for _ in groups]
         for (p, key), pools in self.ordering.waits.items():
             waits[p][key] = pools
-        return _Preparation(operands, requests, self.ordering, fills, waits, {})
+        signatures = [
+            Signature((
+                tuple((key, tuple(pools)) for key, pools in waits[p].items()),
+                tuple(self.ordering.signals.get(p, ())), finisher[p], tuple(t.id for t in fills[p]),
+            ))
+            for p in range(len(groups))
+        ]  # fmt: skip
+        return _Preparation(operands, requests, self.ordering, fills, waits, signatures, {})
 
     # Operands
 

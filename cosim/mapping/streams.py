@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
 from cosim.mapping.energy import Energy, power_mw, running_energy, transfer_energy
+from cosim.mapping.fragments import Fragment, fragments, no_pools, seen_by_vector_groups
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -33,6 +35,7 @@ from cosim.mapping.program import (
     Template,
 )  # fmt: skip
 from cosim.mapping.transfer import Transfer, channel_for, transfer
+from cosim.memo import Signature
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK = StepKind
@@ -56,6 +59,7 @@ class Streams:
         """Names of the components in rank order, with their kinds."""
         self.pools: list[Pool] = []
         self.pool_of: dict[str, int] = {}
+        self.layout = no_pools()
         self._buffer_of: dict[str, int] = {}
         self.templates: list[Template] = []
         self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
@@ -118,8 +122,13 @@ class Streams:
         """Index of the pool called `name`, made with these properties if new."""
         index = self.pool_of.get(name)
         if index is None:
-            index = self.pool_of[name] = len(self.pools)
-            self.pools.append(Pool(name, initial, phase, cause, kind, capacity, advice))
+            index = self._add_pool(Pool(name, initial, phase, cause, kind, capacity, advice))
+        return index
+
+    def _add_pool(self, pool: Pool) -> int:
+        index = self.pool_of[pool.name] = len(self.pools)
+        self.pools.append(pool)
+        self.layout = self.layout.then(pool.name)
         return index
 
     def buffer(self, holds: str) -> int:
@@ -249,6 +258,40 @@ class Streams:
                 role, energy,
             )  # fmt: skip
         return self.template((*before, *core, *after), info)
+
+    @cached_property
+    def _seen(self) -> Signature:
+        return seen_by_vector_groups(self.design, self.names)
+
+    def remembered(self, key: tuple[object, ...], emit: Callable[[], None]) -> None:
+        """Let `emit` append a group's tasks, or append what it did for another design.
+
+        Parameters
+        ----------
+        key : tuple
+            All that the tasks depend on beside what a vector group sees of the machine.
+        """
+        key = (*key, self.layout, self._seen)
+        known = fragments.get(key)
+        first = len(self.templates)
+        if known is not None:
+            self.templates += known.templates
+            for name, nodes in known.streams:
+                self.streams[name] += _shifted(nodes, first)
+            for pool in known.pools:
+                self._add_pool(pool)
+            return
+        pools = len(self.pools)
+        before = {name: len(stream) for name, stream in self.streams.items()}
+        emit()
+        fragments[key] = Fragment(
+            tuple(self.templates[first:]),
+            tuple(
+                (n, _shifted(tuple(s[before[n] :]), -first))
+                for n, s in self.streams.items() if len(s) > before[n]
+            ),
+            tuple(self.pools[pools:]),
+        )  # fmt: skip
 
     def emit(self, key: tuple[object, ...], group: int, emit: Callable[[], None]) -> None:
         """Let `emit` append a group's tasks; a group with an equal key is copied instead.
