@@ -7,6 +7,7 @@ are the same where the same pools were made in the same order, which is what a `
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ class Fragment(NamedTuple):
 fragments: Memo[tuple[object, ...], Fragment] = Memo("fragments", 4096)
 
 
-def seen_by_vector_groups(design: Design, components: dict[str, str]) -> Signature:
+def seen_by_vector_groups(design: Design, components: Iterable[str]) -> Signature:
     """All that groups of the vector unit depend on of a machine."""
     seen = [getattr(design, f.name) for f in fields(design) if f.compare and f.name not in NOT_SEEN]
     return Signature((*seen, *components))

@@ -1,0 +1,58 @@
+"""What is remembered from one design point to the next changes nothing, and stays bounded."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from cosim import memo
+from cosim.design import load
+from cosim.errors import CosimError
+from cosim.mapping.mapping import map_workload
+
+from .examples import Builder
+
+BASE = "edge-asic-16x16"
+KEYS = ("engine.array.rows", "buffer.input.size", "dram.bandwidth", "clocks.core", "power.budget")
+VALUES = (
+    (8, 16), ("8 KiB", "64 KiB"), ("800 MB/s", "6400 MB/s"), ("100 MHz", "500 MHz"), ("1 W", "2 W"),
+)  # fmt: skip
+
+
+def network():
+    build = Builder()
+    image = build.add(build.input(1, 8, 14, 14), build.input(1, 8, 14, 14))
+    first = build.conv(image, 16)
+    build.conv(build.relu(first), 16)
+    return build.build()
+
+
+def programs(designs, *, forgetting: bool):
+    workload = network()
+    for design in designs:
+        if forgetting:
+            memo.forget()
+            workload = network()
+        try:
+            yield map_workload(workload, design).program
+        except CosimError as error:
+            yield str(error)
+
+
+def test_a_program_is_the_same_whatever_was_mapped_before():
+    designs = [load(BASE, dict(zip(KEYS, row, strict=True))) for row in product(*VALUES)]
+    remembered = list(programs(designs, forgetting=False))
+    fresh = list(programs(designs, forgetting=True))
+    assert remembered == fresh
+    assert len({program.templates for program in fresh}) > 8
+
+
+@pytest.mark.parametrize("most", [3])
+def test_what_mapping_remembers_is_bounded(monkeypatch, most):
+    memo.forget()
+    for one in memo._all:
+        monkeypatch.setattr(one, "most", most)
+    designs = [load(BASE, {"engine.array.rows": 4 + rows}) for rows in range(12)]
+    list(programs(designs, forgetting=False))
+    assert {n for n, (number, _) in memo.entries().items() if number > most} == set()
