@@ -29,6 +29,8 @@ def net_producers(program: Program) -> list[bool]:
     Judged template by template: what one template takes and another gives counts as produced.
     """
     produced = [False] * len(program.pools)
+    if program.governing is not None and program.governing.energy_pool is not None:
+        produced[program.governing.energy_pool] = True
     for component in program.components:
         if not component.background:
             continue

@@ -16,13 +16,21 @@ import sys
 from bisect import insort
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from cosim.errors import CosimError
 from cosim.machine.deadlock import overflow_error
 from cosim.mapping.program import Pool, PoolPhase, Program
+
+if TYPE_CHECKING:
+    from cosim.machine.governed_simpy import GovernedMachine
+
+NEVER = 1 << 62
+NOTHING, ELSEWHERE, THERE = range(3)
+"""What a governed machine reached on its way to a time: nothing can happen any more, an earlier
+instant of the governor or of its store, the time itself."""
 
 COMPONENT = 2
 """Priority of component resumptions in SimPy's queue; SimPy's own are 0 (urgent) and 1."""
@@ -144,6 +152,8 @@ class MachineEnvironment(simpy.Environment):
         """How every component goes on, by rank."""
         self.unfinished = 0
         """Foreground components that have tasks left."""
+        self.governed: GovernedMachine | None = None
+        """What a governor does to the machine, where there is one."""
 
     @property
     def now_ps(self) -> int:
@@ -184,7 +194,14 @@ class MachineEnvironment(simpy.Environment):
     def run_components(self) -> bool:
         """Run until the foreground components have finished; False if they never can."""
         queue, armed, resume = self._queue, self.armed, self.resume
+        governed = self.governed
         while self.unfinished:
+            if governed is not None and not armed:
+                reached = governed.reach(queue[0][0] if queue else NEVER)
+                if reached == NOTHING:
+                    return False
+                if reached == ELSEWHERE:
+                    continue
             if armed and not (queue and queue[0][0] == self._now):
                 rank = heappop(armed)[2].arbitrate()
                 if rank < 0:

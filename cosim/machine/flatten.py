@@ -50,7 +50,8 @@ def flatten(program: Program) -> Flat:
     for rank, component in enumerate(program.components):
         memory += _part(rank, component) + [0] * len(program.pools)
     memory += _pools(program, pools, pool_size)
-    ranges, kinds = _add_steps(program, pools, pool_size, memory)
+    clocks = _add_clocks(program, memory)
+    ranges, kinds = _add_steps(program, pools, pool_size, clocks, memory)
     streams = [merge_loops(to_stream(component.stream)) for component in program.components]
     for rank, stream in enumerate(streams):
         memory[parts + rank * part_size + k.CODE] = len(memory)
@@ -63,6 +64,7 @@ def flatten(program: Program) -> Flat:
     memory[k.UNFINISHED] = sum(not part.background for part in program.components)
     memory[k.TASK_LIMIT] = k.NEVER
     memory[k.BUFFER_ROWS] = BUFFER_ROWS
+    memory[k.GOVERNED_AT] = k.NEVER
     memory[k.ROWS] = len(memory)
     return Flat(memory, kinds, streams)
 
@@ -72,6 +74,7 @@ def _part(rank: int, component: Component) -> list[int]:
     part[k.RANK] = rank
     part[k.TASK_NUMBER] = part[k.TEMPLATE] = part[k.START] = part[k.CAUSE] = -1
     part[k.CAUSE_ROW] = part[k.LAST_ROW] = -1
+    part[k.OWN_STATE] = -1
     part[k.HOLD_END] = k.NEVER
     part[k.READY] = 1
     part[k.BACKGROUND] = int(component.background)
@@ -97,26 +100,51 @@ def _pools(program: Program, first: int, size: int) -> list[int]:
     return flat
 
 
+def _add_clocks(program: Program, memory: list[int]) -> int:
+    """Add period and power factor of every clock, state by state; where they begin, 0 if none."""
+    governing = program.governing
+    if governing is None:
+        return 0
+    first = len(memory)
+    for periods, factors in zip(governing.periods_ps, governing.factors, strict=True):
+        for period, factor in zip(periods, factors, strict=True):
+            memory += (period, factor)
+    memory[k.STATE_SIZE] = 2 * len(program.clock_periods_ps)
+    return first
+
+
 def _add_steps(
-    program: Program, first_pool: int, pool_size: int, memory: list[int]
+    program: Program, first_pool: int, pool_size: int, clocks: int, memory: list[int]
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Add all steps; where every template's are, and its kind. Equal ones are shared."""
     ranges: list[tuple[int, int]] = []
     kinds: list[int] = []
-    known: dict[tuple[Step, ...], tuple[int, tuple[int, int]]] = {}
+    known: dict[tuple[tuple[Step, ...], int], tuple[int, tuple[int, int]]] = {}
     periods = program.clock_periods_ps
-    for template in program.templates:
-        entry = known.get(template.steps)
+    powers = program.governing.task_power_uw if program.governing else ()
+    changes = program.governing is not None and len(program.governing.states) > 1
+    budget = [changes and pool.kind == "power" for pool in program.pools]
+    for number, template in enumerate(program.templates):
+        power = powers[number] if powers else 0
+        entry = known.get((template.steps, power))
         if entry is None:
             first = len(memory)
+            drawn = power  # until the first MARK
             for kind, a, b, c in template.steps:
                 if kind == k.HOLD:
-                    memory += (k.HOLD, a * periods[b], 0, 0)
+                    if clocks:
+                        memory += (k.HOLD, a, clocks + 2 * b, drawn)
+                    else:
+                        memory += (k.HOLD, a * periods[b], 0, 0)
                 elif kind == k.MARK:
                     memory += (k.MARK, a, 0, 0)
+                    drawn = 0
                 else:
+                    scaled = budget[a]
+                    if scaled:
+                        kind = k.BUDGET if kind == k.ACQUIRE else k.GIVE_BACK
                     memory += (int(kind), first_pool + a * pool_size, b, c)
-            entry = known[template.steps] = (len(known), (first, len(memory)))
+            entry = known[template.steps, power] = (len(known), (first, len(memory)))
         kinds.append(entry[0])
         ranges.append(entry[1])
     return ranges, kinds

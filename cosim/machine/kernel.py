@@ -23,8 +23,10 @@ from typing import Any
 
 NEVER = 1 << 62
 
-# steps: ACQUIRE and RELEASE pool, amount, priority; HOLD picoseconds; MARK lane
-ACQUIRE, HOLD, RELEASE, MARK = 0, 1, 2, 3
+# steps: ACQUIRE and RELEASE pool, amount, priority; HOLD picoseconds; MARK lane.
+# Of a governed program: HOLD cycles, clock, microwatts; BUDGET and GIVE_BACK take and give what the
+# operating state makes of an amount of the power budget.
+ACQUIRE, HOLD, RELEASE, MARK, BUDGET, GIVE_BACK = 0, 1, 2, 3, 4, 5
 
 # instructions: a task (template, its first step, the end of its steps), the begin of a loop
 # (count, -, iterations left), its end (first instruction of its body, its begin), the end of all
@@ -32,11 +34,13 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
 
 (NOW, READY_COUNT, ARMED_COUNT, RUNNING, UNFINISHED, TASKS, TASK_LIMIT, ROW, BUFFERED, BUFFER_ROWS,
  LEAD, LEAD_TASK, SAMPLE, FAILED_POOL, PARTS, PARTS_END, PART_SIZE, POOLS, POOLS_END, POOL_SIZE,
- ROWS, SCALARS) = range(22)  # fmt: skip
+ ROWS, LAST_END, GOVERNED_AT, STATE, STATE_SIZE, POWER, SPENT, GOVERNOR, STORE, INCOME, IS_OPEN,
+ KEEPS, KEPT, KEPT_LIMIT, RESERVE, SPILLED, STARVED, REFILL, REFILL_LANE,
+ REFILL_END, SCALARS) = range(41)  # fmt: skip
 
 (PLACE, STOP, CODE, TASK_NUMBER, TEMPLATE, START, CAUSE, CAUSE_ROW, LAST_ROW, HOLD_END, READY,
  BACKGROUND, RELEASE_CAUSE, WAIT_POOL, WAIT_AMOUNT, WAIT_PRIORITY, WAIT_SINCE, FINISHED, RANK,
- PART_FIELDS) = range(20)  # fmt: skip
+ DRAWN, OWN_STATE, BUDGET_HELD, PART_FIELDS) = range(23)  # fmt: skip
 
 (LEVEL, CAPACITY, IMMEDIATE, POOL_CAUSE, WAITING, ARMED, RELEASER, RELEASING_ROW, PRODUCED,
  IN_ORDER, INDEX, POOL_FIELDS) = range(12)  # fmt: skip
@@ -44,7 +48,11 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
 ROW_FIELDS = 8
 
 # what `advance` returns: why it paused
-ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW = range(6)
+ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW, GOVERNED = range(7)
+
+_GO_ON = -1
+FACTOR_BITS = 16
+"""Factors on power are fixed-point numbers with this many bits after the point."""
 
 _START_CAUSE, _SEQUENCE_CAUSE, _NO_CAUSE = 0, 1, -1
 
@@ -72,8 +80,9 @@ def advance(m: Memory) -> int:
                     return SAMPLED
                 if m[TASKS] >= m[TASK_LIMIT]:
                     return LIMIT_REACHED
-                if not _next_instant(m):
-                    return DEADLOCK
+                status = _next_instant(m)
+                if status != _GO_ON:
+                    return status
                 continue
         status = _run_component(m)
         if status >= 0:
@@ -81,15 +90,23 @@ def advance(m: Memory) -> int:
         m[RUNNING] = 0
 
 
-def _next_instant(m: Memory) -> bool:
-    """Go on to the time at which the next hold ends; False if nobody holds."""
+def _next_instant(m: Memory) -> int:
+    """Go on to the time at which the next hold ends, or say why the run pauses before."""
     time = NEVER
     for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
         end = m[part + HOLD_END]
         if end < time:
             time = end
+    if m[GOVERNED_AT] != NEVER:
+        return _next_governed_instant(m, time)
     if time == NEVER:
-        return False
+        return DEADLOCK
+    _begin_instant(m, time)
+    return _GO_ON
+
+
+def _begin_instant(m: Memory, time: int) -> None:
+    """Let those go on whose hold ends at `time`, the new present."""
     count = 0
     for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
         if m[part + HOLD_END] == time:
@@ -97,7 +114,86 @@ def _next_instant(m: Memory) -> bool:
             count += 1
     m[READY_COUNT] = count
     m[NOW] = time
-    return True
+
+
+def _next_governed_instant(m: Memory, time: int) -> int:
+    """The same where a governor is awake or energy trickles into a pool.
+
+    What happens to the store and what the governor does comes before all else in an instant.
+    `cosim.machine.power.store` says what the store is.
+    """
+    store = m[STORE]
+    refilled = NEVER
+    until = min(time, m[GOVERNED_AT])
+    if store != 0:
+        if m[BUFFERED] == m[BUFFER_ROWS]:
+            return BUFFER_FULL
+        idle = m[KEPT] - m[store + LEVEL] == m[RESERVE]
+        if m[IS_OPEN]:
+            waits = m[store + WAITING] > 0
+            income = m[INCOME]
+            level = m[store + LEVEL]
+            if income > 0:
+                if waits:
+                    lacking = m[m[store + POOL_FIELDS] + WAIT_AMOUNT] - level
+                    refilled = m[NOW] + (lacking + income - 1) // income
+                    until = min(until, refilled)
+            elif m[KEEPS]:
+                if idle and (waits or level <= 0):
+                    m[STARVED] = 1
+                    until = m[NOW]
+                elif income < 0 and level > 0:
+                    until = min(until, m[NOW] + (level - income - 1) // -income)
+    if time == NEVER and refilled == NEVER and (store == 0 or m[store + WAITING] == 0):
+        return DEADLOCK
+    _pass_time(m, until - m[NOW])
+    _begin_instant(m, until)
+    if until == refilled:
+        _refill(m, store)
+    return GOVERNED if until == m[GOVERNED_AT] or m[STARVED] else _GO_ON
+
+
+def _pass_time(m: Memory, duration: int) -> None:
+    """Count the energy that is spent and stored while `duration` passes."""
+    spent = m[POWER] * duration
+    m[SPENT] += spent
+    store = m[STORE]
+    if store == 0:
+        return
+    gain = m[INCOME] * duration
+    if m[KEEPS]:
+        m[KEPT] += gain - spent
+        spill = max(0, m[KEPT] - m[KEPT_LIMIT])
+        m[KEPT] -= spill
+    else:
+        spill = max(0, m[store + LEVEL] + gain - m[store + CAPACITY])
+    m[store + LEVEL] += gain - spill
+    m[SPILLED] += spill
+
+
+def _refill(m: Memory, store: int) -> None:
+    """Let the store decide if its first request fits by now, and record what it waited for."""
+    head = m[store + POOL_FIELDS]
+    if m[head + WAIT_AMOUNT] > m[store + LEVEL]:
+        return
+    governor = m[GOVERNOR]
+    m[governor + START] = max(m[head + WAIT_SINCE], m[REFILL_END])
+    if m[REFILL_END] > m[head + WAIT_SINCE]:
+        m[governor + CAUSE] = _SEQUENCE_CAUSE
+        m[governor + CAUSE_ROW] = m[governor + LAST_ROW]
+    elif m[head + CAUSE] != _NO_CAUSE:
+        m[governor + CAUSE] = m[head + CAUSE]
+        m[governor + CAUSE_ROW] = m[head + CAUSE_ROW]
+    else:
+        m[governor + CAUSE] = _SEQUENCE_CAUSE if m[head + LAST_ROW] >= 0 else _START_CAUSE
+        m[governor + CAUSE_ROW] = m[head + LAST_ROW]
+    m[governor + TEMPLATE] = m[REFILL]
+    m[governor + TASK_NUMBER] += 1
+    _mark(m, governor, m[REFILL_LANE])
+    m[REFILL_END] = m[NOW]
+    m[store + RELEASER] = governor
+    m[store + RELEASING_ROW] = m[governor + LAST_ROW]
+    _arm(m, store)
 
 
 def _resume_lowest(m: Memory) -> bool:
@@ -110,6 +206,8 @@ def _resume_lowest(m: Memory) -> bool:
     m[RUNNING] = part
     if m[part + HOLD_END] != NEVER:
         m[part + HOLD_END] = NEVER
+        m[POWER] -= m[part + DRAWN]
+        m[part + DRAWN] = 0
         if m[part + BACKGROUND]:
             return not _is_stuck(m)
     elif m[part + WAIT_POOL] != 0:
@@ -144,9 +242,9 @@ def _run_component(m: Memory) -> int:
             step = m[part + PLACE]
             stop = m[part + STOP]
         kind = m[step]
-        if kind == ACQUIRE:
+        if kind == ACQUIRE or kind == BUDGET:
             pool = m[step + 1]
-            amount = m[step + 2]
+            amount = m[step + 2] if kind == ACQUIRE else _of_budget(m, part, step)
             if m[pool + LEVEL] >= amount and (
                 m[pool + IMMEDIATE]
                 # nobody else can ask for anything in this instant: the pool would grant
@@ -159,15 +257,17 @@ def _run_component(m: Memory) -> int:
                 m[part + PLACE] = step + 4
                 _request(m, part, pool, amount, m[step + 3])
                 return -1
-        elif kind == RELEASE:
-            if not _release(m, part, m[step + 1], m[step + 2]):
+        elif kind == RELEASE or kind == GIVE_BACK:
+            amount = m[step + 2] if kind == RELEASE else m[part + BUDGET_HELD]
+            if not _release(m, part, m[step + 1], amount):
                 return OVERFLOW
         elif kind == HOLD:
             if m[part + START] < 0:
                 _begin_interval(m, part)
-            if m[step + 1] > 0:
+            duration = m[step + 1] if m[step + 2] == 0 else _begin_governed_hold(m, part, step)
+            if duration > 0:
                 m[part + PLACE] = step + 4
-                m[part + HOLD_END] = now + m[step + 1]
+                m[part + HOLD_END] = now + duration
                 return -1
         else:
             if m[BUFFERED] == m[BUFFER_ROWS]:
@@ -175,6 +275,35 @@ def _run_component(m: Memory) -> int:
                 return BUFFER_FULL
             _mark(m, part, m[step + 1])
         step += 4
+
+
+def _clock(m: Memory, part: int, step: int) -> int:
+    """Period and factor on power of a step's clock in the state that the task keeps to its MARK."""
+    if m[part + OWN_STATE] < 0:
+        m[part + OWN_STATE] = m[STATE]
+    address: int = m[step + 2] + m[part + OWN_STATE] * m[STATE_SIZE]
+    return address
+
+
+def _of_budget(m: Memory, part: int, step: int) -> int:
+    """What a task asks of the power budget in the present state, rounded up."""
+    hold = step + 4
+    while m[hold] != HOLD:
+        hold += 4
+    scaled = m[step + 2] * m[_clock(m, part, hold) + 1]
+    m[part + BUDGET_HELD] = (scaled + (1 << FACTOR_BITS) - 1) >> FACTOR_BITS
+    held: int = m[part + BUDGET_HELD]
+    return held
+
+
+def _begin_governed_hold(m: Memory, part: int, step: int) -> int:
+    """How long the hold takes in the present state; from now on it draws its power."""
+    clock = _clock(m, part, step)
+    duration: int = m[step + 1] * m[clock]
+    if duration > 0:
+        m[part + DRAWN] = (m[step + 3] * m[clock + 1]) >> FACTOR_BITS
+        m[POWER] += m[part + DRAWN]
+    return duration
 
 
 def _next_task(m: Memory, part: int) -> bool:
@@ -237,6 +366,8 @@ def _mark(m: Memory, part: int, lane: int) -> None:
     m[part + LAST_ROW] = m[ROW]
     m[part + START] = -1
     m[part + CAUSE] = _NO_CAUSE
+    m[part + OWN_STATE] = -1
+    m[LAST_END] = m[NOW]
     m[BUFFERED] += 1
     m[ROW] += 1
 
@@ -375,7 +506,8 @@ def signature(m: Memory, recently: int, long_ago: int, out: Memory) -> int:
 
 
 FUNCTIONS = (
-    _next_instant, _take_armed, _next_task, _begin_interval, _mark, _arm, _arbitrate, _request,
-    _release, _is_stuck, _resume_lowest, _run_component, advance, signature,
+    _take_armed, _next_task, _begin_interval, _mark, _arm, _begin_instant, _pass_time, _refill,
+    _next_governed_instant, _next_instant, _arbitrate, _request, _release, _is_stuck,
+    _resume_lowest, _clock, _of_budget, _begin_governed_hold, _run_component, advance, signature,
 )  # fmt: skip
 """All functions, each after those that it calls."""

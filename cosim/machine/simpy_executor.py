@@ -18,6 +18,8 @@ from cosim.machine.attached import AttachedMachine
 from cosim.machine.deadlock import Request, deadlock_error, net_producers
 from cosim.machine.environment import COMPONENT, MachineEnvironment, TokenPool
 from cosim.machine.environment import Request as TokenRequest
+from cosim.machine.governed_simpy import GovernedMachine
+from cosim.machine.power.governor import GovernorLog
 from cosim.mapping.program import Pool, PoolPhase, Program, StepKind, expand
 from cosim.timeline.causes import Cause
 from cosim.timeline.recorder import Progress, Recorder
@@ -28,6 +30,9 @@ UserProcess = Callable[[MachineEnvironment, AttachedMachine], Generator[Any, Any
 # plain integers: comparing members of an enumeration would double the time of a run
 ACQUIRE, HOLD, MARK = int(StepKind.ACQUIRE), int(StepKind.HOLD), int(StepKind.MARK)
 START, SEQUENCE = int(Cause.START), int(Cause.SEQUENCE)
+
+POWERS = 1 << 40
+"""More than any task draws in microwatts."""
 
 NO_POOL = Pool("none", 0, PoolPhase.IMMEDIATE, Cause.SEQUENCE)
 """Stands where a step needs no pool."""
@@ -59,6 +64,11 @@ class SimPyExecutor:
         self.program = program
         self.environment = MachineEnvironment(program)
         self.recorder = Recorder(progress)
+        self.governed: GovernedMachine | None = None
+        if program.governing is not None:
+            self.governed = GovernedMachine(program, self.environment, self.recorder)
+            self.environment.governed = self.governed
+        self.governor_log: GovernorLog | None = None
         self.tasks_begun = [0] * len(program.components)
         self._extra = extra
         pools = [*self.environment.pools, TokenPool(self.environment, -1, NO_POOL)]
@@ -99,6 +109,8 @@ class SimPyExecutor:
                 self.environment.process(process(self.environment, self.attached))
         if not self.environment.run_components():
             raise self._deadlock()
+        if self.governed is not None:
+            self.governor_log = self.governed.finish()
         return self.recorder.table()
 
     def _component(self, rank: int) -> Generator[None, None, None]:
@@ -109,6 +121,10 @@ class SimPyExecutor:
         append = self.recorder.append
         component = self.program.components[rank]
         background, held = component.background, self._held[rank]
+        governed = self.governed
+        # pools that behave differently under a governor; without one, none is either
+        budget = governed.budget if governed is not None else None
+        energy = governed.energy if governed is not None else None
         start, cause, cause_row, last_row = -1, -1, -1, -1
         now = 0
         for task, template in enumerate(expand(component.stream)):
@@ -117,6 +133,11 @@ class SimPyExecutor:
                 held[:] = [0] * len(held)
             for kind, pool, amount, detail in steps[template]:
                 if kind == ACQUIRE:
+                    if governed is not None:
+                        if pool is budget:
+                            amount = governed.budget_of(rank, amount, template)
+                        elif pool is energy:
+                            governed.reasons[rank] = (cause, cause_row, last_row)
                     if pool.level >= amount and (
                         pool.immediate
                         # nobody else can ask for anything in this instant: the pool would grant
@@ -139,16 +160,25 @@ class SimPyExecutor:
                             cause, cause_row = START, -1
                         elif cause < 0:
                             cause, cause_row = SEQUENCE, last_row
+                    if governed is not None:
+                        clock, power_uw = divmod(detail, POWERS)
+                        amount = governed.begin_hold(rank, amount, clock, power_uw)
                     if amount:  # the duration in picoseconds, see _bound_steps
                         now += amount
                         heappush(queue, (now, COMPONENT, rank, None))  # type: ignore[misc]
                         yield
+                        if governed is not None:
+                            governed.end_hold(rank)
                         if background and not self._extra:
                             self._check_foreground()
                 elif kind == MARK:
                     last_row = append((rank, template, task, detail, start, now, cause, cause_row))
                     start, cause = -1, -1
+                    if governed is not None:
+                        governed.end_interval(rank)
                 else:
+                    if governed is not None and pool is budget:
+                        amount = governed.held(rank)
                     if background:
                         held[pool.index] -= amount
                     if pool.waiting or pool.level + amount > pool.capacity:
@@ -195,14 +225,20 @@ def _bound_steps(
 
     The amount of a HOLD is its duration in picoseconds; the detail of an ACQUIRE is its priority,
     that of a MARK the lane. HOLD and MARK carry the last pool only to keep
-    the tuples alike.
+    the tuples alike. Under a governor the amount of a HOLD is in cycles, and its detail names clock
+    and power.
     """
     bound = []
+    governing = program.governing
+    power = governing.task_power_uw[number] if governing else 0
     for kind, a, b, c in program.templates[number].steps:
-        if kind == HOLD:
+        if kind == HOLD and governing:
+            bound.append((HOLD, pools[-1], a, b * POWERS + power))
+        elif kind == HOLD:
             bound.append((HOLD, pools[-1], a * program.clock_periods_ps[b], 0))
         elif kind == MARK:
             bound.append((MARK, pools[-1], 0, a))
+            power = 0  # a task's energy is that of its first interval
         else:
             bound.append((int(kind), pools[a], b, c))
     return tuple(bound)

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from cosim.design.power import Policy, StateFactors, ThermalNetwork
 from cosim.timeline.causes import Cause
 
 
@@ -134,6 +135,46 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Governing:
+    """What a power policy or a thermal network does to a program (`cosim.mapping.governing`).
+
+    Attributes
+    ----------
+    component : int
+        Rank of the governor, a background component without tasks: it records what it did.
+    rows : dict of str to int
+        Templates of its intervals, by activity.
+    states : tuple of StateFactors
+        From the fastest to the slowest.
+    periods_ps, factors : tuple of tuple of int
+        By state and clock: the period, and the factor on the power of tasks on that clock, a
+        fixed-point number of `cosim.machine.kernel.FACTOR_BITS`.
+    task_power_uw : tuple of int
+        By template: power from the first HOLD to the first MARK in the design's own state, as the
+        energy store sees it.
+    static_mw : float
+        Drawn always in that state, as the machine's own supply sees it.
+    energy_pool : int or None
+        Pool of attojoules from which tasks take their energy before they begin.
+    reserve_aj : int
+        What a store keeps back: a checkpoint, and static power while the longest task ends.
+    """
+
+    component: int
+    lane: int
+    rows: dict[str, int]
+    states: tuple[StateFactors, ...]
+    periods_ps: tuple[tuple[int, ...], ...]
+    factors: tuple[tuple[int, ...], ...]
+    task_power_uw: tuple[int, ...]
+    static_mw: float
+    policy: Policy | None = None
+    thermal: ThermalNetwork | None = None
+    energy_pool: int | None = None
+    reserve_aj: int = 0
+
+
+@dataclass(frozen=True)
 class Program:
     """Everything an executor needs, and the names that make its timeline readable."""
 
@@ -147,6 +188,7 @@ class Program:
     layers: tuple[str, ...]
     """Names of the mapped operations (groups), in order of execution."""
     static_mw: float = 0.0
+    governing: Governing | None = None
     facts: dict[str, object] = field(default_factory=dict, compare=False)
     """Further results of mapping for analysis: placements, decisions, compulsory traffic."""
 

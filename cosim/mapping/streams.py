@@ -333,7 +333,7 @@ class Streams:
             tuple(self.names),
             tuple(layers),
             self.design.static_mw,
-            facts,
+            facts=facts,
         )
 
 
