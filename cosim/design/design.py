@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
 from cosim.design.pipeline import Pipeline
+from cosim.design.power import OperatingState, Policy, StateFactors, ThermalNetwork
 
 __all__ = [
     "Buffer",
@@ -217,6 +218,24 @@ class PowerDomain:
 
     static_mw: float
     budget_mw: float | None = None
+    policy: Policy | None = None
+    states: tuple[OperatingState, ...] = ()
+    """From the fastest to the slowest; empty if the clocks never change."""
+    nominal_state: int = 0
+    """The one that the design's constants hold for."""
+
+    @property
+    def factors(self) -> tuple[StateFactors, ...]:
+        """All states relative to the one that the design's constants hold for."""
+        if not self.states:
+            return (StateFactors("nominal"),)
+        own = self.states[self.nominal_state]
+        return tuple(
+            StateFactors(
+                state.name, state.frequency_hz / own.frequency_hz, state.voltage_v / own.voltage_v
+            )
+            for state in self.states
+        )
 
 
 @dataclass(frozen=True)
@@ -246,6 +265,8 @@ class Design:
     """Engines and DMA channels under one sequential control: of these, one works at a time."""
     others: tuple[Array, ...] = ()
     """Further array engines beside `array`; the array engines share all buffers."""
+    thermal: ThermalNetwork | None = None
+    """How the chip heats up; None if temperature is not followed."""
     assumptions: tuple[str, ...] = ()
     """Constants that are assumed, not sourced; shown beside every result."""
     technology: Technology | None = None

@@ -197,7 +197,7 @@ class MachineEnvironment(simpy.Environment):
         governed = self.governed
         while self.unfinished:
             if governed is not None and not armed:
-                reached = governed.reach(queue[0][0] if queue else NEVER)
+                reached = governed.reach(int(queue[0][0]) if queue else NEVER)
                 if reached == NOTHING:
                     return False
                 if reached == ELSEWHERE:

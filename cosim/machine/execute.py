@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cosim.errors import CosimError, unknown
 from cosim.machine.fast_executor import FastExecutor
+from cosim.machine.power.governor import GovernorLog
 from cosim.machine.program_file import program_to_data
 from cosim.machine.simpy_executor import SimPyExecutor, UserProcess
 from cosim.machine.validate import check_program
@@ -38,6 +39,8 @@ class RunResult:
         Tasks known by repetition, without being simulated.
     why_not_skipped : str
         Why nothing was skipped, empty if something was.
+    governor : GovernorLog or None
+        Samples and totals of a power policy or a thermal network, where there is one.
     """
 
     timeline: Timeline
@@ -46,6 +49,7 @@ class RunResult:
     tasks_simulated: int
     tasks_skipped: int
     why_not_skipped: str
+    governor: GovernorLog | None = None
 
 
 def run(
@@ -98,6 +102,7 @@ def run(
         tasks_simulated=machine.tasks_simulated,
         tasks_skipped=machine.tasks_skipped,
         why_not_skipped=machine.why_not_skipped,
+        governor=machine.governor_log,
     )
 
 
@@ -114,6 +119,7 @@ def _run_simpy(
         tasks_simulated=sum(machine.tasks_begun),
         tasks_skipped=0,
         why_not_skipped="a user's own process is attached" if extra else "the SimPy executor ran",
+        governor=machine.governor_log,
     )
 
 

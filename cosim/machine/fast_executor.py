@@ -14,6 +14,8 @@ from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
 from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
 from cosim.machine.flatten import BUFFER_ROWS, flatten
+from cosim.machine.governed_kernel import GovernedKernel
+from cosim.machine.power.governor import GovernorLog
 from cosim.mapping.program import Program, count_tasks
 from cosim.timeline.blocks import Block
 from cosim.timeline.recorder import Progress
@@ -59,7 +61,13 @@ class FastExecutor:
         self._advance: Callable[[k.Memory], int] = k.advance
         self._signature: Callable[..., int] = k.signature
         self._forward: FastForward | None = None
-        if not fast_forward:
+        self._governed: GovernedKernel | None = None
+        self.governor_log: GovernorLog | None = None
+        if program.governing is not None:
+            # averages and temperatures never recur exactly
+            self._why_not = "a power policy or a temperature is followed"
+            self._governed = GovernedKernel(program, self.memory, self._flush)
+        elif not fast_forward:
             self._why_not = "fast-forward was turned off"
         elif not worth_a_look(flat.streams):
             self._why_not = NO_LOOP
@@ -128,6 +136,8 @@ class FastExecutor:
                 break
             if status == k.BUFFER_FULL:
                 self._flush()
+            elif status == k.GOVERNED and self._governed:
+                self._governed.act()
             elif status == k.SAMPLED and self._forward:
                 position = self._stored + int(self.memory[k.BUFFERED])
                 self._forward.sample(self.memory, self._signature, position)
@@ -140,6 +150,8 @@ class FastExecutor:
                 self._think_over()
             else:
                 raise self._failure(status)
+        if self._governed:
+            self.governor_log = self._governed.finish()
         self._flush()
         return self._columns()
 
@@ -162,6 +174,8 @@ class FastExecutor:
         self.memory = np.zeros(int(before[k.ROWS]) + BUFFER_ROWS * k.ROW_FIELDS, np.int64)
         self.memory[:used] = before[:used]
         self._advance, self._signature = functions["advance"], functions["signature"]
+        if self._governed:
+            self._governed.memory = self.memory
         self.modes.append("compiled")
 
     def _flush(self) -> None:

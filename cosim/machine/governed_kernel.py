@@ -20,7 +20,7 @@ class _Field:
         return int(machine.memory[self._address])
 
     def __set__(self, machine: GovernedKernel, value: int) -> None:
-        machine.memory[self._address] = value
+        machine.memory[self._address] = int(value)
 
 
 class GovernedKernel:
@@ -49,6 +49,7 @@ class GovernedKernel:
         self._governor = Governor(program)
         self.memory = m = memory
         m[k.GOVERNOR] = m[k.PARTS] + governing.component * m[k.PART_SIZE]
+        m[m[k.GOVERNOR] + k.TASK_NUMBER] = -2  # the end of its empty stream counts as a task
         if governing.energy_pool is not None:
             pool = m[k.STORE] = m[k.POOLS] + governing.energy_pool * m[k.POOL_SIZE]
             store = store_of(governing, m[pool + k.CAPACITY])

@@ -61,9 +61,7 @@ class GovernedMachine:
 
     def budget_of(self, rank: int, amount: int, template: int) -> int:
         """What a task asks of the power budget in the present state."""
-        factor = self._governing.factors[self._keep_state(rank)][
-            self._budget_clock[template]
-        ]
+        factor = self._governing.factors[self._keep_state(rank)][self._budget_clock[template]]
         self._held[rank] = (amount * factor + (1 << FACTOR_BITS) - 1) >> FACTOR_BITS
         return self._held[rank]
 
@@ -179,11 +177,11 @@ class GovernedMachine:
         self._store.income_uw = value
 
     @property
-    def is_open(self) -> bool:
-        return bool(self._store and self._store.is_open)
+    def is_open(self) -> int:
+        return self._store.is_open if self._store else 0
 
     @is_open.setter
-    def is_open(self, value: bool) -> None:
+    def is_open(self, value: int) -> None:
         assert self._store is not None
         self._store.is_open = value
 

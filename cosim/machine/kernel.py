@@ -242,7 +242,7 @@ def _run_component(m: Memory) -> int:
             step = m[part + PLACE]
             stop = m[part + STOP]
         kind = m[step]
-        if kind == ACQUIRE or kind == BUDGET:
+        if kind in (ACQUIRE, BUDGET):
             pool = m[step + 1]
             amount = m[step + 2] if kind == ACQUIRE else _of_budget(m, part, step)
             if m[pool + LEVEL] >= amount and (
@@ -257,7 +257,7 @@ def _run_component(m: Memory) -> int:
                 m[part + PLACE] = step + 4
                 _request(m, part, pool, amount, m[step + 3])
                 return -1
-        elif kind == RELEASE or kind == GIVE_BACK:
+        elif kind in (RELEASE, GIVE_BACK):
             amount = m[step + 2] if kind == RELEASE else m[part + BUDGET_HELD]
             if not _release(m, part, m[step + 1], amount):
                 return OVERFLOW

@@ -19,6 +19,7 @@ from typing import TypeVar
 from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.fusion import Group, Grouping, group_operations
+from cosim.mapping.governing import govern
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
 from cosim.mapping.lower_vector import (
     VectorLowering,
@@ -236,6 +237,7 @@ class _Mapper:
         program = self.streams.program(
             f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
         )
+        program = govern(program, self.design)
         return Mapping(self.workload, self.design, self.grouping, self.memory, self.plans, program)
 
     def _preparation_key(self) -> tuple[object, ...]:

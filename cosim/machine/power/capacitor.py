@@ -65,7 +65,7 @@ class PowerCycles:
             self._close(machine, OFF)
         else:
             machine.level_aj = machine.kept_aj - self._reserve
-            machine.is_open = True
+            machine.is_open = 1
         return self._flow(machine)
 
     def act(self, machine: Machine) -> int:
@@ -90,7 +90,7 @@ class PowerCycles:
             elif self._phase == RESTORE and machine.now_ps >= self._phase_end:
                 self._enter(machine, ON)
                 machine.level_aj = machine.kept_aj - self._reserve
-                machine.is_open = True
+                machine.is_open = 1
                 machine.hand_out(self._before[1])
             else:
                 break
@@ -132,7 +132,7 @@ class PowerCycles:
 
     def _close(self, machine: Machine, phase: int) -> None:
         """Leave `ON`, or begin elsewhere."""
-        machine.is_open = False
+        machine.is_open = 0
         machine.level_aj = -CLOSED
         self._start(machine, phase)
 
@@ -140,9 +140,7 @@ class PowerCycles:
         """Record the phase that ends now and go on to the next."""
         if machine.now_ps > self._phase_begin:
             cause, row = self._before
-            row = machine.record(
-                self._rows[_ACTIVITY[self._phase]], self._phase_begin, cause, row
-            )
+            row = machine.record(self._rows[_ACTIVITY[self._phase]], self._phase_begin, cause, row)
             self._before = (int(Cause.SEQUENCE), row)
         self._start(machine, phase)
 

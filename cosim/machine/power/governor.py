@@ -27,6 +27,7 @@ from cosim.machine.power.states import Reading
 from cosim.machine.power.store import NEVER
 from cosim.machine.power.thermal import ThermalModel
 from cosim.machine.power.thermal_pid import ThermalPidPolicy
+from cosim.mapping.governing import throttled_to
 from cosim.mapping.program import Governing, Program
 from cosim.timeline.causes import Cause
 from cosim.units import format_time
@@ -109,7 +110,7 @@ class Governor:
         if isinstance(policy, data.TokenBucket):
             machine.income_uw = max(1, round(policy.rate_mw * UW))
             machine.level_aj = policy.burst_aj
-            machine.is_open = True
+            machine.is_open = 1
         elif isinstance(policy, data.Capacitor):
             self._cycles = PowerCycles(self._governing, policy, self._program.name)
             return min(self.period_ps, self._cycles.begin(machine))
@@ -205,8 +206,3 @@ class Governor:
                 where=f"{self._program.name}, power.policy",
                 expected="a larger power.policy.capacity or power.policy.charge",
             )
-
-
-def throttled_to(state: data.StateFactors) -> str:
-    """Activity of the governor's intervals in a lowered state."""
-    return f"throttled to {state.name}"

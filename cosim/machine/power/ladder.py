@@ -29,8 +29,7 @@ class LadderPolicy:
         if self.level < len(trips) and reading.temperature_k > trips[self.level]:
             self.level += 1
         elif (
-            self.level
-            and reading.temperature_k < trips[self.level - 1] - self._policy.hysteresis_k
+            self.level and reading.temperature_k < trips[self.level - 1] - self._policy.hysteresis_k
         ):
             self.level -= 1
         return min(self.level, len(states) - 1)

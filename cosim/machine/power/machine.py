@@ -11,8 +11,8 @@ class Machine(Protocol):
     level_aj: int
     kept_aj: int
     income_uw: int
-    is_open: bool
-    """All four 0 or False without an energy store."""
+    is_open: int
+    """All four 0 without an energy store."""
 
     @property
     def now_ps(self) -> int:

@@ -37,15 +37,15 @@ class EnergyStore:
         Largest level of a bucket.
     income_uw : int
         What flows in less what is drawn always; may be negative in a store that keeps.
-    is_open : bool
-        Whether tasks may take of it.
+    is_open : int
+        1 or 0: whether tasks may take of it.
     keeps : bool
     kept_aj, kept_limit_aj, reserve_aj, spilled_aj : int
     """
 
     capacity_aj: int
     income_uw: int = 0
-    is_open: bool = False
+    is_open: int = 0
     keeps: bool = False
     kept_aj: int = 0
     kept_limit_aj: int = 0
@@ -79,7 +79,7 @@ class EnergyStore:
     def is_starved(self, level_aj: int, waits: bool) -> bool:
         """Whether no task runs on the store and none that waits for it ever will."""
         idle = self.kept_aj - level_aj == self.reserve_aj
-        sinks = self.is_open and self.keeps and self.income_uw <= 0
+        sinks = bool(self.is_open) and self.keeps and self.income_uw <= 0
         return sinks and idle and (waits or level_aj <= 0)
 
 

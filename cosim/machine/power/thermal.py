@@ -10,7 +10,7 @@ could be too large. Leakage is taken at the temperature at which an interval beg
 
 from __future__ import annotations
 
-from math import exp, expm1, inf
+from math import exp, exp2, expm1, inf
 
 from cosim.design.power import ThermalNetwork
 
@@ -56,7 +56,7 @@ class ThermalModel:
 def static_factor(network: ThermalNetwork, temperature_k: float) -> float:
     """Factor on static power: its leakage doubles every `leakage_doubling_k`."""
     rise = temperature_k - network.leakage_reference_k
-    return 1.0 + network.leakage_share * (2.0 ** (rise / network.leakage_doubling_k) - 1.0)
+    return 1.0 + network.leakage_share * (exp2(rise / network.leakage_doubling_k) - 1.0)
 
 
 def steady_with_leakage_k(network: ThermalNetwork, dynamic_w: float, static_w: float) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cosim.design.power import ThermalPid, StateFactors
+from cosim.design.power import StateFactors, ThermalPid
 from cosim.machine.power.states import Reading, highest_within
 
 
@@ -42,9 +42,7 @@ class ThermalPidPolicy:
             self._integral = 0.0
             self.granted_mw = 3 * policy.sustainable_mw
             return 0
-        most = states[0].power_mw(
-            reading.dynamic_mw / now.dynamic, reading.static_mw / now.voltage
-        )
+        most = states[0].power_mw(reading.dynamic_mw / now.dynamic, reading.static_mw / now.voltage)
         error = policy.target_k - reading.temperature_k
         if error < 0 and abs(self._integral_gain * (self._integral + error)) < most:
             self._integral += error

@@ -1,0 +1,91 @@
+"""Machines under a governor: every way to run them agrees, and no energy is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cosim.design.power import Capacitor
+from cosim.machine.execute import RunResult, run
+from cosim.mapping.program import Program, StepKind
+from tests.machine.governed_programs import governed
+from tests.machine.test_equality import assert_same
+
+
+def check_all_ways(program: Program) -> RunResult:
+    expected = run(program, executor="simpy")
+    for executor in ("python", "compiled"):
+        other = run(program, executor=executor)
+        assert_same(other, expected)
+        assert other.governor is not None
+        assert expected.governor is not None
+        assert other.governor.totals == expected.governor.totals
+        assert other.governor.samples == expected.governor.samples
+        assert other.governor.facts == expected.governor.facts
+    return expected
+
+
+def spent_by_rows(program: Program, result: RunResult) -> int:
+    """Energy of all intervals in attojoules: power in the state of each, times its time."""
+    governing = program.governing
+    assert governing is not None
+    rows = result.timeline.rows()
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for component, template, task, start, end in zip(
+        rows.component.tolist(), rows.template.tolist(), rows.task.tolist(),
+        rows.start.tolist(), rows.end.tolist(), strict=True,
+    ):  # fmt: skip
+        if component == governing.component or (component, task) in seen:
+            continue
+        seen.add((component, task))
+        total += _spent(program, template, end - start)
+    return total
+
+
+def _spent(program: Program, template: int, duration: int) -> int:
+    governing = program.governing
+    assert governing is not None
+    steps = program.templates[template].steps
+    first = next(place for place, step in enumerate(steps) if step[0] == StepKind.MARK)
+    holds = [(a, b) for kind, a, b, _ in steps[:first] if kind == StepKind.HOLD]
+    for state, periods in enumerate(governing.periods_ps):
+        if sum(cycles * periods[clock] for cycles, clock in holds) == duration:
+            return sum(
+                (governing.task_power_uw[template] * governing.factors[state][clock] >> 16)
+                * cycles
+                * periods[clock]
+                for cycles, clock in holds
+            )
+    raise AssertionError("an interval as long as in no state")
+
+
+@given(governed())
+@settings(max_examples=40)
+def test_every_executor_does_the_same_under_every_policy(program: Program) -> None:
+    check_laws(program)
+
+
+@pytest.mark.slow
+@given(governed(max_tasks=100))
+@settings(max_examples=500)
+def test_hundreds_of_machines_under_every_policy(program: Program) -> None:
+    check_laws(program)
+
+
+def check_laws(program: Program) -> None:
+    """Equal everywhere, intervals of a component apart, and no energy lost."""
+    result = check_all_ways(program)
+    assert result.governor is not None
+    rows = result.timeline.rows()
+    for component in range(len(program.components)):
+        mine = rows.select(np.flatnonzero(rows.component == component))
+        assert (mine.start[1:] >= mine.end[:-1]).all()
+    if not any(part.background for part in program.components[:-1]):
+        assert result.governor.totals["tasks"] == spent_by_rows(program, result)
+    assert program.governing is not None
+    if isinstance(program.governing.policy, Capacitor):
+        flows = result.governor.totals
+        gone = ("tasks", "static", "leaked", "checkpoints", "restores", "spilled", "stored")
+        assert flows["initial"] + flows["harvested"] == sum(flows[name] for name in gone)
