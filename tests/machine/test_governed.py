@@ -62,7 +62,7 @@ def _spent(program: Program, template: int, duration: int) -> int:
 
 
 @given(governed())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_every_executor_does_the_same_under_every_policy(program: Program) -> None:
     check_laws(program)
 
