@@ -10,6 +10,7 @@ from cosim.design.arrays import StreamingEngines
 from cosim.design.design import Design
 from cosim.design.pipeline import Pipeline, PipelineUnit, Resources
 from cosim.errors import CosimError
+from cosim.mapping.governing import govern
 from cosim.mapping.pipeline.engines import Engine
 from cosim.mapping.pipeline.fifos import OUTPUT, Fifo, fifos_of
 from cosim.mapping.pipeline.folding import folded
@@ -60,7 +61,8 @@ def map_pipeline(workload: Workload, design: Design) -> PipelineMapping:
     """
     graph = stage_graph(workload)
     built = build_pipeline(f"{workload.name} on {design.name}", graph, design)
-    return PipelineMapping(workload, built.design, graph, built.engines, built.fifos, built.program)
+    program = govern(built.program, built.design)
+    return PipelineMapping(workload, built.design, graph, built.engines, built.fifos, program)
 
 
 def build_pipeline(name: str, graph: StageGraph, design: Design) -> BuiltPipeline:
