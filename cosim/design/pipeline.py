@@ -65,6 +65,8 @@ class PipelineUnit:
     pe: int
     cycles_per_image: int
     resources: Resources
+    feeds: tuple[str, ...] = ()
+    """The engines that read what it gives; none for the last."""
 
 
 @dataclass(frozen=True)

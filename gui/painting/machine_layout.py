@@ -9,30 +9,23 @@ Operands flow along the top from DRAM to the array, results along the bottom bac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PyQt6.QtCore import QPointF, QRectF
 
 from cosim.design.design import Design
+from gui.painting.pipeline_layout import pipeline_layout
+from gui.painting.wires import Wire
 from gui.views.lanes import Lane
 
 _COLUMNS = ((0.0, 0.11), (0.16, 0.31), (0.37, 0.53), (0.59, 0.78), (0.85, 1.0))
-
-
-@dataclass(frozen=True)
-class Wire:
-    """A way that data or commands take; `mover` is the component that moves them."""
-
-    mover: str
-    points: tuple[QPointF, ...]
-    activity: str = ""
-    command: bool = False
 
 
 def layout(
     design: Design, lanes: Sequence[Lane], area: QRectF
 ) -> tuple[dict[str, QRectF], list[Wire]]:
     """Rectangles of all blocks by name (buffers as ``buffer NAME``), and the wires."""
+    if design.pipeline is not None:
+        return pipeline_layout(design.pipeline, lanes, area)
     names = {lane.name for lane in lanes}
     loads, stores = _channels(design, names)
     feeding = [b for b in design.buffers if {"input", "weight"} & set(b.holds)]

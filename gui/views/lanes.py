@@ -16,6 +16,7 @@ GROUPS = ("engines", "buffers", "DMA", "DRAM", "host", "power", "other")
 _GROUP_OF_KIND = {
     "engine": "engines",
     "vector": "engines",
+    "feeder": "engines",
     "dma": "DMA",
     "dram": "DRAM",
     "refresh": "DRAM",
@@ -33,6 +34,9 @@ _ACTIVITY = {
     "compute": "compute",
     "elementwise": "vector",
     "epilogue": "vector",
+    "pool": "vector",
+    "fork": "vector",
+    "window": "load",
     "load": "load",
     "store": "store",
     "refresh": "refresh",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import ceil
 
 from cosim.design.arrays import StreamingEngines
@@ -117,8 +118,12 @@ def _units(
                 width = stream.word * stream.bits
                 takes += fifo(stream.depth, width, pipeline.distributed_words)
         simd, pe = (engine.simd, engine.pe) if stage.kind is StageKind.MATRIX else (0, engine.pe)
-        unit = PipelineUnit(stage.name, stage.kind.value, simd, pe, engine.interval_cycles, takes)
-        units.append(unit)
+        feeds = tuple(graph.stages[f.consumer].name for f in behind if f.consumer >= 0)
+        units.append(
+            PipelineUnit(
+                stage.name, stage.kind.value, simd, pe, engine.interval_cycles, takes, feeds
+            )
+        )
     return tuple(units)
 
 
@@ -201,13 +206,20 @@ def _memory(
     by_role: dict[str, int] = {}
     for _, role, bytes_ in places:
         by_role[role] = by_role.get(role, 0) + bytes_
+    addresses = accumulate((bytes_ for _, _, bytes_ in places), initial=0)
     return {
         "peak_bytes": sum(by_role.values()),
         "peak_group": 0,
         "by_role": by_role,
+        "dram_extent_bytes": 0,
         "timeline": [by_role] * len(graph.stages),
         "placements": [
-            {"name": name, "role": role, "bytes": bytes_, "first": 0, "last": last}
-            for name, role, bytes_ in places
+            {
+                "storage": number, "name": name, "role": role, "bytes": bytes_,
+                "address": address, "where": "resident", "first": 0, "last": last,
+            }
+            for number, ((name, role, bytes_), address) in enumerate(
+                zip(places, addresses, strict=False)
+            )
         ],
-    }
+    }  # fmt: skip
