@@ -132,8 +132,30 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "utilisation": _utilisation(analysis),
         "roofline": _roofline(analysis),
         "fallbacks": dict(_facts(analysis, "fallbacks")),
+        **_pipeline(analysis),
         "assumptions": list(analysis.design.assumptions),
     }
+
+
+def _pipeline(analysis: Analysis) -> dict[str, Any]:
+    """The engines of a dataflow pipeline as built; nothing for other machines."""
+    pipeline = analysis.design.pipeline
+    if pipeline is None:
+        return {}
+    board = pipeline.board
+    return {
+        "pipeline": {
+            **_facts(analysis, "pipeline"),
+            "board": None if board is None else vars(board),
+            "engines": {
+                unit.name: {
+                    "kind": unit.kind, "simd": unit.simd, "pe": unit.pe,
+                    "cycles_per_image": unit.cycles_per_image, **vars(unit.resources),
+                }
+                for unit in pipeline.units
+            },
+        }
+    }  # fmt: skip
 
 
 def _facts(analysis: Analysis, key: str) -> Mapping[str, Any]:

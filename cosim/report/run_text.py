@@ -13,6 +13,7 @@ from cosim.analysis.breakdown import LABELS
 from cosim.report import quantities as q
 from cosim.report.memory_picture import ordered
 from cosim.report.palette import CAUSE_COLOURS, CAUSE_WORDS, ROLE_COLOURS, activity_colour
+from cosim.report.pipeline_text import print_pipeline
 from cosim.report.terminal import Summary, array_use, bar, heading, layer_table
 
 WIDTH = 30
@@ -34,6 +35,9 @@ def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, l
     console.print(layer_table(summary, layers, console.width))
     heading(console, "What each part did")
     console.print(_components(summary))
+    if "pipeline" in summary:
+        heading(console, "Engines of the pipeline")
+        print_pipeline(console, summary["pipeline"])
     heading(console, "Energy")
     console.print(_amounts(summary["energy_by_component_j"], summary["energy_j"], q.joules))
     heading(console, "Memory at its peak")

@@ -30,11 +30,13 @@ def pipeline_layout(
 ) -> tuple[dict[str, QRectF], list[Wire]]:
     """Rectangles of all blocks by name, and the wires between them."""
     order = [lane.name for lane in sorted(lanes, key=lambda lane: lane.rank) if lane.rank >= 0]
-    host = [name for name in order if name == "host"]
-    stream = [name for name in order if name not in host]
-    places = _meander([*stream, *host], area)
-    top, height = area.top() + 0.04 * area.height(), 0.90 * area.height()
-    places["DRAM"] = QRectF(area.left(), top, _DRAM * area.width(), height)
+    stream = [name for name in order if name != "host"]
+    places = _meander(stream, area)
+    top, width = area.top() + 0.04 * area.height(), _DRAM * area.width()
+    places["DRAM"] = QRectF(area.left(), top, width, 0.74 * area.height())
+    if "host" in order:
+        below = top + 0.78 * area.height()
+        places["host"] = QRectF(area.left(), below, width, 0.12 * area.height())
     return places, _wires(pipeline, places, stream[0], stream[-1])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.design.design import Dataflow, SystolicArray
+from cosim.design.pipeline import Pipeline
 from cosim.errors import CosimError
 from cosim.units import (
     format_bandwidth,
@@ -98,8 +99,11 @@ def parameters(run: Run) -> list[Parameter]:
                                "bytes"))  # fmt: skip
     found.append(_quantity("design.dram.bandwidth", "DRAM bandwidth", "peak of the DRAM channel",
                            design.dram.bandwidth_bytes_per_s, "bandwidth"))  # fmt: skip
-    found.append(_count("design.engine.vector.lanes", "vector lanes",
-                        "elementwise operations at a time", design.vector.lanes))  # fmt: skip
+    if design.pipeline is not None:
+        found += _pipeline(design.pipeline)
+    else:
+        found.append(_count("design.engine.vector.lanes", "vector lanes",
+                            "elementwise operations at a time", design.vector.lanes))  # fmt: skip
     budget = design.power.budget_mw
     found.append(Parameter("design.power.budget", "power budget",
                            "a task that would lift the power above it waits; or 'unlimited'",
@@ -114,6 +118,18 @@ def parameters(run: Run) -> list[Parameter]:
     batch = int(run.manifest.get("workload", {}).get("batch", 1))
     found.append(_count("workload.batch", "batch", "samples at a time", batch))
     return found
+
+
+def _pipeline(pipeline: Pipeline) -> list[Parameter]:
+    """What can be changed of a dataflow pipeline as a whole."""
+    return [
+        _count("design.pipeline.fifo_depth", "FIFO depth", "words of FIFOs without their own depth",
+               pipeline.fifo_depth),
+        _count("design.pipeline.simd", "widest SIMD", "inputs at once, of layers without their own",
+               pipeline.simd),
+        _count("design.pipeline.pe", "widest PE", "outputs at once, of layers without their own",
+               pipeline.pe),
+    ]  # fmt: skip
 
 
 def _count(key: str, name: str, words: str, value: int) -> Parameter:
