@@ -1,4 +1,4 @@
-"""What a design file may say under ``[engine.array]``: one table a kind of array engine.
+"""What a design file may say of an array engine: one table a kind.
 
 ``kind`` chooses the table; without it the array is systolic. `cosim.mapping.engines` has each
 kind's timing, docs/engines.md its picture.
@@ -37,10 +37,19 @@ class CommonArraySpec(Specification):
     """Width of a partial sum."""
     idle_power: Power = 0.0
     """Clock tree and control while a tile runs, beside the energy of its operations."""
+    serves: list[Literal["convolution", "pointwise", "depthwise", "product"]] = Field(
+        default_factory=list
+    )
+    """Classes of operations it runs where a design has several array engines; none named: all."""
 
-    def _common(self, precisions: tuple[Precision, ...]) -> dict[str, Any]:
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
+        """The engine called `name`, with energies of its element types."""
+        raise NotImplementedError
+
+    def _common(self, name: str, precisions: tuple[Precision, ...]) -> dict[str, Any]:
         return {
-            "name": "array",
+            "name": name,
+            "serves": tuple(self.serves),
             "clock": self.clock,
             "precisions": precisions,
             "accumulator_bits": self.accumulator_bits,
@@ -59,10 +68,10 @@ class SystolicSpec(CommonArraySpec):
     fold_overlap: bool = False
     """Whether a fold's fill overlaps the last one's drain."""
 
-    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
         return SystolicArray(
             dataflow=self.dataflow, rows=self.rows, columns=self.columns,
-            fold_overlap=self.fold_overlap, **self._common(precisions),
+            fold_overlap=self.fold_overlap, **self._common(name, precisions),
         )  # fmt: skip
 
 
@@ -92,14 +101,14 @@ class SpatialSpec(CommonArraySpec):
     """Rows of the kernel window that may be merged, with its columns, into the channels of a layer
     with few of them (image input mode); 0 if nothing is merged."""
 
-    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
         return SpatialArray(
             filters=self.filters, channels=self.channels, window_rows=self.window_rows,
             window_columns=self.window_columns, streams=self.streams,
             pass_overhead=self.pass_overhead, weight_load=self.weight_load,
             overlap_weights=self.overlap_weights, most_pixels=self.most_pixels,
             whole_reduction=self.whole_reduction, merged_rows=self.merged_rows,
-            **self._common(precisions),
+            **self._common(name, precisions),
         )  # fmt: skip
 
 
@@ -120,11 +129,11 @@ class BitSerialSpec(CommonArraySpec):
     drain: Cycles = 0
     """Cycles between two blocks of results."""
 
-    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
         return BitSerialArray(
             filters=self.filters, pixels=self.pixels, channels=self.channels, bricks=self.bricks,
             streaming_bits=self.streaming_bits, weight_bits=self.weight_bits, drain=self.drain,
-            **self._common(precisions),
+            **self._common(name, precisions),
         )  # fmt: skip
 
 
@@ -143,10 +152,10 @@ class ContractionSpec(CommonArraySpec):
     pipeline: Cycles = 0
     """Cycles from a block's last operand to its last result."""
 
-    def resolved(self, precisions: tuple[Precision, ...]) -> Array:
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
         return ContractionArray(
             units=self.units, rows=self.rows, columns=self.columns, depth=self.depth,
-            command=self.command, pipeline=self.pipeline, **self._common(precisions),
+            command=self.command, pipeline=self.pipeline, **self._common(name, precisions),
         )  # fmt: skip
 
 

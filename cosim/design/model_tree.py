@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Tag
 
@@ -25,7 +25,9 @@ class Node:
         """The node below `key`, or None if the model has no such key."""
         if self.model is not None:
             field = self.model.model_fields.get(str(key))
-            return None if field is None else _node(field.annotation, tuple(field.metadata))
+            if field is None:
+                return self.others
+            return _node(field.annotation, tuple(field.metadata))
         if self.kinds:
             if key in self.kinds:
                 return self.kinds[str(key)]
@@ -48,6 +50,14 @@ class Node:
         """The model of a table with fixed keys; None for a value or a table of named entries."""
         kind = self.annotation
         return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+    @property
+    def others(self) -> Node | None:
+        """What stands below the user's own names in a table that has fixed keys as well."""
+        if self.model is None or self.model.model_config.get("extra") != "allow":
+            return None
+        hints = get_type_hints(self.model, include_extras=True)
+        return _node(get_args(hints["__pydantic_extra__"])[1])
 
     @property
     def kinds(self) -> dict[str, Node]:
@@ -80,6 +90,12 @@ class Node:
     def is_named_entries(self) -> bool:
         """Whether this is a table whose keys are the user's own names."""
         return self._origin is dict
+
+    def names_entry(self, key: str) -> bool:
+        """Whether `key` is a name of the user's own here, not one of fixed keys."""
+        return self.is_named_entries or (
+            self.model is not None and self.others is not None and key not in self.keys
+        )
 
     @property
     def keys(self) -> list[str]:
@@ -132,6 +148,8 @@ def leaf_paths(node: Node, values: Mapping[str, object]) -> Iterator[tuple[str, 
         names = sorted(values)
     elif node.model is not None:
         names = list(node.model.model_fields)
+        if node.others is not None:
+            names += sorted(set(values) - set(names))
     elif node.kinds:
         chosen = values.get("kind", next(iter(node.kinds)))
         yield from leaf_paths(node.kinds.get(str(chosen), next(iter(node.kinds.values()))), values)

@@ -74,7 +74,7 @@ def _node(document: Document, path: tuple[str, ...], new_entry: bool) -> Node | 
     for position, key in enumerate(path):
         table = values if isinstance(values, dict) else {}
         may_be_new = new_entry and position == len(path) - 1
-        if node is None or (node.is_named_entries and key not in table and not may_be_new):
+        if node is None or (node.names_entry(key) and key not in table and not may_be_new):
             return None
         node, values = node.child(key), table.get(key)
     return node

@@ -55,9 +55,12 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     except CosimError as error:
         raise CosimErrors([*errors, error]) from None
     derivation = Derivation(technology, document)
-    array, vector = spec.engine.array, spec.engine.vector
-    array_precisions = derivation.precisions(
-        ("engine", "array"), array.precision, array.accumulator_bits
+    vector = spec.engine.vector
+    arrays = tuple(
+        array.resolved(
+            name, derivation.precisions(("engine", name), array.precision, array.accumulator_bits)
+        )
+        for name, array in spec.engine.arrays.items()
     )
     vector_precisions = derivation.precisions(("engine", "vector"), vector.precision, None)
     buffers = tuple(derivation.buffer(name, buffer) for name, buffer in spec.buffer.items())
@@ -69,7 +72,8 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         name=spec.name,
         description=spec.description,
         clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
-        array=array.resolved(array_precisions),
+        array=arrays[0],
+        others=arrays[1:],
         vector=VectorUnit(
             name="vector",
             lanes=vector.lanes,
@@ -174,7 +178,7 @@ def assumptions_of(constants: Iterable[SourcedConstant]) -> tuple[str, ...]:
 
 def _clock_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
     users = {
-        ("engine", "array", "clock"): spec.engine.array.clock,
+        **{("engine", name, "clock"): array.clock for name, array in spec.engine.arrays.items()},
         ("engine", "vector", "clock"): spec.engine.vector.clock,
         **{("dma", name, "clock"): channel.clock for name, channel in spec.dma.items()},
     }
@@ -186,8 +190,17 @@ def _clock_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
 
 
 def _control_errors(spec: DesignSpec, document: Document) -> list[CosimError]:
-    known = {"array", "vector", *spec.dma}
+    """What is under sequential control is there, and components have different names."""
+    known = {*spec.engine.arrays, "vector", *spec.dma}
+    taken = [name for name in spec.engine.arrays if name in {"host", *spec.dma}]
     return [
+        CosimError(
+            f"engine '{name}' has the name of another component",
+            where=document.where(("engine", name)),
+            expected="a name of its own",
+        )
+        for name in taken
+    ] + [
         unknown("engine or DMA channel", name, known, document.where(("control", "exclusive", i)))
         for i, name in enumerate(spec.control.exclusive)
         if name not in known

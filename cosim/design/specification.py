@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cosim import units
-from cosim.design.array_specification import ArraySpec
+from cosim.design.array_specification import ArraySpec, CommonArraySpec
 from cosim.design.design import Objective, Stays
 from cosim.design.quantity_field import Between
 from cosim.design.specification_base import Energy, Power, Precisions, Specification
@@ -85,10 +85,30 @@ class VectorSpec(Specification):
 
 
 class EngineSpec(Specification):
-    array: ArraySpec
+    """The vector unit, and one or more array engines under names of the user's own."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ArraySpec] = Field(init=False)
+    """Further array engines: each serves some classes of operations."""
+    array: ArraySpec = Field(default=None)  # type: ignore[assignment]
     """Multiply-accumulate elements, of one of several kinds: `kind`, systolic if left out."""
     vector: VectorSpec
     """Lanes for activation, pooling, requantization, reductions and the optimizer."""
+
+    @property
+    def arrays(self) -> dict[str, CommonArraySpec]:
+        """All array engines by name, `array` first."""
+        first: dict[str, CommonArraySpec] = {} if self.array is None else {"array": self.array}
+        return first | dict(self.__pydantic_extra__)
+
+    @model_validator(mode="after")
+    def _some_array(self) -> EngineSpec:
+        if not self.arrays:
+            raise PydanticCustomError(
+                "refused", "no array engine", {"expected": "[engine.array], or another name"}
+            )
+        _names(self.arrays)
+        return self
 
 
 class BufferSpec(Specification):
