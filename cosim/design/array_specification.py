@@ -19,6 +19,7 @@ from cosim.design.arrays import (
     SpatialArray,
     Streamed,
     SystolicArray,
+    TiledArray,
 )
 from cosim.design.specification_base import Power, Precisions, Specification
 
@@ -159,6 +160,36 @@ class ContractionSpec(CommonArraySpec):
         )  # fmt: skip
 
 
+class TiledSpec(CommonArraySpec):
+    kind: Literal["tiled"]
+    rows: Extent
+    """Rows of the tile buffer that a call walks, filled or not."""
+    columns: Extent
+    """Columns of the tile buffer."""
+    channels: Extent
+    """Input channels of a group in a call."""
+    filters: Extent
+    """Output channels of a group in a call."""
+    filters_at_once: Extent
+    """Output channels of a group that a position is multiplied with at once."""
+    groups: Extent = 1
+    """Groups in a call: of a depthwise unit its channels."""
+    border: Annotated[int, Field(ge=0, le=64)] = 0
+    """Positions between pictures that lie in one buffer beside each other."""
+    pass_overhead: Cycles = 0
+    """Cycles before the first position, for each of the output channels taken at once."""
+    set_up: Cycles = 0
+    """Cycles to set the sums of a buffer (to the bias) before the first products are added."""
+
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
+        return TiledArray(
+            rows=self.rows, columns=self.columns, channels=self.channels, filters=self.filters,
+            filters_at_once=self.filters_at_once, groups=self.groups, border=self.border,
+            pass_overhead=self.pass_overhead, set_up=self.set_up,
+            **self._common(name, precisions),
+        )  # fmt: skip
+
+
 def _kind(table: Any) -> str:
     kind = table.get("kind", "systolic") if isinstance(table, dict) else table.kind
     return str(kind)
@@ -168,6 +199,7 @@ ArraySpec = Annotated[
     Annotated[SystolicSpec, Tag("systolic")]
     | Annotated[SpatialSpec, Tag("spatial")]
     | Annotated[BitSerialSpec, Tag("bit-serial")]
-    | Annotated[ContractionSpec, Tag("contraction")],
+    | Annotated[ContractionSpec, Tag("contraction")]
+    | Annotated[TiledSpec, Tag("tiled")],
     Discriminator(_kind),
 ]

@@ -168,6 +168,43 @@ class ContractionArray:
 
 
 @dataclass(frozen=True)
+class TiledArray:
+    """A unit with constant loop bounds: it always walks a whole buffer of `rows` x `columns`.
+
+    A call takes `groups` x `channels` input channels to `groups` x `filters` output channels,
+    `filters_at_once` of them at a time, one position of the kernel's window after the other.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    channels: int
+    filters: int
+    filters_at_once: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    groups: int = 1
+    border: int = 0
+    """Positions between pictures that lie in one buffer beside each other."""
+    pass_overhead: int = 0
+    """Cycles before the first position, for each of the output channels taken at once."""
+    set_up: int = 0
+    """Cycles to set the sums of a buffer before the first products are added."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
+    kind: str = "tiled"
+
+    @property
+    def positions(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return self.groups * self.channels * self.filters_at_once
+
+
+@dataclass(frozen=True)
 class StreamingEngines:
     """The engines of a dataflow pipeline together, one a layer; `cosim.design.pipeline` says more.
 
@@ -184,4 +221,6 @@ class StreamingEngines:
     kind: str = "streaming"
 
 
-Array = SystolicArray | SpatialArray | BitSerialArray | ContractionArray | StreamingEngines
+Array = (
+    SystolicArray | SpatialArray | BitSerialArray | ContractionArray | StreamingEngines | TiledArray
+)

@@ -88,6 +88,8 @@ class VectorUnit:
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
+    reorder_step: int = 1
+    """Cycles a lane takes for an element that is moved to another order (space to depth)."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             precisions=vector_precisions,
             idle_mw=vector.idle_power,
             chained=vector.chained,
+            reorder_step=vector.reorder_step,
         ),
         buffers=buffers,
         dma=dma_channels(spec.dma),

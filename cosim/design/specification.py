@@ -82,6 +82,8 @@ class VectorSpec(Specification):
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
+    reorder_step: int = Field(default=1, ge=1, le=4096)
+    """Cycles a lane takes for an element that is moved to another order (space to depth)."""
 
 
 class EngineSpec(Specification):

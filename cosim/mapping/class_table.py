@@ -86,15 +86,41 @@ _tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
 
 
 def class_table(
-    nest: Nest, name: str, unit: int, multiples: tuple[tuple[str, int], ...], parts: bool = False
+    nest: Nest,
+    name: str,
+    unit: int,
+    multiples: tuple[tuple[str, int], ...],
+    parts: bool = False,
+    tile: tuple[int, int, int] | None = None,
 ) -> ClassTable:
-    """The candidates of class `name`; the rest as in `class_candidates`."""
-    key = (nest.signature, name, unit, multiples, parts)
+    """The candidates of class `name`; the rest as in `class_candidates`.
+
+    With `tile`, the extents of an engine's one tile, there is that candidate alone.
+    """
+    key = (nest.signature, name, unit, multiples, parts, tile)
     found = _tables.get(key)
     if found is None:
-        candidates = class_candidates(nest, name, unit, dict(multiples), parts)
+        if tile is not None:
+            candidates = [fixed_tile(nest, name, tile, dict(multiples))]
+        else:
+            candidates = class_candidates(nest, name, unit, dict(multiples), parts)
         found = _tables[key] = _tabulate(nest, name, candidates)
     return found
+
+
+def fixed_tile(
+    nest: Nest, name: str, extents: tuple[int, int, int], multiples: dict[str, int]
+) -> ClassTiles:
+    """A class cut into tiles of at most these extents, by place; inner loops are filled first."""
+    left, sizes = list(extents), {}
+    for loop in reversed(nest.classes[name]):
+        place, whole = role_place(nest, loop), nest.extents[loop]
+        size = whole if loop in nest.fixed else max(1, min(whole, left[place]))
+        if size < whole:  # a fused pooling window stays whole
+            size = max(multiples.get(loop, 1), size - size % multiples.get(loop, 1))
+        left[place] = left[place] // size
+        sizes[loop] = size
+    return ClassTiles(tuple((loop, sizes[loop]) for loop in nest.classes[name]))
 
 
 def slot_depth(nest: Nest) -> int:

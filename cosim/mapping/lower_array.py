@@ -396,7 +396,8 @@ class ArrayLowering:
             return found
         request, task, unit = self.request, self.task, self.design.vector
         elements = tile.elements[2]
-        cycles = max(1, ceil(elements * request.vector_cycles / unit.lanes))
+        walked = self.timing.results(tile.shape) if self.timing.results else elements
+        cycles = max(1, ceil(walked * request.vector_cycles / unit.lanes))
         target = self.design.buffer("output" if request.store_result else "resident")
         energy = vector_energy(
             self.design, task.vector_precision, elements * request.vector_cycles, elements,

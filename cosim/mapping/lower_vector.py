@@ -23,6 +23,7 @@ from cosim.mapping.streams import (
     store_lane,
 )  # fmt: skip
 from cosim.mapping.transfer import transfer
+from cosim.mapping.work import is_reordering
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Op, Tensor
 
@@ -205,6 +206,8 @@ class VectorLowering:
 
     def _cycles(self, operations: int) -> int:
         step = self.task.precision.cycles_per_step if self.task.precision else 1
+        if all(is_reordering(op) for op in self.task.ops):
+            step *= self.design.vector.reorder_step
         return max(1, ceil(operations * step / self.design.vector.lanes))
 
     def _stored(self, tensor: Tensor, index: int, last: bool) -> int:

@@ -96,6 +96,7 @@ class TileSearch:
                     t.quanta.get(name, 1),
                     r.multiples,
                     name == "n" and t.whole_reduction,
+                    t.tile.get(name),
                 )
                 for name in CLASSES
             ]

@@ -37,6 +37,12 @@ def lane_operations(op: Op, tensors: dict[int, Tensor]) -> int:
     return max(source, result) * _passes(op, 1)
 
 
+def is_reordering(op: Op) -> bool:
+    """Whether an operation moves elements to another order and does nothing else."""
+    copies = op.kind is Kind.COPY and op.attributes.get("function") == "copy"
+    return copies and not op.attributes.get("contiguous")
+
+
 def _passes(op: Op, default: int) -> int:
     return PASSES.get(str(op.attributes.get("function", "")), default)
 

@@ -26,6 +26,7 @@ Told = Callable[[float], None]
 
 KINDS = {
     "dram-traces": "dram_traces",
+    "formula": "formulas",
     "gemm-cycles": "gemm_cycles",
     "run": "runs",
 }

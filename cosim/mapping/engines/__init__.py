@@ -1,8 +1,8 @@
 """Array engines: closed-form timing of a tile, one file a kind.
 
 `timing` says what an engine must know (`Engine`) and in which form; `shapes` turns loop nests into
-tiles as engines see them. `systolic`, `spatial`, `bit_serial` and `contraction` are the kinds: an
-`Engine` each for the facts of `cosim.design.arrays`. docs/engines.md draws them.
+tiles as engines see them. `systolic`, `spatial`, `bit_serial`, `contraction` and `tiled` are the
+kinds: an `Engine` each for the facts of `cosim.design.arrays`. docs/engines.md draws them.
 
 What belongs to the DRAM, the buffers' capacity and the order of tiles is not here but in
 `cosim.mapping.tiling`, the same for every kind.
@@ -20,11 +20,13 @@ from cosim.design.arrays import (
     SpatialArray,
     StreamingEngines,
     SystolicArray,
+    TiledArray,
 )
 from cosim.mapping.engines.bit_serial import BitSerial
 from cosim.mapping.engines.contraction import Contraction
 from cosim.mapping.engines.spatial import Spatial
 from cosim.mapping.engines.systolic import Systolic
+from cosim.mapping.engines.tiled import Tiled
 from cosim.mapping.engines.timing import Engine, Layer, Timing
 
 
@@ -39,6 +41,8 @@ def engine_of(array: Array) -> Engine:
         return BitSerial(array)
     if isinstance(array, ContractionArray):
         return Contraction(array)
+    if isinstance(array, TiledArray):
+        return Tiled(array)
     if isinstance(array, StreamingEngines):
         raise AssertionError("the engines of a pipeline have no tiles")
     assert_never(array)

@@ -142,6 +142,10 @@ class Timing:
     """Whether a tile must sum over the whole reduction: its sums cannot wait for the next tile."""
     uncounted: int = 0
     """Cycles of overhead that the engine's convention leaves out, once a layer."""
+    tile: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Class of loops -> extents of its tiles, for an engine whose tiles have one size."""
+    results: Callable[[TileShape], int] | None = None
+    """Elements that a tile leaves in the accumulators, where padding is computed as well."""
 
     def cycles(self, tile: TileShape) -> TileCycles:
         """Cycles the array is occupied by one tile."""
