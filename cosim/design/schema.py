@@ -37,10 +37,13 @@ def _with_provenance(table: dict[str, Any]) -> dict[str, Any]:
     if table.get("type") != "object" or "properties" not in table:
         return table
     properties = {key: _or_sourced(value) for key, value in table["properties"].items()}
-    return {
+    made = {
         **{key: value for key, value in table.items() if key != "required"},
         "properties": properties,
     }
+    if isinstance(made.get("additionalProperties"), dict):  # names of the user's own beside keys
+        made["additionalProperties"] = _or_sourced(made["additionalProperties"])
+    return made
 
 
 def _or_sourced(value: dict[str, Any]) -> dict[str, Any]:

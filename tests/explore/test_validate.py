@@ -237,3 +237,31 @@ def test_every_kind_can_be_imported_and_every_case_reads():
         assert kinds.kind_of(name, "").CASE
     cases = load_cases()
     assert [case.name for case in cases if not case.specification.rows] == []
+
+
+def test_a_formula_sees_the_constants_before_it(tmp_path):
+    text = """
+description = "sums"
+kind = "formula"
+source = "by hand"
+[constants]
+a = 2
+b = "a * 3"
+[[row]]
+quantity = "twelve"
+value = "a * b"
+reference = 12
+[[row]]
+quantity = "unknown"
+value = "a * c"
+reference = 12
+"""
+    found = verdicts(case_file(tmp_path, text))
+    assert found["twelve"].ok
+    assert "unknown name 'c'" in found["unknown"].problem
+
+
+@pytest.mark.parametrize("name", ["skynet-schedule", "skynet-ultra96"])
+def test_shared_units_agree_with_what_was_published_of_skynet(name):
+    (result,) = run_cases([load_case(name)])
+    assert [v.quantity for v in result.verdicts if not v.ok] == []

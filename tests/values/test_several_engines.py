@@ -6,15 +6,27 @@ from dataclasses import replace
 
 import pytest
 
+from cosim.design.arrays import TiledArray
+from cosim.errors import CosimError
 from tests.mapping.examples import two_arrays
 from tests.values.cases import case, small
 
 MACHINE = two_arrays(small())
+COMMON = {
+    "rows": 7, "columns": 6, "border": 1, "clock": MACHINE.array.clock,
+    "precisions": MACHINE.array.precisions,
+}  # fmt: skip
+POINTWISE = TiledArray(name="array", channels=16, filters=16, filters_at_once=4, **COMMON)
+DEPTHWISE = TiledArray(
+    name="depthwise", groups=16, channels=1, filters=1, filters_at_once=1, serves=("depthwise",),
+    **COMMON,
+)  # fmt: skip
 MACHINES = {
     "two engines": MACHINE,
     "sequential control": replace(MACHINE, exclusive=("array", "depthwise", "vector", "output")),
     "host work": replace(MACHINE, host=replace(MACHINE.host, preparation_ps=1_000_000)),
     "wider lanes": replace(MACHINE, element_bits=8),
+    "fixed tiles": replace(MACHINE, array=POINTWISE, others=(DEPTHWISE,)),
 }
 
 
@@ -24,3 +36,8 @@ def test_a_separable_network_computes_what_pytorch_does(name):
     groups = run.simulation.mapping.grouping.groups
     assert {g.array for g in groups if g.anchor} == {"array", "depthwise"}
     assert run.replay().agrees
+
+
+def test_a_network_that_the_machine_quantizes_has_no_values_to_compare():
+    with pytest.raises(CosimError, match="fixed point"):
+        case("ds-cnn", replace(MACHINE, fixed_point_bits=8)).replay()
