@@ -39,5 +39,5 @@ def test_a_separable_network_computes_what_pytorch_does(name):
 
 
 def test_a_network_that_the_machine_quantizes_has_no_values_to_compare():
-    with pytest.raises(CosimError, match="fixed point"):
+    with pytest.raises(CosimError, match="machine-fixed-point"):
         case("ds-cnn", replace(MACHINE, fixed_point_bits=8)).replay()
