@@ -231,7 +231,8 @@ def _panels(w: MainWindow) -> list[Command]:
     names = ["timeline", *w.docks]
     keys = {"timeline": "Alt+0", "breakdown": "Alt+1", "memory": "Alt+2", "power": "Alt+3",
             "machine": "Alt+4", "designs": "Alt+5", "what-if": "Alt+6", "roofline": "Alt+7",
-            "energy": "Alt+8", "compare": "Alt+9", "details": "Q"}  # fmt: skip
+            "energy": "Alt+8", "compare": "Alt+9", "details": "Q",
+            "values": "Shift+Q"}  # fmt: skip
     return [
         Command(f"panel.{name}", "Panels", name[0].upper() + name[1:],
                 PANELS.get(name, f"Show {name}"), lambda name=name: w.show_panel(name),

@@ -116,6 +116,8 @@ class DetailsPanel(QWidget):
         self.cause.setToolTip("The interval whose end let this one start  [")
         self.consequence = QPushButton("consequence ▸", self)
         self.consequence.setToolTip("An interval that this one let start  ]")
+        self.values = QPushButton("values", self)
+        self.values.setToolTip("What its task reads and writes, and the numbers in it  Shift+Q")
         self.cause.clicked.connect(navigation.to_cause)
         self.consequence.clicked.connect(navigation.to_consequence)
         self.title = QLabel(self)
@@ -137,6 +139,7 @@ class DetailsPanel(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.cause)
         buttons.addWidget(self.consequence)
+        buttons.addWidget(self.values)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addWidget(self.text)
@@ -158,6 +161,7 @@ class DetailsPanel(QWidget):
         chosen = run is not None and number is not None
         self.cause.setEnabled(chosen)
         self.consequence.setEnabled(chosen)
+        self.values.setEnabled(chosen)
         if run is None or number is None:
             self.text.setText("<i>Click an interval: what it is and why it waited stands here."
                               "</i>")  # fmt: skip

@@ -42,6 +42,7 @@ from gui.widgets.state import State
 from gui.widgets.theme import apply_theme
 from gui.widgets.time_panel import TimelinePanel, TimePanel
 from gui.widgets.tour import Tour
+from gui.widgets.values_panel import ValuesPanel
 from gui.widgets.welcome import Welcome
 from gui.widgets.what_if_panel import WhatIfPanel
 
@@ -53,7 +54,7 @@ _NOT_TIME = {"start_ps", "end_ps", "range_ps", "time_ps", "selected", "markers",
 
 BOTTOM = ("breakdown", "memory", "power", "machine", "roofline", "energy", "designs", "compare",
           "aligned")  # fmt: skip
-RIGHT = ("details", "what-if", "markers")
+RIGHT = ("details", "values", "what-if", "markers")
 
 
 class MainWindow(QMainWindow):
@@ -132,14 +133,15 @@ class MainWindow(QMainWindow):
         self.panels["designs"] = self.designs.scatter
         self.panels["parallel"] = self.designs.parallel
         self.details = DetailsPanel(state, self.navigation)
+        self.values = ValuesPanel(state)
         self.what_if = WhatIfPanel(state)
         self.markers = MarkersPanel(state)
         self.runs = RunsPanel(state)
         area = Qt.DockWidgetArea
         widgets: dict[str, QWidget] = {
             **self.panels, "machine": self.machine, "designs": self.designs,
-            "details": self.details, "what-if": self.what_if, "markers": self.markers,
-            "runs": self.runs,
+            "details": self.details, "values": self.values, "what-if": self.what_if,
+            "markers": self.markers, "runs": self.runs,
         }  # fmt: skip
         for name in BOTTOM:
             self._dock(name, widgets[name], area.BottomDockWidgetArea)
@@ -189,6 +191,8 @@ class MainWindow(QMainWindow):
         for panel in self.panels.values():
             panel.clicked.connect(self._clicked)
             panel.export_wanted.connect(self.opening.export)
+        self.docks["values"].visibilityChanged.connect(self.values.see)
+        self.details.values.clicked.connect(lambda: self.show_panel("values"))
         self.designs.open_rows.connect(self.opening.open_rows)
         self.runs.close_wanted.connect(self.opening.close_run)
         self.what_if.run_wanted.connect(self.opening.run_again)
@@ -330,6 +334,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", self.state.view.theme)
         self.settings.sync()
         self.opening.close()
+        self.values.close_inquiry()
         status = self.statusBar()
         if status is not None:
             status.clearMessage()  # its timer would go on

@@ -15,6 +15,21 @@ from gui.views.what_if import Job
 log = logging.getLogger(__name__)
 
 
+def python_process(module: str, parent: QObject) -> QProcess:
+    """A process that will run a module of this program."""
+    process = QProcess(parent)
+    process.setProgram(sys.executable)
+    process.setArguments(["-m", module])
+    environment = QProcessEnvironment.systemEnvironment()
+    # the package may be used from its folder, without being installed
+    root = str(Path(__file__).resolve().parents[2])
+    known = environment.value("PYTHONPATH")
+    environment.insert("PYTHONPATH", os.pathsep.join(filter(None, (root, known))))
+    environment.insert("PYTHONUNBUFFERED", "1")
+    process.setProcessEnvironment(environment)
+    return process
+
+
 class Simulation(QObject):
     """One running job.
 
@@ -28,16 +43,7 @@ class Simulation(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._process = QProcess(self)
-        self._process.setProgram(sys.executable)
-        self._process.setArguments(["-m", "gui.job"])
-        environment = QProcessEnvironment.systemEnvironment()
-        # the package may be used from its folder, without being installed
-        root = str(Path(__file__).resolve().parents[2])
-        known = environment.value("PYTHONPATH")
-        environment.insert("PYTHONPATH", os.pathsep.join(filter(None, (root, known))))
-        environment.insert("PYTHONUNBUFFERED", "1")
-        self._process.setProcessEnvironment(environment)
+        self._process = python_process("gui.job", self)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._on_end)
         self._process.errorOccurred.connect(self._on_error)

@@ -7,7 +7,7 @@ import pytest
 
 from cosim.errors import CosimError
 from cosim.machine.values.inspect import Inspection
-from tests.values.cases import board, case
+from tests.values.cases import board, case, small
 
 
 def test_a_tile_says_its_regions_and_its_values_multiply_to_its_sums() -> None:
@@ -50,3 +50,23 @@ def test_a_task_that_does_not_exist_is_said_so() -> None:
         look.task("array", 99999)
     with pytest.raises(CosimError, match="component 'arrow' has no task 0"):
         look.task("arrow", 0)
+
+
+@pytest.mark.parametrize("options", [{"bits_w": 8, "bits_a": 8}, {}], ids=str)
+def test_tiles_are_held_against_pytorchs_part_of_the_tensor(options: dict[str, int]) -> None:
+    found = case("lenet5", small(buffer_bytes=4 << 10, resident_bytes=1 << 15), **options)
+    look = Inspection(found.simulation.mapping)
+    timeline, beside = found.simulation.result.timeline, 0
+    for component, tasks in look.tasks.items():
+        for ordinal in range(0, len(tasks), max(1, len(tasks) // 4)):
+            for tile in look.tiles(component, ordinal, timeline, found.reference):
+                if tile.expected is None:
+                    assert tile.slot is not None
+                    assert tile.slot.name == "sums"
+                    continue
+                beside += 1
+                assert tile.region is not None
+                assert tile.values.shape[1:] == tile.region.sizes
+                np.testing.assert_allclose(tile.values, tile.expected, rtol=1e-4, atol=1e-5)
+                assert tile.differing == 0 or not options
+    assert beside > 20

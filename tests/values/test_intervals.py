@@ -15,16 +15,16 @@ from cosim.machine.values.compare import Finished, compare, is_exact
 from cosim.machine.values.faults import Mismatch
 from cosim.machine.values.history import History
 from cosim.machine.values.intervals import sums_interval
-from cosim.machine.values.replay import _Replay
+from cosim.machine.values.replay import Replay
 from cosim.mapping.regions import tasks_of, whole
 from tests.values.cases import Case, board, case
 
 
 @cache
-def finished(mode: str = "inference") -> tuple[Case, _Replay]:
+def finished(mode: str = "inference") -> tuple[Case, Replay]:
     found = case("mlp", board("pynq-z1"), mode=mode)
     mapping = found.simulation.mapping
-    run = _Replay(mapping, found.reference, Arithmetic(), tasks_of(mapping), True)
+    run = Replay(mapping, found.reference, Arithmetic(), tasks_of(mapping), True)
     run.run(found.simulation.result.timeline, None)
     return found, run
 
@@ -67,7 +67,7 @@ def test_what_lies_just_outside_its_interval_is_a_difference(outwards: float) ->
 def test_one_weight_of_401408_doubled_is_found_among_float_sums() -> None:
     found = case("mlp", board("pynq-z1"))
     mapping = found.simulation.mapping
-    run = _Replay(mapping, found.reference, Arithmetic(), tasks_of(mapping), True)
+    run = Replay(mapping, found.reference, Arithmetic(), tasks_of(mapping), True)
     weight = next(t for t in run.layout.tensors.values() if t.name == "fc1.weight")
     place, all_of_it = run.layout.dram[weight.id], whole(weight)
     values = np.array(run.dram.read(place, all_of_it))

@@ -47,6 +47,12 @@ class History:
         ]  # fmt: skip
         return self._put_together(tensor, existing + writes)
 
+    def is_written(self, tensor: int, before: int) -> bool:
+        """Whether an operation before has written to a tensor's storage."""
+        known = self._tensors.get(tensor)
+        writes = self._written.get(known.storage, []) if known is not None else []
+        return any(op < before for op, _, _ in writes)
+
     def _put_together(self, tensor: int, written: list[tuple[int, Array]]) -> Array | None:
         if not written:
             return None

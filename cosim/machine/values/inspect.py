@@ -9,15 +9,110 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cosim.errors import CosimError
-from cosim.machine.values.codes import Array
-from cosim.machine.values.replay import replay_until
+from cosim.machine.values.codes import Array, OffLevel
+from cosim.machine.values.replay import Progress, Replay, replay_until
 from cosim.mapping.mapping import Mapping
-from cosim.mapping.regions import Region, Slot, Task, tasks_of, tensors_of
+from cosim.mapping.regions import Region, Slot, Task, tasks_of, tensors_of, whole
 from cosim.timeline.timeline import Timeline
 from cosim.workload.reference import Reference
+
+
+@dataclass(frozen=True)
+class TileValues:
+    """What a task has at hand of one tensor, when it ends.
+
+    Attributes
+    ----------
+    slot : Slot or None
+        Its room in a staging buffer; None for what is kept in the scratchpad.
+    region : Region or None
+        The part of the tensor that it is, where it is one.
+    values : array, shape (samples or 1, *region.sizes)
+        Codes of quantized tensors, numbers of others.
+    expected : array or None
+        The same as PyTorch has it; None for partial sums.
+    """
+
+    name: str
+    slot: Slot | None
+    region: Region | None
+    values: Array
+    expected: Array | None
+
+    @property
+    def differing(self) -> int | None:
+        """Elements that are not PyTorch's, None where it has none."""
+        if self.expected is None:
+            return None
+        mine, other = np.broadcast_arrays(self.values, self.expected)
+        return int((~((mine == other) | ((mine != mine) & (other != other)))).sum())
+
+
+def _region_of(run: Replay, task: Task, slot: Slot) -> Region | None:
+    """The part of a tensor that a tile in a buffer holds."""
+    if task.activity == "load":
+        return task.source
+    if task.activity == "store":
+        return task.target
+    operands = ("streaming", "weight", "sums")
+    if task.activity == "compute" and slot.name in operands:
+        return task.boxes[operands.index(slot.name)]
+    if task.activity == "epilogue" and slot.name in ("sums", "result"):
+        return task.boxes[0 if slot.name == "sums" else 1]
+    name = slot.name.removeprefix("result ")
+    if not name.isdigit():
+        return None
+    parts = [region for region in task.boxes[2:] if str(region.tensor) == name]
+    if task.activity == "elementwise":
+        parts = [p for p in (run.piece_of(task, int(name)),) if p is not None]
+    tensor = run.layout.tensors[int(name)]
+    if not parts and tensor.elements == slot.elements:
+        return whole(tensor)
+    return parts[0] if parts else None
+
+
+def _on_chip(run: Replay, task: Task) -> list[tuple[Region, bool]]:
+    """Regions of tensors in the scratchpad, and whether the task writes them there."""
+    group = run.mapping.grouping.groups[task.group]
+    boxes = [(region, False) for region in task.boxes[:2]]
+    if task.activity == "epilogue":
+        boxes = [(region, region is task.boxes[1]) for region in task.boxes[1:]]
+    elif task.activity == "fill" and task.source is not None:
+        boxes = [(task.source, False)]
+    elif task.activity == "elementwise":
+        tensors = dict.fromkeys((*group.reads, *group.writes))
+        pieces = [(run.piece_of(task, t), t in group.writes) for t in tensors]
+        boxes = [(region, written) for region, written in pieces if region is not None]
+    return [(region, written) for region, written in boxes if region.tensor in run.layout.chip]
+
+
+def _expected(run: Replay, task: Task, region: Region, written: bool) -> Array | None:
+    """A region as PyTorch has it, or as it was before the run, in the type that memory holds."""
+    group = run.mapping.grouping.groups[task.group]
+    tensor = region.tensor
+    made = [op.id for op in group.ops if tensor in op.outputs]
+    readers = [op.id for op in group.ops if tensor in op.inputs]
+    before = 1 + made[-1] if made and written else (readers or [group.ops[0].id])[0]
+    values = run.expected(tensor, before)
+    if not run.history.is_written(tensor, before):
+        values = run.deployment.value(tensor)
+    if values is None:
+        return None
+    code = run.layout.codes[tensor]
+    try:
+        codes = code.encode(values)
+    except OffLevel:
+        return None
+    shaped = codes.reshape(len(codes), *region.shape)
+    if region.transpose:
+        shaped = shaped.transpose(0, *(1 + d for d in region.transpose))
+    return shaped[(slice(None), *region.slices)]
 
 
 class Inspection:
@@ -63,8 +158,47 @@ class Inspection:
         Codes of quantized tensors, numbers of others; shape (samples or 1, elements), in row-major
         order of the tile.
         """
+        return {
+            tile.name: tile.values.reshape(len(tile.values), -1)
+            for tile in self.tiles(component, ordinal, timeline, reference) if tile.slot is not None
+        }  # fmt: skip
+
+    def tiles(
+        self, component: str, ordinal: int, timeline: Timeline, reference: Reference,
+        progress: Progress | None = None,
+    ) -> list[TileValues]:  # fmt: skip
+        """The same beside what PyTorch has there: buffers' tiles, then regions kept on chip.
+
+        Raises
+        ------
+        ValueFault
+            A task before it that reads what is not there.
+        """
         task = self._find(component, ordinal)
-        return replay_until(self.mapping, timeline, reference, component, ordinal, task)
+        run = replay_until(self.mapping, timeline, reference, component, ordinal, progress)
+        found = []
+        for slot in (*task.uses, *task.takes):
+            region = _region_of(run, task, slot)
+            values = run.elements(slot)
+            if region is not None and region.elements == slot.elements:
+                values = values.reshape(len(values), *region.sizes)
+            expected = None
+            if region is not None and slot.name != "sums":
+                written = task.activity == "store" or (
+                    slot in task.takes and task.activity != "load"
+                )
+                expected = _expected(run, task, region, written)
+            found.append(TileValues(run.told(slot), slot, region, values, expected))
+        held = {tile.region for tile in found}
+        for region, written in _on_chip(run, task):
+            if region not in held:
+                assert run.chip is not None
+                values = run.chip.read(run.layout.chip[region.tensor], region)
+                expected = _expected(run, task, region, written)
+                found.append(
+                    TileValues(f"{run.named(region)} on chip", None, region, values, expected)
+                )
+        return found
 
     def _find(self, component: str, ordinal: int) -> Task:
         listed = self.tasks.get(component)

@@ -14,7 +14,7 @@ from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.array_tasks import ArrayTasks
 from cosim.machine.values.claims import check_claims
-from cosim.machine.values.codes import Array, OffLevel
+from cosim.machine.values.codes import OffLevel
 from cosim.machine.values.compare import Comparison, Finished, Following
 from cosim.machine.values.events import events_of
 from cosim.machine.values.faults import Overflow, ValueFault
@@ -62,21 +62,30 @@ def replay(
     if tasks is None:
         tasks = tasks_of(mapping)
         check_claims(mapping, tasks)
-    run = _Replay(mapping, reference, arithmetic or Arithmetic(), tasks, stop_at_difference)
+    run = Replay(mapping, reference, arithmetic or Arithmetic(), tasks, stop_at_difference)
     return run.run(timeline, progress)
 
 
 def replay_until(
     mapping: Mapping, timeline: Timeline, reference: Reference, component: str, ordinal: int,
-    task: Task,
-) -> dict[str, Array]:  # fmt: skip
-    """Tiles that a task uses and takes, as its buffers hold them when it ends."""
-    run = _Replay(mapping, reference, Arithmetic(), tasks_of(mapping), stop=False)
+    progress: Progress | None = None,
+) -> Replay:  # fmt: skip
+    """Memories and buffers as a task leaves them, before it gives back what it frees.
+
+    Raises
+    ------
+    ValueFault
+        A task before it that reads what is not there.
+    """
+    run = Replay(mapping, reference, Arithmetic(), tasks_of(mapping), stop=False)
     names = [c.name for c in mapping.program.components]
-    return run.until(timeline, names.index(component), ordinal, task)
+    run.until(timeline, names.index(component), ordinal, progress)
+    return run
 
 
-class _Replay(ArrayTasks, VectorTasks):
+class Replay(ArrayTasks, VectorTasks):
+    """A run being carried out in numbers."""
+
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.following = Following(self)
@@ -112,19 +121,25 @@ class _Replay(ArrayTasks, VectorTasks):
         return self.outcome
 
     def until(
-        self, timeline: Timeline, component: int, ordinal: int, wanted: Task
-    ) -> dict[str, Array]:
-        """Run up to the end of one task, and look at its tiles before it frees them."""
+        self, timeline: Timeline, component: int, ordinal: int, progress: Progress | None = None
+    ) -> None:
+        """Run up to the end of one task; the room that it frees is not given back."""
         names = [c.name for c in self.mapping.program.components]
-        for _, ends, rank, number in events_of(timeline):
+        events = events_of(timeline)
+        for done, (time, ends, rank, number) in enumerate(events):
             task = self.tasks[names[rank]][number]
-            if not ends:
-                self._start(task, rank, number)
-                continue
-            if (rank, number) == (component, ordinal):
-                self._act(task, self.since.pop((rank, number)))
-                return {self.told(s): self.elements(s) for s in (*task.uses, *task.takes)}
-            self._end(task, rank, number)
+            try:
+                if not ends:
+                    self._start(task, rank, number)
+                elif (rank, number) == (component, ordinal):
+                    self._act(task, self.since.pop((rank, number)))
+                    return
+                else:
+                    self._end(task, rank, number)
+            except (Absent, DoesNotFit, OffLevel) as error:
+                raise self._fault(error, time, names[rank], number, task) from error
+            if progress is not None and done % 256 == 0:
+                progress(done, len(events))
         raise CosimError(f"task {ordinal} of {names[component]} never ran")
 
     def _fault(

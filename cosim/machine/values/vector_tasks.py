@@ -73,6 +73,13 @@ class VectorTasks(State):
         window[slab.axis] = slice(*cut.piece(self.layout.tensors[tensor], index))
         return every[tuple(window)]
 
+    def piece_of(self, task: Task, tensor: int) -> Region | None:
+        """The piece of a tensor that a task of the vector unit works on, if it is cut."""
+        _, cut = self._vector(task.group)
+        if cut is None:
+            return None
+        return self._piece_region(cut, tensor, task.piece % cut.count)
+
     def _span(self, cut: Cut, index: int) -> tuple[int, int]:
         tensor = next(iter(cut.slabs))
         return cut.piece(self.layout.tensors[tensor], index)
