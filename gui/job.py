@@ -75,6 +75,7 @@ def run_job(job: dict[str, Any]) -> None:
 
 
 def _scenario(job: dict[str, Any]) -> tuple[Any, Sequence[Any]]:
+    from cosim.design.document import document_from
     from cosim.explore.scenario import DesignEntry, Point, Scenario, WorkloadEntry, select
     from cosim.explore.scenario_file import read_scenario
 
@@ -84,7 +85,11 @@ def _scenario(job: dict[str, Any]) -> tuple[Any, Sequence[Any]]:
         return scenario, select(points, job["only"]) if job["only"] else points
     workload, design = job["workload"], job["design"]
     entry = WorkloadEntry(**{**workload, "where": "what-if"})
-    machine = DesignEntry(design["name"], design["base"], design["overrides"], "what-if")
+    written = design.get("document")
+    machine = DesignEntry(
+        design["name"], design["base"], design["overrides"], "what-if",
+        document=document_from(written) if written else None,
+    )  # fmt: skip
     machine.load()  # says what is wrong before anything is captured
     scenario = Scenario("what-if", "", "", (entry,), (machine,))
     return scenario, [Point(entry, machine)]

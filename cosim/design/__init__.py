@@ -19,20 +19,22 @@ from pathlib import Path
 
 from cosim.design import catalogue
 from cosim.design.design import Design
-from cosim.design.document import read_document
+from cosim.design.document import Document, read_document
 
 __all__ = ["Design", "content_hash", "json_schema", "load", "names"]
 
 _NOT_CONTENT = ("name", "description", "assumptions", "constants")
 
 
-def load(path_or_name: str | Path, overrides: Mapping[str, object] | None = None) -> Design:
+def load(
+    path_or_name: str | Path | Document, overrides: Mapping[str, object] | None = None
+) -> Design:
     """The design of a TOML file or of a board of the catalogue.
 
     Parameters
     ----------
-    path_or_name : str or Path
-        ``"ultra96"`` or ``"my/design.toml"``.
+    path_or_name : str, Path or Document
+        ``"ultra96"``, ``"my/design.toml"``, or what was read of it.
     overrides : mapping of str to object, optional
         Dotted path to value, as in the file: ``{"engine.array.rows": 8, "power.budget": "1 W"}``.
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cosim.design import catalogue
 from cosim.design.toml_source import KeyPath, TomlSource, read_toml
@@ -81,6 +82,17 @@ class Document:
             for key, member in value.items():
                 self.write((*path, key), member, where)
 
+    def as_data(self) -> dict[str, object]:
+        """JSON-able; `document_from` is the converse."""
+        return {
+            "file": self.file,
+            "values": _copied(self.values),
+            "places": [[list(path), place] for path, place in self.places.items()],
+            "provenance": [
+                [list(path), known.source, known.assumed] for path, known in self.provenance.items()
+            ],
+        }
+
     def copy(self) -> Document:
         return Document(self.file, _copied(self.values), dict(self.places), dict(self.provenance))
 
@@ -102,14 +114,35 @@ class Document:
         return table
 
 
-def read_document(path_or_name: str | Path) -> Document:
-    """Read a design file, or a board of the catalogue by name.
+def document_from(data: Mapping[str, Any]) -> Document:
+    """The document that `Document.as_data` was written of.
+
+    Raises
+    ------
+    CosimError
+        If it is none.
+    """
+    try:
+        return Document(
+            str(data["file"]), _copied(data["values"]),
+            {tuple(path): str(place) for path, place in data["places"]},
+            {tuple(path): Provenance(str(source), bool(assumed))
+             for path, source, assumed in data["provenance"]},
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CosimError(f"the kept design cannot be read: {error!r}") from error
+
+
+def read_document(path_or_name: str | Path | Document) -> Document:
+    """Read a design file, or a board of the catalogue by name; what is read already stays.
 
     Raises
     ------
     CosimError
         If there is no such file or board, or the file is no valid TOML.
     """
+    if isinstance(path_or_name, Document):
+        return path_or_name.copy()
     return _read(_find(str(path_or_name), Path(), ""), ())
 
 

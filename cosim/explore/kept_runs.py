@@ -24,6 +24,7 @@ def keep_run(job: Job, mapping: AnyMapping, result: RunResult) -> None:
         "design": job.manifest.get("design", mapping.design.name),
     }
     manifest = {**job.manifest, **manifest_of(mapping, result, **names)}
+    manifest["design"] |= manifest.pop("made_of", {})
     write_run(
         Path(job.folder),
         result.timeline,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cosim.analysis.summary import Analysis, analyse, summarise
 from cosim.errors import CosimError
-from cosim.explore.manifest import manifest_of
+from cosim.explore.manifest import design_source, manifest_of
 from cosim.explore.scenario import Point, Scenario, WorkloadEntry
 from cosim.machine.program_file import program_to_data
 from cosim.simulate import Simulation, simulate
@@ -256,10 +256,7 @@ def _manifest(
     known = manifest_of(
         simulation.mapping, simulation.result, point.workload.name, point.design.name
     )
-    known["design"] |= {
-        "base": Path(point.design.base).name,
-        "overrides": dict(point.design.overrides),
-    }
+    known["design"] |= design_source(point.design)
     return {
         "scenario": scenario.name,
         "description": scenario.description,

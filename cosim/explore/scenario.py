@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cosim.design as designs
 from cosim.design.design import Design
-from cosim.design.document import read_document
+from cosim.design.document import Document, read_document
 from cosim.errors import CosimError, CosimErrors, nearest
 from cosim.explore.axes import Axis, single_axis
 from cosim.explore.expressions import UNLIMITED, Expression, plain
@@ -72,6 +72,13 @@ class DesignEntry:
     where: str = ""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where each override was written, for errors."""
+    document: Document | None = None
+    """The design as it was written; read from `base` if there is none."""
+
+    @property
+    def source(self) -> str | Document:
+        """What the design is made of, before the overrides."""
+        return self.base if self.document is None else self.document
 
     def load(self) -> Design:
         """The resolved design, under the entry's name.
@@ -82,7 +89,7 @@ class DesignEntry:
             Everything that is wrong with it, each mistake with the place that made it.
         """
         try:
-            return replace(designs.load(self.base, self.overrides), name=self.name)
+            return replace(designs.load(self.source, self.overrides), name=self.name)
         except CosimError as error:
             parts = error.errors if isinstance(error, CosimErrors) else (error,)
             raise CosimErrors(self._placed(part) for part in parts) from None
@@ -94,7 +101,7 @@ class DesignEntry:
         """
         from cosim.design.overrides import apply_overrides
 
-        document = apply_overrides(read_document(self.base), self.overrides)
+        document = apply_overrides(read_document(self.source), self.overrides)
         dram = self.load().dram
         found: dict[str, object] = {
             "design.name": self.name,

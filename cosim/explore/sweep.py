@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cosim.design.design import Design
 from cosim.errors import CosimError
+from cosim.explore.manifest import design_source
 from cosim.explore.plan import Plan, PlannedPoint
 from cosim.explore.pools import Pool
 from cosim.explore.store import ResultStore, Row
@@ -293,8 +294,14 @@ def job_of(plan: Plan, point: PlannedPoint, design: Design, runs: Path | None) -
     row = point.row
     if runs is None:
         return Job(row.key, point.workload, design)
+    entry = plan.scenario.designs[point.position[1]]
+    changed = {
+        key.removeprefix("design."): value
+        for key, value in row.varied.items() if key.startswith("design.")
+    }  # fmt: skip
+    made_of = design_source(replace(entry, overrides={**entry.overrides, **changed}))
     manifest = {
-        "scenario": plan.scenario.name, "varied": dict(row.varied),
+        "scenario": plan.scenario.name, "varied": dict(row.varied), "made_of": made_of,
         "workload": row.workload, "design": row.design, "key": row.key,
     }  # fmt: skip
     return Job(row.key, point.workload, design, str(runs / row.key[:16]), manifest)

@@ -218,5 +218,10 @@ def job_for(run: Run, changes: Mapping[str, object], out: Path) -> Job:
         else:
             workload[path] = value
     name = ", ".join([run.design_name, *words])
-    design = {"name": name, "base": str(of_design.get("base", "")), "overrides": overrides}
+    if not of_design.get("base"):
+        raise CosimError("the run does not say which design it was made of", where=str(run.path))
+    design = {
+        "name": name, "base": str(of_design["base"]), "overrides": overrides,
+        "document": of_design.get("document"),
+    }  # fmt: skip
     return Job(str(out), workload=workload, design=design)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -86,3 +87,35 @@ def test_a_job_keeps_what_the_scenario_had_set(run, tmp_path):
     assert job.design["overrides"] == {"engine.array.rows": 8}
     assert job.workload["batch"] == 4
     assert job.workload["network"] == "mlp"
+
+
+def test_a_design_file_of_the_users_own_can_be_changed_and_run_again(tmp_path):
+    """The run keeps the design as it was written: the file may be gone."""
+    from cosim.explore.run_scenario import run_scenario
+    from cosim.explore.scenario_file import read_scenario
+    from gui.job import _scenario
+    from gui.views.run_data import open_run
+
+    (tmp_path / "mine.toml").write_text('base = "ultra96"\n[dram]\nbandwidth = "1 GB/s"\n')
+    text = '[[workload]]\nnetwork = "mlp"\n[[design]]\nbase = "mine.toml"\n'
+    (tmp_path / "scenario.toml").write_text(text)
+    scenario = read_scenario(str(tmp_path / "scenario.toml"))
+    result = run_scenario(scenario, scenario.points(), tmp_path / "runs")
+    (tmp_path / "mine.toml").unlink()
+    own = open_run(result.results[0].run_dir)
+    job = job_for(own, {"design.buffer.weight.size": "64 KiB"}, tmp_path / "again")
+    _, (point,) = _scenario(json.loads(job.to_json()))
+    design = point.design.load()
+    assert design.dram.bandwidth_bytes_per_s == 10**9
+    assert design.buffer("weight").size_bytes == 64 << 10
+    assert json.loads(job.to_json())["design"]["base"] == "mine.toml"
+
+
+def test_a_design_document_survives_json():
+    from cosim.design.document import document_from, read_document
+
+    board = read_document("ultra96")
+    again = document_from(json.loads(json.dumps(board.as_data())))
+    assert (again.values, again.places, again.provenance) == (
+        board.values, board.places, board.provenance
+    )  # fmt: skip
