@@ -110,10 +110,11 @@ def test_every_run_obeys_the_laws(workload, machine):
     )
     assert read >= compulsory_reads(simulation)
 
-    # Energy by component and energy by role are the same energy.
+    # Energy by component, by role and by layer are the same energy.
     spent = energy(program, machine, counts, result.makespan_ps)
     assert sum(spent.by_component.values()) == pytest.approx(spent.total_pj)
     assert sum(spent.by_role.values()) == pytest.approx(spent.total_pj)
+    assert sum(spent.by_layer.values()) == pytest.approx(spent.total_pj)
 
 
 def compulsory_reads(simulation) -> int:

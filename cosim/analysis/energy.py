@@ -1,4 +1,4 @@
-"""Energy of a run by component and by tensor role.
+"""Energy of a run by component, by tensor role and by layer.
 
 Dynamic energy is that of each task (`cosim.mapping.energy`), counted by template; static power of
 logic and memories and the DRAM's background power are drawn for the whole run. The host's energy
@@ -16,13 +16,21 @@ from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
 from cosim.mapping.program import Program
 
+NO_LAYER = "(no layer)"
+ALWAYS = "(static and standby)"
+
 
 @dataclass(frozen=True)
 class Energy:
-    """Picojoules, once by component and once by what they were spent on; both sum to `total_pj`."""
+    """Picojoules: by component, by what they were spent on, by layer; each sums to `total_pj`.
+
+    Roles are those of the tensors moved; beside them stand ``operations``, ``static`` and ``DRAM
+    background``. What is drawn whatever runs belongs to no layer and is listed as `ALWAYS`.
+    """
 
     by_component: dict[str, float]
     by_role: dict[str, float]
+    by_layer: dict[str, float]
 
     @property
     def total_pj(self) -> float:
@@ -45,21 +53,32 @@ def energy(
     tasks: TaskTable | None = None,
 ) -> Energy:
     """Energy of `counts` tasks of each template and of the time they took together."""
-    entries = (tasks or TaskTable(program)).energy_entries
+    tasks = tasks or TaskTable(program)
+    entries = tasks.energy_entries
     each = entries.picojoules * counts[entries.template]
-    totals = np.bincount(entries.thing, each, len(entries.things)).tolist()
-    spent = dict(zip(entries.things, totals, strict=True))
+    layers = [*program.layers, NO_LAYER]
+    layer = tasks.layer[entries.template] % len(layers)
+    cells = len(entries.things) * len(layers)
+    totals = np.bincount(entries.thing * len(layers) + layer, each, cells)
+    spent = totals.reshape(len(entries.things), len(layers))
+    found = Energy({}, {}, {})
+    for (component, role), amount in zip(entries.things, spent.sum(axis=1).tolist(), strict=True):
+        _add(found.by_component, component, amount)
+        _add(found.by_role, role, amount)
+    for name, amount in zip(layers, spent.sum(axis=0).tolist(), strict=True):
+        _add(found.by_layer, name, amount)
     for component, purpose, milliwatts in static_shares(program, design):
         # 1 mW for 1 ps is 1e-3 pJ
-        key = (component, purpose)
-        spent[key] = spent.get(key, 0.0) + milliwatts * makespan_ps * 1e-3
-    by_component: dict[str, float] = {}
-    by_role: dict[str, float] = {}
-    for (component, role), amount in spent.items():
-        if amount:
-            by_component[component] = by_component.get(component, 0.0) + amount
-            by_role[role] = by_role.get(role, 0.0) + amount
-    return Energy(by_component, by_role)
+        amount = milliwatts * makespan_ps * 1e-3
+        _add(found.by_component, component, amount)
+        _add(found.by_role, purpose, amount)
+        _add(found.by_layer, ALWAYS, amount)
+    return found
+
+
+def _add(totals: dict[str, float], name: str, amount: float) -> None:
+    if amount:
+        totals[name] = totals.get(name, 0.0) + amount
 
 
 def static_shares(program: Program, design: Design) -> list[tuple[str, str, float]]:
@@ -67,7 +86,7 @@ def static_shares(program: Program, design: Design) -> list[tuple[str, str, floa
 
     What the program draws beyond the shares known from the design counts as logic.
     """
-    shares = [(buffer.name, "static", buffer.static_mw) for buffer in design.buffers]
+    shares = [(f"buffer {buffer.name}", "static", buffer.static_mw) for buffer in design.buffers]
     shares.append(("dram", "DRAM background", design.dram.background_mw))
     known = sum(share[2] for share in shares)
     shares.append(("logic", "static", max(0.0, program.static_mw - known)))

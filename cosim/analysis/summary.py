@@ -19,7 +19,7 @@ from cosim.analysis.breakdown import LABELS, Breakdown, latency_breakdown
 from cosim.analysis.component_time import ComponentTime, component_times
 from cosim.analysis.counters import Counters
 from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
-from cosim.analysis.energy import Energy, energy, task_counts
+from cosim.analysis.energy import NO_LAYER, Energy, energy, task_counts
 from cosim.analysis.memory import MemoryOverTime, memory_over_time
 from cosim.analysis.repeated_steps import Counter
 from cosim.analysis.task_table import Integers, TaskTable
@@ -119,6 +119,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "energy_j": total_pj / PER_SECOND,
         "energy_by_component_j": _in_seconds(analysis.energy.by_component),
         "energy_by_role_j": _in_seconds(analysis.energy.by_role),
+        "energy_by_layer_j": _in_seconds(analysis.energy.by_layer),
         "average_power_w": _average_power(analysis) / 1e3,
         "peak_power_w": analysis.peaks["power"] / 1e3,
         "power_budget_w": _watts(analysis.design.power.budget_mw),
@@ -225,7 +226,7 @@ def _peak_layer(analysis: Analysis, facts: Mapping[str, Any]) -> str:
 
 def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     """Share of the critical path of every layer; they sum to the latency."""
-    names = [*analysis.program.layers, "(no layer)"]
+    names = [*analysis.program.layers, NO_LAYER]
     phases: Any = analysis.program.facts.get("phases") or []
     array = _array_cycles(analysis)
     result: dict[str, Any] = {}

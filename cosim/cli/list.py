@@ -1,11 +1,14 @@
-"""List what a scenario can name: boards, parts, networks, or the scenarios that come along.
+"""List what a scenario can name: boards, parts, networks, or the scenarios that come along; or the
+constants of a design.
 
 Parts are DRAM channels and the energies and powers of the catalogue; those marked "assumed" rest
-on no reachable source.
+on no reachable source. "constants DESIGN" lists the energies, powers and times of a board or a
+design file, each with its source, and the area that its technology gives.
 
 example:
   cosim list boards
   cosim list parts --json
+  cosim list constants edge-asic-16x16
 """
 
 from __future__ import annotations
@@ -14,16 +17,25 @@ import argparse
 import json
 from collections.abc import Mapping
 
+from cosim.errors import CosimError
+
 Row = Mapping[str, object]
 """One entry: at least `name` and `description`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=sorted(_LISTS), help="what to list")
+    parser.add_argument("what", choices=sorted((*_LISTS, "constants")), help="what to list")
+    parser.add_argument(
+        "design", nargs="?", metavar="DESIGN", help="of constants: a board or a design file"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON list for machines")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.what == "constants":
+        return _print_constants(args.design, as_json=args.json)
+    if args.design is not None:
+        raise CosimError(f"'{args.design}' beside '{args.what}'", expected="nothing more")
     rows = _LISTS[args.what]()
     if args.json:
         print(json.dumps([dict(row) for row in rows], indent=2))
@@ -32,6 +44,35 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         mark = "  (assumed)" if row.get("assumed") else ""
         print(f"{row['name']:<{width}}  {row['description']}{mark}")
+    return 0
+
+
+def _print_constants(path_or_name: str | None, *, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from cosim.design.area import area_of
+    from cosim.design.constants_of import constants_of
+
+    if path_or_name is None:
+        raise CosimError("list constants of which design?", expected="a board or a design file")
+    design, constants = constants_of(path_or_name)
+    area = area_of(design)
+    if as_json:
+        rows = [asdict(constant) for constant in constants]
+        print(json.dumps({"constants": rows, "area": asdict(area)}, indent=2))
+        return 0
+    keys = max((len(constant.key) for constant in constants), default=0)
+    values = max((len(constant.value) for constant in constants), default=0)
+    for constant in constants:
+        marks = [mark for mark in ("assumed", "derived") if getattr(constant, mark)]
+        text = f"{constant.source} ({', '.join(marks)})" if marks else constant.source
+        print(f"{constant.key:<{keys}}  {constant.value:>{values}}  {text}")
+    known = {name: mm2 for name, mm2 in area.parts_mm2.items() if mm2 is not None}
+    if known:
+        parts = ", ".join(f"{name} {mm2:.3g}" for name, mm2 in known.items())
+        print(f"\narea, mm2, without control and wires: {area.total_mm2:.3g} ({parts})")
+    if area.block_memories:
+        print(f"\nblock memories: {area.block_memories}")
     return 0
 
 

@@ -82,7 +82,8 @@ def transfer_energy(
 
 
 def _name(buffer: Buffer | None) -> str:
-    return buffer.name if buffer else ""
+    """Apart from a DMA channel of the same name."""
+    return f"buffer {buffer.name}" if buffer else ""
 
 
 def running_energy(component: str, milliwatts: float, duration_ps: int) -> Energy:

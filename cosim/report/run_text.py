@@ -19,6 +19,13 @@ from cosim.report.terminal import Summary, array_use, bar, heading, layer_table
 WIDTH = 30
 
 
+_ENERGY_AXES = {
+    "component": "energy_by_component_j",
+    "what it was spent on": "energy_by_role_j",
+    "layer": "energy_by_layer_j",
+}
+
+
 def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, layers: int) -> None:
     """Everything about a run on one or two screens."""
     heading(console, f"{summary['workload']} on {summary['design']}")
@@ -38,8 +45,11 @@ def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, l
     if "pipeline" in summary:
         heading(console, "Engines of the pipeline")
         print_pipeline(console, summary["pipeline"])
-    heading(console, "Energy")
-    console.print(_amounts(summary["energy_by_component_j"], summary["energy_j"], q.joules))
+    for axis, key in _ENERGY_AXES.items():
+        parts = summary.get(key)
+        if parts:
+            heading(console, f"Energy by {axis}")
+            console.print(_amounts(parts, summary["energy_j"], q.joules, layers))
     heading(console, "Memory at its peak")
     peak = summary["peak_memory_by_role_bytes"]
     console.print(
@@ -114,13 +124,20 @@ def _components(summary: Summary) -> Table:
     return table
 
 
-def _amounts(parts: Mapping[str, float], total: float, show: Any) -> Table:
+def _amounts(parts: Mapping[str, float], total: float, show: Any, most: int | None = None) -> Table:
+    """The largest parts, `most` of them, and what the others are together."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
     largest = max(parts.values(), default=0.0) or 1.0
-    for name, amount in sorted(parts.items(), key=lambda item: -item[1]):
+    falling = sorted(parts.items(), key=lambda item: -item[1])
+    for name, amount in falling[:most]:
         colour = ROLE_COLOURS.get(name, "#0072b2")
         drawn = Text("█" * max(1, round(WIDTH * amount / largest)), style=colour)
         table.add_row(name, show(amount), q.percent(amount / total if total else 0.0), drawn)
+    rest = falling[most:] if most else []
+    if rest:
+        left = sum(amount for _, amount in rest)
+        share = q.percent(left / total if total else 0.0)
+        table.add_row(Text(f"{len(rest)} more", style="dim"), show(left), share, "")
     return table

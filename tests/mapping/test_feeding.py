@@ -150,7 +150,8 @@ def test_no_buffer_moves_more_than_its_ports_allow(dataflow, width, banks, doubl
     for template in program.templates:
         if template.info.activity in ("compute", "epilogue", "elementwise"):
             for buffer in made.buffers:
-                moved = sum(pj for name, _, pj in template.info.energy if name == buffer.name)
+                name = f"buffer {buffer.name}"
+                moved = sum(pj for of, _, pj in template.info.energy if of == name)
                 assert moved * 8 <= template.info.cycles * buffer.bits_per_cycle * (1 + 1e-9)
 
 
