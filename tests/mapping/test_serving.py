@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import cosim.design as designs
 from cosim.analysis.summary import analyse, summarise
 from cosim.errors import CosimError
 from cosim.machine.execute import run
@@ -98,3 +99,47 @@ def test_random_networks_on_two_engines_finish_alike_on_both_executors(workload,
     except CosimError:
         return
     assert same_rows(program)
+
+
+ENGINE = {
+    "rows": 4, "columns": 9, "dataflow": "output-stationary", "clock": "fabric",
+    "precision": {"int8": {"energy": "1 pJ"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("depthwise", {"serves": ["depthwisee"]}, "did you mean 'depthwise'?"),
+        ("depthwise", {"rws": 4}, "did you mean 'rows'?"),
+        ("depthwise", {"clock": "fabrik"}, "did you mean 'fabric'?"),
+        ("input", {}, "engine 'input' has the name of another component"),
+    ],
+)
+def test_mistakes_in_a_second_engine_are_said(name, changes, said):
+    with pytest.raises(CosimError) as caught:
+        designs.load("ultra96", {f"engine.{name}": ENGINE | changes})
+    assert said in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_design_needs_an_array_engine(tmp_path):
+    text = (designs.catalogue.BOARDS / "ultra96.toml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("[engine.array]")
+    file = tmp_path / "none.toml"
+    file.write_text(head + "[engine.vector]" + rest.partition("[engine.vector]")[2])
+    with pytest.raises(CosimError, match="no array engine"):
+        designs.load(file)
+
+
+def test_an_engine_under_another_name_may_stand_alone(tmp_path):
+    text = (designs.catalogue.BOARDS / "ultra96.toml").read_text(encoding="utf-8")
+    file = tmp_path / "renamed.toml"
+    file.write_text(text.replace("engine.array", "engine.matrix"))
+    renamed = designs.load(file)
+    assert [array.name for array in renamed.arrays] == ["matrix"]
+    latencies = {
+        simulate(separable(), design_).result.makespan_ps
+        for design_ in (renamed, designs.load("ultra96"))
+    }
+    assert len(latencies) == 1
