@@ -78,7 +78,7 @@ class PipelineSpec(Specification):
     """Whether a sliding-window unit takes in the next image before it has given out this one."""
     distributed_words: int = Field(default=128, ge=0, le=65536)
     """Memories up to so many words lie in LUTs, deeper ones in block RAM."""
-    multiply_in_dsp_from: int = Field(default=16, ge=1, le=4096)
+    multiply_in_dsp_from: int = Field(default=36, ge=1, le=4096)
     """Weight bits times activation bits from which on products are made in DSPs."""
     staging: Size = 8192
     """Memory of the input and of the output DMA engine, each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cosim.design.specification import DesignSpec
+from cosim.design.template import MODELS
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -14,11 +14,16 @@ def design_schema() -> dict[str, object]:
 
     No key is required: a file with a ``base`` may leave any of them out.
     """
-    schema = DesignSpec.model_json_schema()
-    definitions = schema.pop("$defs", {})
+    definitions: dict[str, Any] = {}
+    templates = []
+    for model in MODELS.values():
+        schema = model.model_json_schema()
+        definitions |= schema.pop("$defs", {})
+        definitions[model.__name__] = schema
+        templates.append({"$ref": f"#/$defs/{model.__name__}"})
     return {
         "$schema": _DIALECT,
-        **_with_provenance(schema),
+        "anyOf": templates,
         "$defs": {
             **{name: _with_provenance(table) for name, table in definitions.items()},
             "from": {

@@ -17,7 +17,7 @@ from cosim.design.design import Dataflow
 from cosim.design.document import read_document
 from cosim.design.model_tree import Node, leaf_paths
 from cosim.design.overrides import parse_override
-from cosim.design.specification import DesignSpec
+from cosim.design.template import model_of
 from cosim.errors import CosimError
 
 
@@ -36,9 +36,10 @@ def write(tmp_path):
 
 def paths_of(name: str) -> list[tuple[str, ...]]:
     """Every dotted path that a board states."""
-    values = read_document(name).values
+    document = read_document(name)
+    values = document.values
     stated = []
-    for path in leaf_paths(Node(DesignSpec), values):
+    for path in leaf_paths(Node(model_of(document)), values):
         inner: object = values
         for key in path:
             inner = inner.get(key) if isinstance(inner, dict) else None

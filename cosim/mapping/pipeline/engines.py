@@ -39,6 +39,8 @@ class Engine:
         """Elements of a pixel that are taken in at a time."""
         if self.stage.kind is not StageKind.MATRIX:
             return self.pe
+        if self.stage.is_depthwise:
+            return gcd(self.pe, self.stage.takes.channels)
         return gcd(self.simd, self.stage.takes.channels)
 
     @property

@@ -124,9 +124,9 @@ def _by_rule(stage: Stage, pipeline: Pipeline, design: Design) -> Engine:
             engine = Engine(stage, simd, pe, pipeline.image_overlap)
             if engine.busy_cycles > limit or engine.interval_cycles > limit:
                 continue
-            cost = _cost(engine, pipeline)
-            if best is None or cost < best[0]:
-                best = (cost, engine)
+            share = cost(engine, pipeline)
+            if best is None or share < best[0]:
+                best = (share, engine)
             break
     if best is None:
         widest = Engine(stage, stage.reduction, stage.outputs, pipeline.image_overlap)
@@ -140,7 +140,7 @@ def _by_rule(stage: Stage, pipeline: Pipeline, design: Design) -> Engine:
     return best[1]
 
 
-def _cost(engine: Engine, pipeline: Pipeline) -> float:
+def cost(engine: Engine, pipeline: Pipeline) -> float:
     """The share of the board that an engine takes, all resources together."""
     board = pipeline.board or _FINN_CLASS
     # the width of its results hardly matters for the choice

@@ -105,6 +105,11 @@ class Stage:
         return self.window is not None and not self.window.is_point
 
     @property
+    def is_depthwise(self) -> bool:
+        """Whether every output is made of one channel: its PEs take a channel each."""
+        return self.window is not None and self.reduction == self.window.taps
+
+    @property
     def outputs(self) -> int:
         return self.gives.channels
 
