@@ -35,6 +35,28 @@ class Signature:
         return isinstance(other, Signature) and self._hash == other._hash and self.of == other.of
 
 
+def hashed_once(of: type[Value]) -> type[Value]:
+    """Let a frozen dataclass remember its hash: it is part of many keys.
+
+    The hash of a text differs from process to process, so it does not travel with the object.
+    """
+    compute = of.__hash__
+
+    def remembered(self: Value) -> int:
+        known: int | None = vars(self).get("_hash")
+        if known is None:
+            known = compute(self)
+            object.__setattr__(self, "_hash", known)
+        return known
+
+    def state(self: Value) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
+
+    of.__hash__ = remembered  # type: ignore[assignment, method-assign]
+    of.__getstate__ = state  # type: ignore[method-assign, assignment]
+    return of
+
+
 class Memo(Generic[Key, Value]):
     """The answers last asked for.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+
 from cosim import memo
+from cosim.design.design import Clock
 from cosim.memo import Memo, Signature
 
 
@@ -21,3 +24,9 @@ def test_signatures_are_equal_where_their_tuples_are():
     assert hash(one) == hash(other)
     assert one != Signature((1, (2, "b")))
     assert len({one, other}) == 1
+
+
+def test_a_remembered_hash_stays_in_its_process():
+    clock = Clock("core", 200_000_000)
+    assert hash(clock) == hash(Clock("core", 200_000_000))
+    assert vars(pickle.loads(pickle.dumps(clock))) == {"name": "core", "frequency_hz": 200_000_000}

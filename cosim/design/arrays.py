@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cosim.memo import hashed_once
+
 
 class Dataflow(StrEnum):
     """Which operand of a contraction stays in a systolic array while the others stream through."""
@@ -27,6 +29,7 @@ class Streamed(StrEnum):
     OUTPUTS = "output-columns"
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Precision:
     """What an engine does with one element type.
@@ -43,6 +46,7 @@ class Precision:
     """Energy of one multiply-accumulate (or one elementwise operation), picojoules."""
 
 
+@hashed_once
 @dataclass(frozen=True)
 class SystolicArray:
     """An array of `rows` x `columns` multiply-accumulate elements with one dataflow."""
@@ -66,6 +70,7 @@ class SystolicArray:
         return self.rows * self.columns
 
 
+@hashed_once
 @dataclass(frozen=True)
 class SpatialArray:
     """`filters` x `channels` x a fixed window of multipliers, one output position a cycle.
@@ -106,6 +111,7 @@ class SpatialArray:
         return self.filters * self.channels * self.window_rows * self.window_columns
 
 
+@hashed_once
 @dataclass(frozen=True)
 class BitSerialArray:
     """Elements built of narrow multipliers that are combined in space or time to any width.
@@ -138,6 +144,7 @@ class BitSerialArray:
         return self.filters * self.pixels * self.channels * self.bricks
 
 
+@hashed_once
 @dataclass(frozen=True)
 class ContractionArray:
     """`units` independent blocks of `rows` x `columns` dot products of `depth` elements.

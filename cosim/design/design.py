@@ -17,6 +17,7 @@ from functools import lru_cache
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
 from cosim.design.pipeline import Pipeline
 from cosim.design.power import OperatingState, Policy, StateFactors, ThermalNetwork
+from cosim.memo import hashed_once
 
 __all__ = [
     "Buffer",
@@ -64,6 +65,7 @@ class SourcedConstant:
     derived: bool = False
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Clock:
     """A clock domain. `period_ps` is the frequency's period rounded to the nearest picosecond."""
@@ -76,6 +78,7 @@ class Clock:
         return max(1, round(1e12 / self.frequency_hz))
 
 
+@hashed_once
 @dataclass(frozen=True)
 class VectorUnit:
     """`lanes` elementwise lanes: activation, pooling, requantization, reductions, optimizer."""
@@ -92,6 +95,7 @@ class VectorUnit:
     """Cycles a lane takes for an element that is moved to another order (space to depth)."""
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Buffer:
     """An on-chip memory. `holds` says what the mapping may put there.
@@ -131,6 +135,7 @@ class Buffer:
         return banks * self.ports * self.width_bits
 
 
+@hashed_once
 @dataclass(frozen=True)
 class DmaChannel:
     """A DMA channel: the traffic it carries, its port into the interconnect.
@@ -151,6 +156,7 @@ class DmaChannel:
     """Power while a descriptor is moved."""
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Dram:
     """One DRAM channel as the transfer tier sees it: closed forms per descriptor.
@@ -172,6 +178,7 @@ class Dram:
     hit_latency_ps: int = 0
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Host:
     """The processor that issues commands and runs what no engine can."""
@@ -210,6 +217,7 @@ class MappingPolicy:
     stays: Stays = Stays.ANY
 
 
+@hashed_once
 @dataclass(frozen=True)
 class PowerDomain:
     """The accelerator's power domain (the host is outside it).
@@ -240,6 +248,7 @@ class PowerDomain:
         )
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Design:
     """One design point.

@@ -19,7 +19,7 @@ from cosim.analysis.summary import PER_SECOND, analyse, summarise
 from cosim.analysis.task_table import Integers
 from cosim.errors import CosimError, nearest
 from cosim.machine.execute import RunResult
-from cosim.mapping.program import Program, template_counts
+from cosim.mapping.program import Program
 from cosim.mapping.template import AnyMapping
 
 USUAL = {
@@ -86,13 +86,19 @@ def _peak_memory(program: Program) -> int:
 
 def executed(program: Program, result: RunResult) -> Integers:
     """Tasks executed of every template, shape (n_templates,)."""
-    if any(component.background for component in program.components):
+    if needs_timeline(program):
         return task_counts(program, result.timeline)
     counts = np.zeros(len(program.templates), np.int64)
     for component in program.components:
-        for template, count in template_counts(component.stream).items():
+        for template, count in component.counts.items():
             counts[template] += count
     return counts
+
+
+def needs_timeline(program: Program) -> bool:
+    """Whether even the usual columns count intervals: tasks in the background end with the run."""
+    background = any(component.background for component in program.components)
+    return background or program.governing is not None
 
 
 def further(

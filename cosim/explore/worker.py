@@ -14,27 +14,27 @@ import signal
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from cosim.design.design import Design
 from cosim.errors import CosimError
-from cosim.explore.columns import further, usual
+from cosim.explore.columns import further, needs_timeline, usual
 from cosim.explore.keys import model_version
 from cosim.explore.shared_mapping import MappingMemory
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.execute import run
-from cosim.mapping.program import Program, count_tasks
+from cosim.mapping.program import Program
 from cosim.workload.workload import Workload
 
 KEPT_WORKLOADS = 16
 """Workloads that a worker remembers, with what mapping knows of them."""
 
-FEW_TASKS = 100_000
-"""Tasks that the compiled kernel simulates in the time that looking for repetitions takes."""
+FEW_TASKS, FEW_RECORDED = 300_000, 100_000
+"""Tasks that the compiled kernel simulates in the time that looking for repetitions takes: where
+nobody asks for the intervals, and where they are kept."""
 
 COLLECT_AFTER = 200_000
 """Objects made and not yet gone after which unreachable ones are looked for."""
@@ -91,23 +91,8 @@ def pack(workload: Workload) -> bytes:
 def evaluate(chunk: Chunk) -> Answer:
     """Run the points of a chunk, one after the other; a point that fails does not stop it."""
     begin = perf_counter()
-    with _seldom_collected():
-        outcomes = tuple(_outcome(job, chunk) for job in chunk.jobs)
+    outcomes = tuple(_outcome(job, chunk) for job in chunk.jobs)
     return Answer(outcomes, perf_counter() - begin, model_version())
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Look for unreachable cycles seldom: a point leaves none, and what is remembered stays.
-
-    With Python's own thresholds a tenth of the time goes into walking over the latter.
-    """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(COLLECT_AFTER, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _outcome(job: Job, chunk: Chunk) -> Outcome:
@@ -124,9 +109,10 @@ def _outcome(job: Job, chunk: Chunk) -> Outcome:
 def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
     workload, memory = _workload(job.workload, chunk)
     mapping = memory.mapping(workload, job.design, budgets=chunk.budgets)
+    recorded = bool(job.folder or chunk.columns) or needs_timeline(mapping.program)
     # looking for repetitions pays only where there is much to skip; the result is the same
-    few = is_loaded() and _tasks(mapping.program) < FEW_TASKS
-    result = run(mapping.program, executor=chunk.executor, fast_forward=not few)
+    few = is_loaded() and _tasks(mapping.program) < (FEW_RECORDED if recorded else FEW_TASKS)
+    result = run(mapping.program, executor=chunk.executor, fast_forward=not few, record=recorded)
     values: dict[str, Any] = {
         **usual(mapping, result),
         **further(mapping, result, chunk.columns),
@@ -139,7 +125,7 @@ def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
 
 
 def _tasks(program: Program) -> int:
-    return sum(count_tasks(component.stream) for component in program.components)
+    return sum(component.tasks for component in program.components)
 
 
 _known: OrderedDict[str, tuple[Workload, MappingMemory]] = OrderedDict()
@@ -165,6 +151,9 @@ def begin_worker(compiled: bool = False) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A point leaves no unreachable cycles, and what is remembered stays: with Python's own
+    # threshold a tenth of the time goes into walking over the latter.
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     if compiled:
         compiled_kernel()
 

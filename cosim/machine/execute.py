@@ -57,6 +57,7 @@ def run(
     *,
     executor: str = "auto",
     fast_forward: bool = True,
+    record: bool = True,
     progress: Progress | None = None,
     extra: Sequence[UserProcess] = (),
 ) -> RunResult:
@@ -69,6 +70,9 @@ def run(
         One of `EXECUTORS`; ``auto`` chooses.
     fast_forward : bool
         Whether the fast executor may jump over repetitions. The result is the same.
+    record : bool
+        Whether the fast executor keeps the intervals. Without, the timeline is empty and the rest
+        of the result the same: enough for who asks when the run ends.
     progress : callable, optional
         Called now and then with the number of rows so far.
     extra : sequence of UserProcess
@@ -92,6 +96,7 @@ def run(
         program,
         compiled={"python": False, "compiled": True}.get(executor),
         fast_forward=fast_forward,
+        record=record,
         progress=progress,
     )
     stored = machine.run()

@@ -16,7 +16,7 @@ from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.machine.governed_kernel import GovernedKernel
 from cosim.machine.power.governor import GovernorLog
-from cosim.mapping.program import Program, count_tasks
+from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.recorder import Progress
 from cosim.timeline.timeline import STORED_TYPES
@@ -43,6 +43,8 @@ class FastExecutor:
         this process has loaded is used, and it is loaded where much remains to be simulated.
     fast_forward : bool
         Whether to jump over repetitions.
+    record : bool
+        Whether to keep the intervals.
     progress : Progress, optional
     """
 
@@ -52,6 +54,7 @@ class FastExecutor:
         *,
         compiled: bool | None = None,
         fast_forward: bool = True,
+        record: bool = True,
         progress: Progress | None = None,
     ) -> None:
         self.program = program
@@ -73,11 +76,10 @@ class FastExecutor:
             self._why_not = NO_LOOP
         else:
             self._forward = FastForward(program, flat)
-        self._total = sum(
-            count_tasks(part.stream) for part in program.components if not part.background
-        )
+        self._total = sum(part.tasks for part in program.components if not part.background)
         self._undecided = compiled is None
         self._progress = progress
+        self._record = record
         self._chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in STORED_TYPES}
         self._stored = 0
         if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
@@ -89,7 +91,7 @@ class FastExecutor:
     @property
     def blocks(self) -> list[Block]:
         """Which of the rows repeat."""
-        return self._forward.blocks if self._forward else []
+        return self._forward.blocks if self._forward and self._record else []
 
     @property
     def tasks_simulated(self) -> int:
@@ -182,10 +184,11 @@ class FastExecutor:
         """Take the finished intervals out of the machine's buffer."""
         count, first = int(self.memory[k.BUFFERED]), int(self.memory[k.ROWS])
         if count:
-            rows = np.asarray(self.memory[first : first + count * k.ROW_FIELDS], np.int64)
-            table = rows.reshape(count, k.ROW_FIELDS)
-            for place, (name, kind) in enumerate(STORED_TYPES.items()):
-                self._chunks[name].append(table[:, place].astype(kind))
+            if self._record:
+                rows = np.asarray(self.memory[first : first + count * k.ROW_FIELDS], np.int64)
+                table = rows.reshape(count, k.ROW_FIELDS)
+                for place, (name, kind) in enumerate(STORED_TYPES.items()):
+                    self._chunks[name].append(table[:, place].astype(kind))
             self.memory[k.BUFFERED] = 0
             self._stored += count
             if self._progress is not None:
@@ -193,7 +196,7 @@ class FastExecutor:
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {
-            name: np.concatenate(self._chunks[name]) if self._stored else np.empty(0, kind)
+            name: np.concatenate(self._chunks[name]) if self._chunks[name] else np.empty(0, kind)
             for name, kind in STORED_TYPES.items()
         }
 

@@ -55,22 +55,28 @@ def stall_cycles(flows: Iterable[Flow], stream: int, load: int, total: int) -> i
     total : int
         Cycles of the whole task, at least `stream`.
     """
-    bits: dict[tuple[Phase, str], float] = {}
     rates: dict[str, int] = {}
-    for flow in flows:
-        rate = flow.buffer.bits_per_cycle if flow.buffer is not None else None
-        if flow.buffer is not None and rate is not None and flow.bits:
-            name = flow.buffer.name
-            rates[name] = rate
-            for phase in {flow.phase, Phase.ANY}:
-                bits[phase, name] = bits.get((phase, name), 0.0) + flow.bits
+    every: dict[str, float] = {}
+    streamed: dict[str, float] = {}
+    loaded: dict[str, float] = {}
+    for buffer, bits, phase in flows:
+        rate = buffer.bits_per_cycle if buffer is not None and bits else None
+        if buffer is None or rate is None:
+            continue
+        name = buffer.name
+        rates[name] = rate
+        every[name] = every.get(name, 0.0) + bits
+        if phase is not Phase.ANY:
+            own = streamed if phase is Phase.STREAM else loaded
+            own[name] = own.get(name, 0.0) + bits
+    phases = _beyond(streamed, rates, stream) + _beyond(loaded, rates, load)
+    return phases + _beyond(every, rates, total + phases)
 
-    def beyond(phase: Phase, cycles: int) -> int:
-        needed = (ceil(b / rates[name]) for (p, name), b in bits.items() if p is phase)
-        return max(0, max(needed, default=0) - cycles)
 
-    phases = beyond(Phase.STREAM, stream) + beyond(Phase.LOAD, load)
-    return phases + beyond(Phase.ANY, total + phases)
+def _beyond(bits: dict[str, float], rates: dict[str, int], cycles: int) -> int:
+    """Cycles that the slowest buffer needs beyond those there are."""
+    needed = max((ceil(b / rates[name]) for name, b in bits.items()), default=0)
+    return max(0, needed - cycles)
 
 
 def shared(buffer: Buffer | None, bits: float) -> float:

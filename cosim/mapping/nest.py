@@ -24,13 +24,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
-from cosim.memo import Signature
+from cosim.memo import Signature, hashed_once
 from cosim.workload.convolutions import POSITIONS, WINDOW
 from cosim.workload.workload import Access, Index, Kind, Op
 
 CLASSES = ("b", "m", "n", "k")
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Dimension:
     """One dimension of an operand: ``coefficient * loop + [low, low + width]``, inside ``size``.

@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 from cosim.design.power import Policy, StateFactors, ThermalNetwork
 from cosim.timeline.causes import Cause
@@ -98,6 +99,16 @@ class Component:
     stream: tuple[Node, ...]
     background: bool = False
     release_cause: Cause | None = None
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """How often each template occurs in the stream."""
+        return template_counts(self.stream)
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks in the stream."""
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True)
@@ -211,15 +222,16 @@ def expand(stream: tuple[Node, ...]) -> Iterator[int]:
             yield node
 
 
-def template_counts(stream: tuple[Node, ...], factor: int = 1) -> dict[int, int]:
+def template_counts(stream: tuple[Node, ...]) -> dict[int, int]:
     """How often each template occurs in a stream, without expanding it."""
     counts: dict[int, int] = {}
-    for node in stream:
-        inner = (
-            template_counts(node.body, factor * node.count)
-            if isinstance(node, Loop)
-            else {node: factor}
-        )
-        for template, count in inner.items():
-            counts[template] = counts.get(template, 0) + count
+    _add_counts(stream, 1, counts)
     return counts
+
+
+def _add_counts(stream: tuple[Node, ...], times: int, counts: dict[int, int]) -> None:
+    for node in stream:
+        if isinstance(node, Loop):
+            _add_counts(node.body, times * node.count, counts)
+        else:
+            counts[node] = counts.get(node, 0) + times

@@ -108,3 +108,13 @@ def test_the_makespan_is_the_end_of_the_last_foreground_interval(program: Progra
     background = np.array([part.background for part in program.components])
     assert result.makespan_ps == rows.end[~background[rows.component]].max()
     assert rows.end.max() <= result.makespan_ps
+
+
+@given(programs())
+@settings(max_examples=40, deadline=None)
+def test_a_run_that_keeps_no_intervals_ends_at_the_same_time(program: Program) -> None:
+    kept, unrecorded = run(program), run(program, record=False)
+    assert unrecorded.makespan_ps == kept.makespan_ps
+    assert unrecorded.tasks_simulated == kept.tasks_simulated
+    assert unrecorded.tasks_skipped == kept.tasks_skipped
+    assert len(unrecorded.timeline) == 0
