@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cosim.design.address_map import AddressMap
 from cosim.design.dram_part import DramPart
@@ -26,19 +27,20 @@ class Controller:
     drain_to: int = 6
 
 
-@dataclass(frozen=True)
-class Descriptor:
-    """`count` chunks of `chunk` bytes, the first at byte address `base`, `pitch` bytes apart."""
+class Descriptor(NamedTuple):
+    """`chunks` chunks of `chunk` bytes, the first at byte address `base`, `pitch` bytes apart.
+
+    And that `outer_count` times, `outer_pitch` bytes apart. The order is that of the scheduler's
+    memory.
+    """
 
     base: int
     chunk: int
     pitch: int
-    count: int
+    chunks: int
     write: bool
-
-    @property
-    def bytes(self) -> int:
-        return self.chunk * self.count
+    outer_pitch: int = 0
+    outer_count: int = 1
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def channel_memory(
     for number, master in enumerate(masters):
         first = tables[s.MASTERS] - at + number * s.MASTER_FIELDS
         lists = here()
-        memory += [value for each in master.descriptors for value in _descriptor(each)]
+        memory += [int(value) for each in master.descriptors for value in each]
         memory[first : first + s.MASTER_FIELDS] = _master(master, part, lists, here())
         memory += [0] * master.outstanding
     tables[s.LOG] = here()
@@ -178,10 +180,6 @@ def _settings(part: DramPart, controller: Controller, request_bytes: int) -> lis
         s.REQUEST_BURSTS: max(1, request_bytes // part.burst_bytes),
     }
     return [values[place] for place in range(s.SETTINGS)]
-
-
-def _descriptor(each: Descriptor) -> tuple[int, int, int, int, int]:
-    return each.base, each.chunk, each.pitch, each.count, int(each.write)
 
 
 def _master(master: Master, part: DramPart, first: int, end: int) -> list[int]:

@@ -68,13 +68,13 @@ ENTRY_BANK, ENTRY_ROW, ENTRY_SINCE, ENTRY_MASTER, ENTRY_FIELDS = range(5)
 # a piece of the address map: bits of the burst's number that are bits of bank or row
 PIECE_SHIFT, PIECE_MASK, PIECE_IS_ROW, PIECE_PLACE, PIECE_FIELDS = range(5)
 
-# a descriptor: COUNT chunks of CHUNK bytes, PITCH bytes apart
-BASE, CHUNK, PITCH, PIECE_COUNT, IS_WRITE, DESCRIPTOR_FIELDS = range(6)
+# a descriptor: chunks of CHUNK bytes, COUNT of them PITCH bytes apart, OUTER_COUNT such blocks
+BASE, CHUNK, PITCH, CHUNK_COUNT, IS_WRITE, OUTER_PITCH, OUTER_COUNT, DESCRIPTOR_FIELDS = range(8)
 
-(DESCRIPTORS, DESCRIPTORS_END, NEXT_DESCRIPTOR, REPEATS, WRITE, CHUNK_ADDRESS, CHUNK_BYTES,
- CHUNK_PITCH, CHUNKS_LEFT, BURST_NUMBER, BURSTS_LEFT, READY, PERIOD, CATCHES_UP, NEXT_REQUEST,
- REQUEST_PART, LIMIT, IN_FLIGHT, QUEUED, LATENCY, LAST_RETURN, ADMITTED, RETURNS, RETURNS_FIRST,
- RETURNS_COUNT, RETURNS_SIZE, MASTER_FIELDS) = range(27)  # fmt: skip
+(DESCRIPTORS, DESCRIPTORS_END, NEXT_DESCRIPTOR, REPEATS, DESCRIPTOR, WRITE, CHUNK_NUMBER,
+ BLOCK_NUMBER, BURST_NUMBER, BURSTS_LEFT, READY, PERIOD, CATCHES_UP, NEXT_REQUEST, REQUEST_PART,
+ LIMIT, IN_FLIGHT, QUEUED, LATENCY, LAST_RETURN, ADMITTED, RETURNS, RETURNS_FIRST, RETURNS_COUNT,
+ RETURNS_SIZE, MASTER_FIELDS) = range(26)  # fmt: skip
 
 # commands in the log, each as (command, bank, row, clock)
 ACTIVATE_COMMAND, READ_COMMAND, WRITE_COMMAND, PRECHARGE_COMMAND, REFRESH_COMMAND = range(5)
@@ -119,11 +119,10 @@ def begin_descriptor(m: Memory, d: int, master: int) -> None:
         m[master + NEXT_DESCRIPTOR] = m[master + DESCRIPTORS]
     place = m[master + NEXT_DESCRIPTOR]
     m[master + NEXT_DESCRIPTOR] = place + DESCRIPTOR_FIELDS
+    m[master + DESCRIPTOR] = place
     m[master + WRITE] = m[place + IS_WRITE]
-    m[master + CHUNK_ADDRESS] = m[place + BASE]
-    m[master + CHUNK_BYTES] = m[place + CHUNK]
-    m[master + CHUNK_PITCH] = m[place + PITCH]
-    m[master + CHUNKS_LEFT] = m[place + PIECE_COUNT]
+    m[master + CHUNK_NUMBER] = 0
+    m[master + BLOCK_NUMBER] = 0
     m[master + BURST_NUMBER] = -1
     _begin_chunk(m, d, master)
 
@@ -131,14 +130,18 @@ def begin_descriptor(m: Memory, d: int, master: int) -> None:
 def _begin_chunk(m: Memory, d: int, master: int) -> None:
     """The bursts of the next chunk; one that the last chunk ended in is not moved again."""
     shift = m[d + BURST_SHIFT]
-    while m[master + CHUNKS_LEFT] > 0:
-        address = m[master + CHUNK_ADDRESS]
+    place = m[master + DESCRIPTOR]
+    while m[master + BLOCK_NUMBER] < m[place + OUTER_COUNT]:
+        address = m[place + BASE] + m[master + CHUNK_NUMBER] * m[place + PITCH]
+        address += m[master + BLOCK_NUMBER] * m[place + OUTER_PITCH]
         first = address >> shift
-        last = (address + m[master + CHUNK_BYTES] - 1) >> shift
+        last = (address + m[place + CHUNK] - 1) >> shift
         if first == m[master + BURST_NUMBER] - 1:
             first += 1
-        m[master + CHUNK_ADDRESS] = address + m[master + CHUNK_PITCH]
-        m[master + CHUNKS_LEFT] -= 1
+        m[master + CHUNK_NUMBER] += 1
+        if m[master + CHUNK_NUMBER] == m[place + CHUNK_COUNT]:
+            m[master + CHUNK_NUMBER] = 0
+            m[master + BLOCK_NUMBER] += 1
         if last >= first:
             m[master + BURST_NUMBER] = first
             m[master + BURSTS_LEFT] = last - first + 1
@@ -235,8 +238,7 @@ def _admit(m: Memory, d: int, master: int, time: int) -> None:
     m[master + BURST_NUMBER] = number + 1
     m[master + BURSTS_LEFT] -= 1
     if m[master + BURSTS_LEFT] == 0:
-        if m[master + CHUNKS_LEFT] > 0:
-            _begin_chunk(m, d, master)
+        _begin_chunk(m, d, master)
         if m[master + BURSTS_LEFT] == 0:
             begin_descriptor(m, d, master)
 
@@ -442,6 +444,20 @@ def _refresh(m: Memory, d: int) -> None:
     _log(m, d, REFRESH_COMMAND, m[d + BANKS], begin)
 
 
+def refresh_before(m: Memory, d: int, now: int) -> int:
+    """Give all refreshes that are due by `now`; the clock at which banks can be opened again."""
+    if m[d + NEXT_REFRESH] <= now:
+        _refresh(m, d)
+        # banks stay closed while nobody asks: all but the last pass unseen
+        unseen = max(0, (now - m[d + NEXT_REFRESH]) // m[d + REFI])
+        m[d + REFRESHES] += unseen
+        m[d + NEXT_REFRESH] += unseen * m[d + REFI]
+        if m[d + NEXT_REFRESH] <= now:
+            _refresh(m, d)
+    ready: int = m[m[d + BANKS] + ACTIVATE_OK]
+    return ready
+
+
 def _log(m: Memory, d: int, command: int, bank: int, time: int) -> None:
     """Record a command, while there is room for it."""
     place = m[d + LOG]
@@ -457,6 +473,6 @@ def _log(m: Memory, d: int, command: int, bank: int, time: int) -> None:
 FUNCTIONS = (
     _log, _return, _count_hits, _activate, _commit, _refresh, _bounds, _choose, _pace,
     _take_outstanding, _begin_chunk, begin_descriptor, _admit, _arrival, _admit_before,
-    _next_arrival, advance,
+    _next_arrival, refresh_before, advance,
 )  # fmt: skip
 """All functions, each after those that it calls."""

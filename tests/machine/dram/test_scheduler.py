@@ -24,8 +24,10 @@ descriptors = st.builds(
     base=st.integers(0, 1 << 26),
     chunk=st.integers(1, 700),
     pitch=st.sampled_from([64, 300, 1792, 3584, 8192, 65536, 131072]),
-    count=st.integers(1, 12),
+    chunks=st.integers(1, 8),
     write=st.booleans(),
+    outer_pitch=st.sampled_from([0, 5000, 50176]),
+    outer_count=st.integers(1, 3),
 )
 masters = st.builds(
     Master,
@@ -53,8 +55,12 @@ def mapped(part, text):
 def bursts_of(descriptor, burst_bytes):
     """Numbers of the bursts of a descriptor; one that two chunks meet in is moved once."""
     found = []
-    for k in range(descriptor.count):
-        first = descriptor.base + k * descriptor.pitch
+    starts = [
+        descriptor.base + block * descriptor.outer_pitch + k * descriptor.pitch
+        for block in range(descriptor.outer_count)
+        for k in range(descriptor.chunks)
+    ]
+    for first in starts:
         for number in range(
             first // burst_bytes, (first + descriptor.chunk - 1) // burst_bytes + 1
         ):
