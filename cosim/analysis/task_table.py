@@ -28,7 +28,7 @@ _NUMBERS_OF = attrgetter(
     "stall_cycles",
 )  # fmt: skip
 _EXTERNAL = TaskInfo(-1, "external")
-_ACQUIRE, _HOLD, _RELEASE, _MARK = (int(kind) for kind in StepKind)
+_ACQUIRE, _HOLD, _RELEASE, _MARK, _SERVE = (int(kind) for kind in StepKind)
 
 
 class EnergyEntries(NamedTuple):

@@ -30,7 +30,7 @@ from cosim.workload.workload import (
 )
 from cosim.workload.workload import Loop as Dimension
 
-ACQUIRE, HOLD, RELEASE, MARK = (int(kind) for kind in StepKind)
+ACQUIRE, HOLD, RELEASE, MARK, _ = (int(kind) for kind in StepKind)
 DRAM, POWER, IN_SLOTS, OUT_SLOTS, LOADED, COMPUTED = range(6)
 
 

@@ -158,6 +158,21 @@ class DmaChannel:
 
 @hashed_once
 @dataclass(frozen=True)
+class DramController:
+    """Queues of a memory controller; entries are bursts.
+
+    Writes are drained when `drain_from` of them wait, until fewer than `drain_to` are left. A
+    component that asks later waits until the channel has served what it had planned, at most
+    `quantum` bursts.
+    """
+
+    queue_entries: int = 32
+    drain_from: int = 26
+    drain_to: int = 6
+    quantum: int = 32
+
+
+@dataclass(frozen=True)
 class Dram:
     """One DRAM channel as the transfer tier sees it: closed forms per descriptor.
 

@@ -16,7 +16,7 @@ import sys
 from bisect import insort
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import simpy
 
@@ -129,6 +129,13 @@ class TokenPool:
         return last
 
 
+class Arbiter(Protocol):
+    """A pool, or whatever else decides when nobody can go on in an instant."""
+
+    def arbitrate(self) -> int:
+        """Decide; the rank of a component that goes on at once, -1 if none does."""
+
+
 Request = list[Any]
 """[priority, arrival, rank, amount, event, releaser, releasing row]. A component that waits has no
 event, a user's process has the one that happens on grant. The grant sets the last two."""
@@ -145,8 +152,8 @@ class MachineEnvironment(simpy.Environment):
     def __init__(self, program: Program) -> None:
         super().__init__()
         self.program = program
-        self.armed: list[tuple[int, int, TokenPool]] = []
-        """Heap of the pools that have to decide, by phase and index."""
+        self.armed: list[tuple[int, int, Arbiter]] = []
+        """Heap of those that have to decide at the end of the instant, by phase and index."""
         self.pools = [TokenPool(self, index, pool) for index, pool in enumerate(program.pools)]
         self.resume: list[Callable[[], object]] = []
         """How every component goes on, by rank."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cosim.errors import CosimError, unknown
+from cosim.machine.dram.energy import Commands
 from cosim.machine.fast_executor import FastExecutor
 from cosim.machine.power.governor import GovernorLog
 from cosim.machine.program_file import program_to_data
@@ -50,6 +51,8 @@ class RunResult:
     tasks_skipped: int
     why_not_skipped: str
     governor: GovernorLog | None = None
+    dram: Commands | None = None
+    """What a DRAM channel that is served burst by burst has done."""
 
 
 def run(
@@ -108,6 +111,7 @@ def run(
         tasks_skipped=machine.tasks_skipped,
         why_not_skipped=machine.why_not_skipped,
         governor=machine.governor_log,
+        dram=machine.channel.server.commands(machine.now_ps) if machine.channel else None,
     )
 
 
@@ -125,6 +129,9 @@ def _run_simpy(
         tasks_skipped=0,
         why_not_skipped="a user's own process is attached" if extra else "the SimPy executor ran",
         governor=machine.governor_log,
+        dram=machine.channel.server.commands(machine.environment.now_ps)
+        if machine.channel
+        else None,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 from cosim.machine import kernel as k
+from cosim.machine.channel_kernel import ChannelOfKernel
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
 from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
@@ -29,6 +30,9 @@ WORTH_LOADING = 150_000
 
 WORTH_CONVERTING = 100
 """Tasks that make it worth to hand the memory to a compiled kernel that is loaded already."""
+
+
+SERVED_BY_BURSTS = "the DRAM is served burst by burst: its state hardly ever recurs"
 
 
 class FastExecutor:
@@ -72,10 +76,16 @@ class FastExecutor:
             self._governed = GovernedKernel(program, self.memory, self._flush)
         elif not fast_forward:
             self._why_not = "fast-forward was turned off"
+        elif program.dram is not None:
+            self._why_not = SERVED_BY_BURSTS
         elif not worth_a_look(flat.streams):
             self._why_not = NO_LOOP
         else:
             self._forward = FastForward(program, flat)
+        self.channel: ChannelOfKernel | None = None
+        if program.dram is not None:
+            self.channel = ChannelOfKernel(program, program.dram, compiled)
+            self.memory[k.CHANNEL_WAKE] = self.channel.server.next_ps
         self._total = sum(part.tasks for part in program.components if not part.background)
         self._undecided = compiled is None
         self._progress = progress
@@ -140,6 +150,12 @@ class FastExecutor:
                 self._flush()
             elif status == k.GOVERNED and self._governed:
                 self._governed.act()
+            elif status == k.CHANNEL_DUE and self.channel:
+                if int(self.memory[k.BUFFERED]) == BUFFER_ROWS:
+                    self._flush()
+                if self.channel.is_stuck(self.memory):
+                    raise self._failure(k.DEADLOCK)
+                self.channel.act(self.memory)
             elif status == k.SAMPLED and self._forward:
                 position = self._stored + int(self.memory[k.BUFFERED])
                 self._forward.sample(self.memory, self._signature, position)

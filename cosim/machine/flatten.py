@@ -62,7 +62,7 @@ def flatten(program: Program) -> Flat:
     memory[k.POOLS : k.POOL_SIZE + 1] = (pools, steps, pool_size)
     memory[k.READY_COUNT] = len(program.components)
     memory[k.UNFINISHED] = sum(not part.background for part in program.components)
-    memory[k.TASK_LIMIT] = k.NEVER
+    memory[k.TASK_LIMIT] = memory[k.CHANNEL_WAKE] = k.NEVER
     memory[k.BUFFER_ROWS] = BUFFER_ROWS
     memory[k.GOVERNED_AT] = k.NEVER
     memory[k.ROWS] = len(memory)
@@ -139,6 +139,8 @@ def _add_steps(
                 elif kind == k.MARK:
                     memory += (k.MARK, a, 0, 0)
                     drawn = 0
+                elif kind == k.SERVE:
+                    memory += (k.SERVE, 0, 0, 0)
                 else:
                     scaled = budget[a]
                     if scaled:

@@ -23,10 +23,10 @@ from typing import Any
 
 NEVER = 1 << 62
 
-# steps: ACQUIRE and RELEASE pool, amount, priority; HOLD picoseconds; MARK lane.
+# steps: ACQUIRE and RELEASE pool, amount, priority; HOLD picoseconds; MARK lane; SERVE nothing.
 # Of a governed program: HOLD cycles, clock, microwatts; BUDGET and GIVE_BACK take and give what the
 # operating state makes of an amount of the power budget.
-ACQUIRE, HOLD, RELEASE, MARK, BUDGET, GIVE_BACK = 0, 1, 2, 3, 4, 5
+ACQUIRE, HOLD, RELEASE, MARK, SERVE, BUDGET, GIVE_BACK = 0, 1, 2, 3, 4, 5, 6
 
 # instructions: a task (template, its first step, the end of its steps), the begin of a loop
 # (count, -, iterations left), its end (first instruction of its body, its begin), the end of all
@@ -36,11 +36,11 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
  LEAD, LEAD_TASK, SAMPLE, FAILED_POOL, PARTS, PARTS_END, PART_SIZE, POOLS, POOLS_END, POOL_SIZE,
  ROWS, LAST_END, GOVERNED_AT, STATE, STATE_SIZE, POWER, SPENT, GOVERNOR, STORE, INCOME, IS_OPEN,
  KEEPS, KEPT, KEPT_LIMIT, RESERVE, SPILLED, STARVED, REFILL, REFILL_LANE,
- REFILL_END, SCALARS) = range(41)  # fmt: skip
+ REFILL_END, CHANNEL_ASKED, CHANNEL_WAKE, SCALARS) = range(43)  # fmt: skip
 
 (PLACE, STOP, CODE, TASK_NUMBER, TEMPLATE, START, CAUSE, CAUSE_ROW, LAST_ROW, HOLD_END, READY,
  BACKGROUND, RELEASE_CAUSE, WAIT_POOL, WAIT_AMOUNT, WAIT_PRIORITY, WAIT_SINCE, FINISHED, RANK,
- DRAWN, OWN_STATE, BUDGET_HELD, PART_FIELDS) = range(23)  # fmt: skip
+ DRAWN, OWN_STATE, BUDGET_HELD, SERVING, PART_FIELDS) = range(24)  # fmt: skip
 
 (LEVEL, CAPACITY, IMMEDIATE, POOL_CAUSE, WAITING, ARMED, RELEASER, RELEASING_ROW, PRODUCED,
  IN_ORDER, INDEX, POOL_FIELDS) = range(12)  # fmt: skip
@@ -48,7 +48,8 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
 ROW_FIELDS = 8
 
 # what `advance` returns: why it paused
-ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW, GOVERNED = range(7)
+(ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW, GOVERNED,
+ CHANNEL_DUE) = range(8)  # fmt: skip
 
 _GO_ON = -1
 FACTOR_BITS = 16
@@ -74,6 +75,8 @@ def advance(m: Memory) -> int:
             elif m[ARMED_COUNT] > 0:
                 _arbitrate(m, _take_armed(m))
                 continue
+            elif m[CHANNEL_ASKED] or m[NOW] >= m[CHANNEL_WAKE]:
+                return CHANNEL_DUE
             else:
                 if m[SAMPLE]:
                     m[SAMPLE] = 0
@@ -92,7 +95,7 @@ def advance(m: Memory) -> int:
 
 def _next_instant(m: Memory) -> int:
     """Go on to the time at which the next hold ends, or say why the run pauses before."""
-    time = NEVER
+    time = m[CHANNEL_WAKE]
     for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
         end = m[part + HOLD_END]
         if end < time:
@@ -269,6 +272,12 @@ def _run_component(m: Memory) -> int:
                 m[part + PLACE] = step + 4
                 m[part + HOLD_END] = now + duration
                 return -1
+        elif kind == SERVE:
+            _begin_interval(m, part)
+            m[part + PLACE] = step + 4
+            m[part + SERVING] = 1
+            m[CHANNEL_ASKED] = 1
+            return -1
         else:
             if m[BUFFERED] == m[BUFFER_ROWS]:
                 m[part + PLACE] = step
@@ -451,7 +460,9 @@ def _is_stuck(m: Memory) -> bool:
     if m[ARMED_COUNT] > 0:
         return False
     for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
-        if not m[part + BACKGROUND] and (m[part + READY] or m[part + HOLD_END] != NEVER):
+        if not m[part + BACKGROUND] and (
+            m[part + READY] or m[part + HOLD_END] != NEVER or m[part + SERVING]
+        ):
             return False
     for pool in range(m[POOLS], m[POOLS_END], m[POOL_SIZE]):
         for place in range(pool + POOL_FIELDS, pool + POOL_FIELDS + m[pool + WAITING]):

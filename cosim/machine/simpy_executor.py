@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 from cosim.machine.attached import AttachedMachine
+from cosim.machine.channel_process import ChannelProcess
 from cosim.machine.deadlock import Request, deadlock_error, net_producers
+from cosim.machine.dram.server import Request as ServiceRequest
 from cosim.machine.environment import COMPONENT, MachineEnvironment, TokenPool
 from cosim.machine.environment import Request as TokenRequest
 from cosim.machine.governed_simpy import GovernedMachine
@@ -29,6 +31,7 @@ UserProcess = Callable[[MachineEnvironment, AttachedMachine], Generator[Any, Any
 
 # plain integers: comparing members of an enumeration would double the time of a run
 ACQUIRE, HOLD, MARK = int(StepKind.ACQUIRE), int(StepKind.HOLD), int(StepKind.MARK)
+SERVE = int(StepKind.SERVE)
 START, SEQUENCE = int(Cause.START), int(Cause.SEQUENCE)
 
 POWERS = 1 << 40
@@ -71,6 +74,10 @@ class SimPyExecutor:
         self.governor_log: GovernorLog | None = None
         self.tasks_begun = [0] * len(program.components)
         self._extra = extra
+        self.channel: ChannelProcess | None = None
+        if program.dram is not None:
+            append = self.recorder.append
+            self.channel = ChannelProcess(self.environment, program.dram, append)
         pools = [*self.environment.pools, TokenPool(self.environment, -1, NO_POOL)]
         self._steps = [
             _bound_steps(program, number, pools) for number in range(len(program.templates))
@@ -89,6 +96,8 @@ class SimPyExecutor:
                 self.environment.unfinished += 1
             self.environment.resume[rank] = self._component(rank).__next__
             self.environment.resume_at(0, rank)
+        if self.channel:
+            self.channel.begin(self._check_foreground)
 
     def run(self) -> NDArray[np.int64]:
         """Run to the end of the last foreground component.
@@ -171,6 +180,16 @@ class SimPyExecutor:
                             governed.end_hold(rank)
                         if background and not self._extra:
                             self._check_foreground()
+                elif kind == SERVE:
+                    assert self.channel
+                    if now == 0:
+                        cause, cause_row = START, -1
+                    elif cause < 0:
+                        cause, cause_row = SEQUENCE, last_row
+                    self.channel.request(ServiceRequest(rank, now, cause, cause_row))
+                    yield
+                    now = environment._now
+                    start, cause, cause_row = self.channel.begun[rank]
                 elif kind == MARK:
                     last_row = append((rank, template, task, detail, start, now, cause, cause_row))
                     start, cause = -1, -1
@@ -197,7 +216,7 @@ class SimPyExecutor:
     def _check_foreground(self) -> None:
         """Raise if only background components run and none of them can ever help the others."""
         environment, components = self.environment, self.program.components
-        if environment.armed:
+        if environment.armed or (self.channel and self.channel.server.serving):
             return
         if any(not components[rank].background for rank in environment.pending_components()):
             return
@@ -236,6 +255,8 @@ def _bound_steps(
             bound.append((HOLD, pools[-1], a, b * POWERS + power))
         elif kind == HOLD:
             bound.append((HOLD, pools[-1], a * program.clock_periods_ps[b], 0))
+        elif kind == SERVE:
+            bound.append((SERVE, pools[-1], 0, 0))
         elif kind == MARK:
             bound.append((MARK, pools[-1], 0, a))
             power = 0  # a task's energy is that of its first interval

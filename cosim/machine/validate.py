@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from cosim.errors import CosimError
-from cosim.mapping.program import Loop, Node, PoolPhase, Program, Step, StepKind
+from cosim.mapping.program import (
+    Loop,
+    Node,
+    PoolPhase,
+    Program,
+    Step,
+    StepKind,
+    template_counts,
+)
 
-ACQUIRE, HOLD, RELEASE, MARK = (int(kind) for kind in StepKind)
+ACQUIRE, HOLD, RELEASE, MARK, SERVE = (int(kind) for kind in StepKind)
 
 
 def check_program(program: Program) -> None:
@@ -27,6 +35,7 @@ def check_program(program: Program) -> None:
             if problem:
                 raise CosimError(problem, where=_where(program, number))
             requests[template.steps] = {s[1] for s in template.steps if s[0] == ACQUIRE}
+    _check_descriptors(program)
     requesters: dict[int, int] = {}
     for rank, component in enumerate(program.components):
         templates: set[int] = set()
@@ -48,6 +57,23 @@ def _check_clocks(program: Program) -> None:
     for clock, period in enumerate(program.clock_periods_ps):
         if period <= 0:
             raise CosimError(f"period of clock {clock} is {period} ps, must be positive")
+
+
+def _check_descriptors(program: Program) -> None:
+    """Every SERVE has its descriptor."""
+    if program.dram is None:
+        return
+    serves = [sum(s[0] == SERVE for s in t.steps) for t in program.templates]
+    given = {master.component: master.serves for master in program.dram.masters}
+    for rank, component in enumerate(program.components):
+        counts = template_counts(component.stream)
+        asked = sum(serves[number] * count for number, count in counts.items())
+        if asked != given.get(rank, 0):
+            raise CosimError(
+                f"'{component.name}' asks {asked} times for DRAM service and has "
+                f"{given.get(rank, 0)} descriptors",
+                where=program.name,
+            )
 
 
 def _check_pools(program: Program) -> None:
@@ -118,6 +144,12 @@ def _grammar_problem(program: Program, steps: tuple[Step, ...]) -> str:
                 problem = _missing("clock", amount, clocks)
             elif index < 0:
                 problem = f"HOLD of {index} cycles"
+            before = HOLD
+        elif kind == SERVE:
+            if program.dram is None:
+                problem = "SERVE in a program without a DRAM channel"
+            elif before == HOLD:
+                problem = "SERVE after a HOLD or SERVE of the same interval"
             before = HOLD
         elif kind == MARK:
             if before != HOLD:

@@ -16,10 +16,13 @@ HOLD       stay busy for `a` cycles of clock `b` (clock 0 is the picosecond)
 RELEASE    give `b` tokens to pool `a`
 MARK       record an interval on lane `a`, from the first HOLD since the last MARK until now,
            with what was waited for before it
+SERVE      stay busy until the DRAM channel has served the component's next descriptor
 =========  ==========================================================================
 
-Between two MARKs come ACQUIREs, then HOLDs, then the MARK; RELEASEs follow the MARK whose end they
-announce. Time is an integer count of picoseconds.
+Between two MARKs come ACQUIREs, then HOLDs or a SERVE, then the MARK; RELEASEs follow the MARK
+whose end they announce. Time is an integer count of picoseconds. The k-th SERVE of a component is
+that of its k-th descriptor in `Program.dram`, so that tiles of the same shape share a template
+wherever they lie in memory.
 
 Pools are counted tokens. A pool of phase 0 has one requester and grants at once; the others are
 arbitrated at the end of the instant, phase by phase, by (priority, arrival time, component rank),
@@ -34,6 +37,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from cosim.design.power import Policy, StateFactors, ThermalNetwork
+from cosim.mapping.dram_service import DramService
 from cosim.timeline.causes import Cause
 
 
@@ -42,6 +46,7 @@ class StepKind(IntEnum):
     HOLD = 1
     RELEASE = 2
     MARK = 3
+    SERVE = 4
 
 
 Step = tuple[int, int, int, int]
@@ -202,6 +207,8 @@ class Program:
     governing: Governing | None = None
     facts: dict[str, object] = field(default_factory=dict, compare=False)
     """Further results of mapping for analysis: placements, decisions, compulsory traffic."""
+    dram: DramService | None = None
+    """The DRAM channel burst by burst, where a step is SERVE."""
 
 
 def count_tasks(stream: tuple[Node, ...]) -> int:

@@ -38,7 +38,7 @@ from cosim.mapping.transfer import Transfer, channel_for, transfer
 from cosim.memo import Signature
 from cosim.timeline.causes import Cause
 
-ACQUIRE, HOLD, RELEASE, MARK = StepKind
+ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
 HOST = "host"
 
 

@@ -33,7 +33,7 @@ from cosim.mapping.program import (
 from cosim.timeline.causes import Cause
 from cosim.timeline.rows import Rows
 
-A, H, R, M = (int(kind) for kind in StepKind)
+A, H, R, M, _ = (int(kind) for kind in StepKind)
 
 DESIGN = Design(
     name="tiny",

@@ -25,7 +25,7 @@ from cosim.mapping.program import (
 )
 from cosim.timeline.causes import Cause
 
-ACQUIRE, HOLD, RELEASE, MARK = (int(kind) for kind in StepKind)
+ACQUIRE, HOLD, RELEASE, MARK, SERVE = (int(kind) for kind in StepKind)
 CLOCKS = (1, 1000, 1500, 4000)
 CYCLES = st.one_of(st.integers(0, 4), st.sampled_from([1, 5, 7, 10, 50, 200]))
 

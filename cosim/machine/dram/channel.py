@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.design.address_map import AddressMap
+from cosim.design.design import DramController
 from cosim.design.dram_part import DramPart
 from cosim.machine.compiled import compiled_functions
 from cosim.machine.dram import scheduler as s
 from cosim.machine.dram.energy import Commands
-from cosim.machine.dram.layout import Controller, Master, channel_memory, masters_of
+from cosim.machine.dram.layout import Master, channel_memory, masters_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def run_channel(
     mapping: AddressMap,
     masters: Sequence[Master],
     *,
-    controller: Controller | None = None,
+    controller: DramController | None = None,
     request_bytes: int = 64,
     log_commands: int = 0,
     compiled: bool = True,
@@ -74,7 +75,7 @@ def run_channel(
     memory: s.Memory = channel_memory(
         part,
         mapping,
-        controller or Controller(),
+        controller or DramController(),
         masters,
         request_bytes=request_bytes,
         log_commands=log_commands,

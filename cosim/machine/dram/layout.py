@@ -6,25 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cosim.design.address_map import AddressMap
+from cosim.design.design import DramController
 from cosim.design.dram_part import DramPart
 from cosim.machine.dram import scheduler as s
 
 RETURN_CLOCKS = 1
 """Clocks of the controller between the last data on the bus and their return. With the clock in
 which a burst is admitted, the idle latency agrees with DRAMsim3 to a clock or two."""
-
-
-@dataclass(frozen=True)
-class Controller:
-    """Queues of a memory controller; entries are bursts.
-
-    Writes are drained when `drain_from` of them wait, until fewer than `drain_to` are left.
-    """
-
-    queue_entries: int = 32
-    drain_from: int = 26
-    drain_to: int = 6
 
 
 class Descriptor(NamedTuple):
@@ -49,7 +41,7 @@ class Master:
 
     Attributes
     ----------
-    descriptors : sequence of Descriptor
+    descriptors : sequence of Descriptor, or int64 array of shape (n, 7)
         In the order in which they are asked for.
     outstanding : int
         Reads in flight at once, in bursts; 0 for no limit but the queues.
@@ -66,7 +58,7 @@ class Master:
         Whether the descriptors begin again after the last.
     """
 
-    descriptors: Sequence[Descriptor]
+    descriptors: Sequence[Descriptor] | NDArray[np.int64]
     outstanding: int = 0
     period: int = 0
     catches_up: bool = True
@@ -78,7 +70,7 @@ class Master:
 def channel_memory(
     part: DramPart,
     mapping: AddressMap,
-    controller: Controller,
+    controller: DramController,
     masters: Sequence[Master],
     *,
     at: int = 0,
@@ -127,7 +119,7 @@ def channel_memory(
     for number, master in enumerate(masters):
         first = tables[s.MASTERS] - at + number * s.MASTER_FIELDS
         lists = here()
-        memory += [int(value) for each in master.descriptors for value in each]
+        memory += np.asarray(master.descriptors, np.int64).ravel().tolist()
         memory[first : first + s.MASTER_FIELDS] = _master(master, part, lists, here())
         memory += [0] * master.outstanding
     tables[s.LOG] = here()
@@ -136,7 +128,7 @@ def channel_memory(
 
     for place, value in tables.items():
         memory[place] = value
-    memory[s.ADMITTED_AT] = -1
+    memory[s.ADMITTED_AT] = memory[s.COLUMN_AT] = -1
     memory[s.ADMITTED_MASTER] = tables[s.MASTERS_END] - s.MASTER_FIELDS
     memory[s.NEXT_REFRESH] = part.tREFI
     for place in (s.ACTIVATED, s.READ_AT, s.WRITTEN_AT):
@@ -150,7 +142,7 @@ def masters_of(memory: s.Memory, at: int = 0) -> range:
     return range(memory[at + s.MASTERS], memory[at + s.MASTERS_END], s.MASTER_FIELDS)
 
 
-def _settings(part: DramPart, controller: Controller, request_bytes: int) -> list[int]:
+def _settings(part: DramPart, controller: DramController, request_bytes: int) -> list[int]:
     data = part.burst_length // 2
     values = {
         s.BURST: data,

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from cosim.design import catalogue
 from cosim.design.address_map import address_map
+from cosim.design.design import DramController
 from cosim.machine.dram import scheduler
 from cosim.machine.dram.channel import run_channel
-from cosim.machine.dram.layout import Controller, Descriptor, Master
+from cosim.machine.dram.layout import Descriptor, Master
 from cosim.machine.dram.traces import families, sequential
 from tests.machine.dram.clocked import ACTIVATE, READ, REFRESH, WRITE, Device, clocked_time
 
@@ -39,7 +40,7 @@ masters = st.builds(
     ready=st.integers(0, 20_000),
 )
 controllers = st.builds(
-    Controller,
+    DramController,
     queue_entries=st.just(32),
     drain_from=st.integers(8, 32),
     drain_to=st.integers(1, 8),
@@ -128,7 +129,7 @@ def test_it_takes_the_time_of_a_controller_that_looks_at_every_clock(name, text,
         for descriptor in asked
         for number in bursts_of(descriptor, part.burst_bytes)
     ]
-    clocked = clocked_time(part, bursts, Controller())
+    clocked = clocked_time(part, bursts, DramController())
     assert run.clocks == pytest.approx(clocked, rel=1 / 6, abs=part.tRC)
 
 
