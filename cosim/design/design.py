@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from cosim.design.address_map import AddressMap
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
+from cosim.design.dram_part import DramPart
 from cosim.design.pipeline import Pipeline
 from cosim.design.power import OperatingState, Policy, StateFactors, ThermalNetwork
 from cosim.memo import hashed_once
@@ -172,9 +174,32 @@ class DramController:
     quantum: int = 32
 
 
+class DramTier(StrEnum):
+    """How closely the DRAM is looked at."""
+
+    TRANSFER = "transfer"
+    """Closed forms for each descriptor, one descriptor at a time."""
+    BURST = "burst"
+    """Banks, rows, queues and refresh, burst by burst."""
+
+
+@dataclass(frozen=True)
+class HostTraffic:
+    """What the host moves over the same DRAM all the time.
+
+    Chunks of `chunk_bytes`, of which the share `locality` follows the chunk before it and the
+    others lie anywhere; `writes` of them are written.
+    """
+
+    bandwidth_bytes_per_s: int
+    chunk_bytes: int
+    locality: float
+    writes: float
+
+
 @dataclass(frozen=True)
 class Dram:
-    """One DRAM channel as the transfer tier sees it: closed forms per descriptor.
+    """One DRAM channel: closed forms for the transfer tier, the part itself for the burst tier.
 
     `bandwidth_bytes_per_s` is the peak; `efficiency` what remains of it after refresh and row
     turnarounds for long sequential transfers; `latency_ps` the first access of a descriptor,
@@ -191,6 +216,12 @@ class Dram:
     background_mw: float
     burst_bytes: int = 64
     hit_latency_ps: int = 0
+    sheet: DramPart | None = None
+    """The part's data sheet, with what the design changes of it."""
+    map: AddressMap | None = None
+    tier: DramTier = DramTier.TRANSFER
+    controller: DramController = DramController()
+    host_traffic: HostTraffic | None = None
 
 
 @hashed_once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cosim.design import catalogue
 from cosim.design.derivation import Derivation, technology_of
 from cosim.design.design import (
     Clock,
@@ -18,6 +17,7 @@ from cosim.design.design import (
     VectorUnit,
 )
 from cosim.design.document import Document
+from cosim.design.dram_channel import resolved_dram
 from cosim.design.specification import (
     TILE_MEMORIES,
     TRAFFIC,
@@ -131,24 +131,7 @@ def dma_channels(table: Mapping[str, DmaSpec]) -> tuple[DmaChannel, ...]:
 
 def dram_channel(spec: DramSpec, document: Document) -> tuple[Dram, SourcedConstant]:
     """The DRAM channel, and where its part's data come from."""
-    part = catalogue.dram_part(spec.part, f"{document.where(('dram', 'part'))}: dram.part")
-
-    def stated(value: float | None, computed: float) -> float:
-        return computed if value is None else value
-
-    latency = part.latency_ps if spec.latency is None else spec.latency
-    dram = Dram(
-        part=part.name,
-        bandwidth_bytes_per_s=spec.bandwidth or part.bandwidth_bytes_per_s,
-        efficiency=stated(spec.efficiency, part.efficiency),
-        latency_ps=latency,
-        capacity_bytes=spec.capacity,
-        read_pj_per_bit=stated(spec.read_energy, part.read_pj_per_bit),
-        write_pj_per_bit=stated(spec.write_energy, part.write_pj_per_bit),
-        background_mw=stated(spec.background_power, part.background_mw),
-        burst_bytes=part.burst_bytes,
-        hit_latency_ps=min(part.hit_latency_ps, latency),
-    )
+    dram, part = resolved_dram(spec, document)
     source = part.assumed or part.source
     return dram, SourcedConstant("dram.part", part.name, source, bool(part.assumed))
 

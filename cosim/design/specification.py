@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from cosim import units
 from cosim.design.array_specification import ArraySpec, CommonArraySpec
-from cosim.design.design import Objective, Stays
+from cosim.design.design import DramTier, Objective, Stays
 from cosim.design.quantity_field import Between
 from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
@@ -162,10 +162,42 @@ class DmaSpec(Specification):
     """Power while a descriptor is moved."""
 
 
+class ControllerSpec(Specification):
+    queue_entries: int = Field(default=32, ge=2, le=256)
+    """Bursts that the read queue and the write queue hold, each."""
+    drain_from: int = Field(default=26, ge=1, le=256)
+    """Waiting writes at which they are drained."""
+    drain_to: int = Field(default=6, ge=1, le=256)
+    """Writes left when reads go on."""
+    quantum: int = Field(default=32, ge=1, le=1024)
+    """Bursts planned at a time; whoever asks later waits for them."""
+
+
+class HostTrafficSpec(Specification):
+    bandwidth: Bandwidth
+    """What the host moves over this DRAM all the time."""
+    chunk: Size = 256
+    """Contiguous bytes at a time."""
+    locality: float = Field(default=0.5, ge=0, le=1)
+    """Share of the chunks that follow the one before."""
+    writes: float = Field(default=0.33, ge=0, le=1)
+    """Share of the chunks that are written."""
+
+
 class DramSpec(Specification):
     part: str
     """A part of the catalogue: `cosim list parts`."""
     capacity: Size
+    tier: Annotated[DramTier, Field(strict=False)] = DramTier.TRANSFER
+    """`transfer`: closed forms for each transfer. `burst`: banks, rows and refresh."""
+    map: str | None = None
+    """Bits of an address from the top: `row bank column group`; the part's if left out."""
+    datasheet: dict[str, float] = Field(default_factory=dict)
+    """Figures of the part that differ, under their data-sheet names: `{ tRCD = 20 }`."""
+    controller: ControllerSpec = ControllerSpec()
+    """Queues of the controller (burst tier)."""
+    host_traffic: HostTrafficSpec | None = None
+    """Background load of the host on this DRAM."""
     bandwidth: Bandwidth | None = None
     """Peak; the part's own if left out."""
     efficiency: float | None = Field(default=None, gt=0, le=1)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from cosim.design.design import Design, Precision
+from cosim.design.design import Design, DramTier, Precision
 from cosim.errors import CosimError
 from cosim.mapping.fusion import Group, Grouping, group_operations
 from cosim.mapping.governing import govern
@@ -237,8 +237,26 @@ class _Mapper:
         program = self.streams.program(
             f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
         )
+        self._check_dram()
         program = govern(program, self.design)
-        return Mapping(self.workload, self.design, self.grouping, self.memory, self.plans, program)
+        mapping = Mapping(
+            self.workload, self.design, self.grouping, self.memory, self.plans, program
+        )
+        if self.design.dram.tier is DramTier.BURST:
+            from cosim.mapping.dram_addresses import with_dram_service  # which reads mappings
+
+            return with_dram_service(mapping)
+        return mapping
+
+    def _check_dram(self) -> None:
+        """A policy that follows power needs the power of every interval beforehand."""
+        design = self.design
+        if design.dram.tier is DramTier.BURST and (design.power.policy or design.thermal):
+            raise CosimError(
+                "a power policy or temperatures cannot be followed in the DRAM's burst tier",
+                where=f"design '{design.name}', dram.tier",
+                expected='"transfer", or a fixed power.budget alone',
+            )
 
     def _preparation_key(self) -> tuple[object, ...]:
         """All that `_prepare` looks at: engines, host, and which channel carries what."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from cosim.design.design import Buffer, Design, DmaChannel
+from cosim.design.design import Buffer, Design, DmaChannel, DramTier
 from cosim.errors import CosimError
 from cosim.mapping.energy import Energy, power_mw, running_energy, transfer_energy
 from cosim.mapping.fragments import Fragment, fragments, no_pools, seen_by_vector_groups
@@ -101,7 +101,9 @@ class Streams:
                     f"buffer {buffer.name}", buffer.size_bytes, phase, cause, "buffer",
                     buffer.size_bytes,
                 )  # fmt: skip
-        self.pool("dram", 1, PoolPhase.DRAM, Cause.DRAM_BUSY, "channel", 1)
+        self.by_bursts = design.dram.tier is DramTier.BURST
+        if not self.by_bursts:
+            self.pool("dram", 1, PoolPhase.DRAM, Cause.DRAM_BUSY, "channel", 1)
         self.pool(
             "command queue", design.host.queue_depth, PoolPhase.IMMEDIATE, Cause.HOST, "queue",
             design.host.queue_depth,
@@ -223,10 +225,13 @@ class Streams:
         port = self.pool_of.get(f"port {channel.name}")
         if port is not None:
             steps.append(acquire(port, 1, priority))
-        steps.append(acquire(self.pool_of["dram"], 1, priority))
-        steps += self._held(moved.service_ps, "", lane, power, priority)
-        steps.append(release(self.pool_of["dram"], 1))
-        if moved.tail_ps:
+        held = self._held(moved.service_ps, "", lane, power, priority)
+        if self.by_bursts:  # requests come at the pace of the port, so nothing is left for a tail
+            steps += [(int(SERVE), 0, 0, 0) if step[0] == HOLD else step for step in held]
+        else:
+            steps += [acquire(self.pool_of["dram"], 1, priority), *held]
+            steps.append(release(self.pool_of["dram"], 1))
+        if moved.tail_ps and not self.by_bursts:
             steps += [(int(HOLD), moved.tail_ps, 0, 0), (int(MARK), self.lanes[lane], 0, 0)]
         if port is not None:
             steps.append(release(port, 1))

@@ -44,7 +44,7 @@ def served_programs(draw: st.DrawFn, *, max_tasks: int = 40, background: bool = 
             masters.append(_master(draw, random, rank, asked))
     if background and draw(st.booleans()):
         traffic = _descriptors(random, 20)
-        period = draw(st.sampled_from([9_000, 50_000, 400_000]))
+        period = draw(st.sampled_from([60_000, 400_000, 3_000_000]))
         masters.append(
             DramMaster(IN_THE_BACKGROUND, traffic, np.array([0]), outstanding=8, period_ps=period)
         )

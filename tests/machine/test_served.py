@@ -16,8 +16,8 @@ from tests.machine.served_programs import served_programs
 from tests.machine.test_equality import assert_same
 
 
-@given(served_programs())
-@settings(max_examples=60)
+@given(served_programs(max_tasks=24))
+@settings(max_examples=25)
 def test_every_executor_gives_the_same_rows(program: Program) -> None:
     expected = run(program, executor="simpy")
     for executor in ("python", "compiled"):
@@ -27,8 +27,8 @@ def test_every_executor_gives_the_same_rows(program: Program) -> None:
         assert "burst by burst" in other.why_not_skipped
 
 
-@given(served_programs(max_tasks=20))
-@settings(max_examples=25)
+@given(served_programs(max_tasks=12))
+@settings(max_examples=8)
 def test_the_order_in_which_processes_are_created_does_not_matter(program: Program) -> None:
     ranks = range(len(program.components))
     tables = [
@@ -37,8 +37,8 @@ def test_the_order_in_which_processes_are_created_does_not_matter(program: Progr
     assert (tables[0] == tables[1]).all()
 
 
-@given(served_programs())
-@settings(max_examples=40)
+@given(served_programs(max_tasks=16))
+@settings(max_examples=10)
 def test_every_interval_starts_where_its_cause_ends(program: Program) -> None:
     rows = run(program, executor="python").timeline.rows()
     later = rows.start > 0
@@ -47,8 +47,8 @@ def test_every_interval_starts_where_its_cause_ends(program: Program) -> None:
     assert (rows.cause_row < np.arange(len(rows.start))).all()
 
 
-@given(served_programs())
-@settings(max_examples=40)
+@given(served_programs(max_tasks=16))
+@settings(max_examples=10)
 def test_who_waited_for_the_dram_names_a_row_of_the_channel(program: Program) -> None:
     assert program.dram
     rows = run(program, executor="python").timeline.rows()
@@ -64,8 +64,8 @@ def test_who_waited_for_the_dram_names_a_row_of_the_channel(program: Program) ->
             assert (rows.component[rows.cause_row[waited]] == channel).all()
 
 
-@given(served_programs(background=False))
-@settings(max_examples=40)
+@given(served_programs(max_tasks=16, background=False))
+@settings(max_examples=12)
 def test_every_burst_is_moved_once(program: Program) -> None:
     assert program.dram
     commands = run(program, executor="python").dram

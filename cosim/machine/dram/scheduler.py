@@ -113,18 +113,19 @@ def advance(m: Memory, d: int, horizon: int) -> int:
 
 def begin_descriptor(m: Memory, d: int, master: int) -> None:
     """Let a master go on with the next descriptor of its list, if there is one."""
-    if m[master + NEXT_DESCRIPTOR] == m[master + DESCRIPTORS_END]:
-        if m[master + REPEATS] == 0:
-            return
-        m[master + NEXT_DESCRIPTOR] = m[master + DESCRIPTORS]
-    place = m[master + NEXT_DESCRIPTOR]
-    m[master + NEXT_DESCRIPTOR] = place + DESCRIPTOR_FIELDS
-    m[master + DESCRIPTOR] = place
-    m[master + WRITE] = m[place + IS_WRITE]
-    m[master + CHUNK_NUMBER] = 0
-    m[master + BLOCK_NUMBER] = 0
-    m[master + BURST_NUMBER] = -1
-    _begin_chunk(m, d, master)
+    while m[master + BURSTS_LEFT] == 0:  # a descriptor may be empty
+        if m[master + NEXT_DESCRIPTOR] == m[master + DESCRIPTORS_END]:
+            if m[master + REPEATS] == 0:
+                return
+            m[master + NEXT_DESCRIPTOR] = m[master + DESCRIPTORS]
+        place = m[master + NEXT_DESCRIPTOR]
+        m[master + NEXT_DESCRIPTOR] = place + DESCRIPTOR_FIELDS
+        m[master + DESCRIPTOR] = place
+        m[master + WRITE] = m[place + IS_WRITE]
+        m[master + CHUNK_NUMBER] = 0
+        m[master + BLOCK_NUMBER] = 0
+        m[master + BURST_NUMBER] = -1
+        _begin_chunk(m, d, master)
 
 
 def _begin_chunk(m: Memory, d: int, master: int) -> None:
