@@ -87,6 +87,7 @@ _OF_KIND = {
     "vector": _LABEL["vector"],
     "refresh": _LABEL["refresh"],
     "dram": _LABEL["refresh"],
+    "dram channel": _LABEL["DRAM busy"],
     "dma": -1,
     "external": -1,
 }
@@ -155,6 +156,7 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
 def _labels(tasks: TaskTable, path: Path) -> Integers:
     of_component = np.array([_OF_KIND.get(k, _LABEL["host"]) for k in tasks.kind_names], np.int64)
     label: Integers = of_component[np.minimum(path.rows.component, len(of_component) - 1)]
+    label = np.where(tasks.refreshes[path.rows.template], _LABEL["refresh"], label)
     moves = np.flatnonzero(label < 0)
     if len(moves):
         label[moves] = _transfer_labels(tasks, path, moves)

@@ -3,6 +3,10 @@
 Dynamic energy is that of each task (`cosim.mapping.energy`), counted by template; static power of
 logic and memories and the DRAM's background power are drawn for the whole run. The host's energy
 is listed beside the accelerator's: it is outside the power domain and its budget.
+
+A DRAM that was served burst by burst has counted its commands: what activates, reads and writes
+took is shared among tensor roles by the bits they moved, and standby follows the time with rows
+open and closed.
 """
 
 from __future__ import annotations
@@ -10,14 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.analysis.distinct_rows import Source, distinct_rows
-from cosim.analysis.task_table import Integers, TaskTable
+from cosim.analysis.task_table import Integers, Numbers, TaskTable
 from cosim.design.design import Design
+from cosim.design.dram_part import DramPart
+from cosim.machine.dram.energy import Commands
 from cosim.mapping.program import Program
 
 NO_LAYER = "(no layer)"
 ALWAYS = "(static and standby)"
+DRAM_BACKGROUND = "DRAM background"
+"""What standby and refresh are spent on."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,15 @@ def energy(
     counts: Integers,
     makespan_ps: int,
     tasks: TaskTable | None = None,
+    commands: Commands | None = None,
 ) -> Energy:
-    """Energy of `counts` tasks of each template and of the time they took together."""
+    """Energy of `counts` tasks of each template and of the time they took together.
+
+    Parameters
+    ----------
+    commands : Commands, optional
+        What a DRAM channel that was served burst by burst has done.
+    """
     tasks = tasks or TaskTable(program)
     entries = tasks.energy_entries
     each = entries.picojoules * counts[entries.template]
@@ -61,15 +77,20 @@ def energy(
     cells = len(entries.things) * len(layers)
     totals = np.bincount(entries.thing * len(layers) + layer, each, cells)
     spent = totals.reshape(len(entries.things), len(layers))
+    # 1 mW for 1 ps is 1e-3 pJ
+    always = static_shares(program, design)
+    standing = [(part, why, milliwatts * makespan_ps * 1e-3) for part, why, milliwatts in always]
+    if commands is not None and design.dram.sheet is not None:
+        standing = [entry for entry in standing if entry[1] != DRAM_BACKGROUND]
+        mine = np.array([component == "dram" for component, _ in entries.things], bool)
+        standing += _count_commands(spent, mine, commands, design.dram.sheet)
     found = Energy({}, {}, {})
     for (component, role), amount in zip(entries.things, spent.sum(axis=1).tolist(), strict=True):
         _add(found.by_component, component, amount)
         _add(found.by_role, role, amount)
     for name, amount in zip(layers, spent.sum(axis=0).tolist(), strict=True):
         _add(found.by_layer, name, amount)
-    for component, purpose, milliwatts in static_shares(program, design):
-        # 1 mW for 1 ps is 1e-3 pJ
-        amount = milliwatts * makespan_ps * 1e-3
+    for component, purpose, amount in standing:
         _add(found.by_component, component, amount)
         _add(found.by_role, purpose, amount)
         _add(found.by_layer, ALWAYS, amount)
@@ -81,13 +102,35 @@ def _add(totals: dict[str, float], name: str, amount: float) -> None:
         totals[name] = totals.get(name, 0.0) + amount
 
 
+def _count_commands(
+    spent: Numbers, mine: NDArray[np.bool_], commands: Commands, part: DramPart
+) -> list[tuple[str, str, float]]:
+    """Scale what tasks spent on the DRAM to what its commands took.
+
+    Returns
+    -------
+    list of (component, purpose, picojoules)
+        What no task spent: the host's traffic, standby and refresh.
+    """
+    taken = commands.energy_pj(part)
+    traffic = taken["activate"] + taken["read"] + taken["write"]
+    host = traffic * commands.background_bursts / max(1, commands.reads + commands.writes)
+    closed_form = float(spent[mine].sum())
+    if closed_form:
+        spent[mine] *= (traffic - host) / closed_form
+    else:
+        host = traffic
+    standing = taken["refresh"] + taken["background"]
+    return [("dram", "host traffic", host), ("dram", DRAM_BACKGROUND, standing)]
+
+
 def static_shares(program: Program, design: Design) -> list[tuple[str, str, float]]:
     """(component, purpose, milliwatts) of all that is drawn whatever happens.
 
     What the program draws beyond the shares known from the design counts as logic.
     """
     shares = [(f"buffer {buffer.name}", "static", buffer.static_mw) for buffer in design.buffers]
-    shares.append(("dram", "DRAM background", design.dram.background_mw))
+    shares.append(("dram", DRAM_BACKGROUND, design.dram.background_mw))
     known = sum(share[2] for share in shares)
     shares.append(("logic", "static", max(0.0, program.static_mw - known)))
     return shares

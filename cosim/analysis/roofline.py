@@ -60,7 +60,7 @@ def roof(design: Design) -> Roof:
     """Peak rate and bandwidth of a design."""
     peak = sum(a.macs_per_cycle * design.clock(a.clock).frequency_hz for a in design.arrays)
     ports = sum(c.port_bytes_per_cycle * design.clock(c.clock).frequency_hz for c in design.dma)
-    dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+    dram = design.dram.sustained_bytes_per_s
     return Roof(float(peak), min(float(ports), dram))
 
 

@@ -24,6 +24,7 @@ from cosim.analysis.memory import MemoryOverTime, memory_over_time
 from cosim.analysis.repeated_steps import Counter
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
+from cosim.machine.dram.energy import Commands
 from cosim.mapping.program import Program
 
 PER_SECOND = 1e12
@@ -38,6 +39,8 @@ class Analysis:
     design: Design
     source: Source
     makespan_ps: int
+    commands: Commands | None = None
+    """What a DRAM channel that was served burst by burst has done."""
 
     @cached_property
     def tasks(self) -> TaskTable:
@@ -62,7 +65,9 @@ class Analysis:
 
     @cached_property
     def energy(self) -> Energy:
-        return energy(self.program, self.design, self.task_counts, self.makespan_ps, self.tasks)
+        return energy(
+            self.program, self.design, self.task_counts, self.makespan_ps, self.tasks, self.commands
+        )
 
     @cached_property
     def memory(self) -> MemoryOverTime | None:
@@ -100,9 +105,15 @@ class Analysis:
         )
 
 
-def analyse(program: Program, design: Design, source: Source, makespan_ps: int) -> Analysis:
-    """The analysis of a whole timeline."""
-    return Analysis(program, design, source, makespan_ps)
+def analyse(
+    program: Program,
+    design: Design,
+    source: Source,
+    makespan_ps: int,
+    commands: Commands | None = None,
+) -> Analysis:
+    """The analysis of a whole timeline; `commands` of a DRAM that was served burst by burst."""
+    return Analysis(program, design, source, makespan_ps, commands)
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:
@@ -124,6 +135,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "peak_power_w": analysis.peaks["power"] / 1e3,
         "power_budget_w": _watts(analysis.design.power.budget_mw),
         **_traffic(analysis),
+        **_dram(analysis),
         **_memory(analysis),
         "breakdown": _in_seconds(analysis.breakdown.by_cause),
         "breakdown_ps": analysis.breakdown.by_cause,
@@ -175,6 +187,9 @@ def _in_seconds(amounts: Mapping[str, float]) -> dict[str, float]:
 
 def _average_power(analysis: Analysis) -> float:
     """Milliwatts of accelerator and DRAM."""
+    if analysis.commands is not None:
+        spent = analysis.energy.total_pj - analysis.energy.by_component.get("host", 0.0)
+        return 1e3 * spent / analysis.makespan_ps if analysis.makespan_ps else 0.0
     spent = float((analysis.task_counts * analysis.tasks.domain_energy_pj[:-1]).sum())
     # 1 pJ in 1 ps is 1 W
     dynamic = 1e3 * spent / analysis.makespan_ps if analysis.makespan_ps else 0.0
@@ -199,6 +214,20 @@ def _traffic(analysis: Analysis) -> dict[str, Any]:
         "dram_written_bytes_by_role": written,
         "peak_dram_bandwidth_bytes_per_s": analysis.peaks["DRAM bandwidth"],
         "average_dram_bandwidth_bytes_per_s": total * PER_SECOND / makespan if makespan else 0.0,
+    }
+
+
+def _dram(analysis: Analysis) -> dict[str, Any]:
+    """What the channel counted, where it was served burst by burst."""
+    commands, part = analysis.commands, analysis.design.dram.sheet
+    if commands is None or part is None:
+        return {}
+    bursts = commands.reads + commands.writes
+    return {
+        "dram_commands": vars(commands),
+        "dram_row_hit_rate": commands.row_hits / bursts if bursts else 0.0,
+        "dram_burst_bytes": bursts * part.burst_bytes,
+        "dram_energy_by_command_j": _in_seconds(commands.energy_pj(part)),
     }
 
 

@@ -92,6 +92,11 @@ class TaskTable:
         return np.where(computes, self._columns[2] + self._columns[3] + self._columns[6], 0)
 
     @cached_property
+    def refreshes(self) -> NDArray[np.bool_]:
+        """Which tasks are a refresh of a DRAM channel that is served burst by burst."""
+        return np.array([info.activity == "refresh" and info.op < 0 for info in self.infos])
+
+    @cached_property
     def energy_entries(self) -> EnergyEntries:
         """What one task of each template spends on what."""
         things: dict[tuple[str, str], int] = {}

@@ -223,6 +223,12 @@ class Dram:
     controller: DramController = DramController()
     host_traffic: HostTraffic | None = None
 
+    @property
+    def sustained_bytes_per_s(self) -> float:
+        """What long sequential transfers get, beside the host's own traffic."""
+        host = self.host_traffic.bandwidth_bytes_per_s if self.host_traffic else 0
+        return self.bandwidth_bytes_per_s * self.efficiency - host
+
 
 @hashed_once
 @dataclass(frozen=True)

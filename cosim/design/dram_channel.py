@@ -38,8 +38,9 @@ def resolved_dram(spec: DramSpec, document: Document) -> tuple[Dram, DramPart]:
         return f"{document.where(('dram', *keys))}: {'.'.join(('dram', *keys))}"
 
     part = catalogue.dram_part(spec.part, where("part"))
-    if spec.datasheet:
-        part = changed_part(part, spec.datasheet, where("datasheet"))
+    figures = {name: value for name, value in spec.datasheet if value is not None}
+    if figures:
+        part = changed_part(part, figures, where("datasheet"))
     mapping = address_map(spec.map or part.map, part, where("map" if spec.map else "part"))
     dram = Dram(
         part=part.name,
@@ -63,7 +64,9 @@ def resolved_dram(spec: DramSpec, document: Document) -> tuple[Dram, DramPart]:
         host_traffic=_host_traffic(spec.host_traffic, spec.capacity, where),
     )
     _check_traffic(dram, where)
-    return (_by_bursts(spec, dram, part, where) if spec.tier is DramTier.BURST else dram), part
+    if spec.tier is DramTier.BURST:
+        return _by_bursts(spec, dram, part, where), part
+    return _with_traffic(dram), part
 
 
 def sequential_efficiency(part: DramPart, mapping: AddressMap) -> float:
@@ -133,6 +136,17 @@ def _check_traffic(dram: Dram, where: Where) -> None:
             where=where("host_traffic", "bandwidth"),
             expected=f"less than the {left / 1e9:.3g} GB/s that the channel sustains",
         )
+
+
+def _with_traffic(dram: Dram) -> Dram:
+    """The transfer tier: the host's traffic draws its power all the time."""
+    traffic = dram.host_traffic
+    if traffic is None:
+        return dram
+    per_bit = dram.read_pj_per_bit * (1 - traffic.writes) + dram.write_pj_per_bit * traffic.writes
+    # 1 pJ/s is 1e-9 mW
+    milliwatts = 8 * traffic.bandwidth_bytes_per_s * per_bit * 1e-9
+    return replace(dram, background_mw=dram.background_mw + milliwatts)
 
 
 def _stated(value: float | None, computed: float) -> float:

@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from cosim import units
 from cosim.design.array_specification import ArraySpec, CommonArraySpec
 from cosim.design.design import DramTier, Objective, Stays
+from cosim.design.dram_part import DATA_SHEET
 from cosim.design.quantity_field import Between
 from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
@@ -184,6 +192,11 @@ class HostTrafficSpec(Specification):
     """Share of the chunks that are written."""
 
 
+DatasheetSpec = create_model(  # type: ignore[call-overload]
+    "DatasheetSpec", __base__=Specification, **dict.fromkeys(DATA_SHEET, (float | None, None))
+)
+
+
 class DramSpec(Specification):
     part: str
     """A part of the catalogue: `cosim list parts`."""
@@ -192,7 +205,7 @@ class DramSpec(Specification):
     """`transfer`: closed forms for each transfer. `burst`: banks, rows and refresh."""
     map: str | None = None
     """Bits of an address from the top: `row bank column group`; the part's if left out."""
-    datasheet: dict[str, float] = Field(default_factory=dict)
+    datasheet: DatasheetSpec = DatasheetSpec()  # type: ignore[valid-type]
     """Figures of the part that differ, under their data-sheet names: `{ tRCD = 20 }`."""
     controller: ControllerSpec = ControllerSpec()
     """Queues of the controller (burst tier)."""

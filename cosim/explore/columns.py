@@ -113,7 +113,9 @@ def further(
     """
     if not columns:
         return {}
-    analysis = analyse(mapping.program, mapping.design, result.timeline, result.makespan_ps)
+    analysis = analyse(
+        mapping.program, mapping.design, result.timeline, result.makespan_ps, result.dram
+    )
     summary = summarise(analysis)
     return {column: _looked_up(summary, column) for column in columns}
 

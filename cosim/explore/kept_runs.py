@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def keep_run(job: Job, mapping: AnyMapping, result: RunResult) -> None:
     """Write the run folder of a point."""
-    analysis = analyse(mapping.program, mapping.design, result.timeline, result.makespan_ps)
+    analysis = analyse(
+        mapping.program, mapping.design, result.timeline, result.makespan_ps, result.dram
+    )
     names = {
         "workload": job.manifest.get("workload", mapping.workload.name),
         "design": job.manifest.get("design", mapping.design.name),

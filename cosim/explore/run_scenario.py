@@ -237,7 +237,9 @@ def _kept(
     computed: dict[str, Any],
 ) -> PointResult:  # fmt: skip
     result = simulation.result
-    analysis = analyse(simulation.program, simulation.design, result.timeline, result.makespan_ps)
+    analysis = analyse(
+        simulation.program, simulation.design, result.timeline, result.makespan_ps, result.dram
+    )
     names = {"workload": point.workload.name, "design": point.design.name}
     summary = {**names, **summarise(analysis), **computed}
     write_run(

@@ -32,9 +32,9 @@ class ChannelOfKernel:
                 self.server.request(Request(rank, now, cause, row))
         m[k.CHANNEL_ASKED] = 0
         joined, complete = self.server.act(now)
-        for rank, cause, row in joined:
+        for rank, start, cause, row in joined:
             part = self._part(rank)
-            m[part + k.START], m[part + k.CAUSE], m[part + k.CAUSE_ROW] = now, cause, row
+            m[part + k.START], m[part + k.CAUSE], m[part + k.CAUSE_ROW] = start, cause, row
         for rank, end in complete:
             part = self._part(rank)
             m[part + k.SERVING] = 0

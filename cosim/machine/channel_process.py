@@ -67,8 +67,8 @@ class ChannelProcess:
         if not server.serving:
             self._check()
         joined, complete = server.act(now)
-        for rank, cause, cause_row in joined:
-            self.begun[rank] = (now, cause, cause_row)
+        for rank, start, cause, cause_row in joined:
+            self.begun[rank] = (start, cause, cause_row)
         for rank, end in complete:
             self._environment.resume_at(end, rank)
         if server.next_ps != NEVER:

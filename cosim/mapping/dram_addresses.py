@@ -20,8 +20,9 @@ from cosim.errors import CosimError
 from cosim.mapping.dram_service import COLUMNS, IN_THE_BACKGROUND, DramMaster, DramService
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template, template_counts
-from cosim.mapping.regions import Region, Task, tasks_of, tensors_of
+from cosim.mapping.regions import Region, Task, is_stored, tasks_of, tensors_of, whole
 from cosim.mapping.streams import load_lane, store_lane
+from cosim.mapping.transfer import channel_for
 from cosim.workload.workload import Tensor
 
 CHANNEL = "dram"
@@ -78,8 +79,9 @@ def _serves(program: Program, component: Component) -> int:
 
 
 def _dma(design: Design, component: Component) -> DmaChannel:
+    """The channel of a component; the host's own traffic goes as that of the inputs."""
     lanes = {lane: c for c in design.dma for lane in (c.name, load_lane(c), store_lane(c))}
-    return lanes[component.name]
+    return lanes.get(component.name) or channel_for(design, "input")
 
 
 def _check(master: DramMaster, asked: int, name: str, design: Design) -> None:
@@ -95,11 +97,11 @@ def _master(rank: int, tasks: list[Task], addresses: _Addresses, channel: DmaCha
     rows: list[Row] = []
     starts = [0]
     for task in tasks:
-        region = task.source or task.target
-        if region is None:
-            continue
-        rows += addresses.rows(region, write=task.target is not None)
-        starts.append(len(rows))
+        moved = addresses.moved_by(task)
+        if moved is not None:
+            for region, write in moved:
+                rows += addresses.rows(region, write=write)
+            starts.append(len(rows))
     design = addresses.design
     assert design.dram.sheet
     burst = design.dram.sheet.burst_bytes
@@ -118,12 +120,25 @@ class _Addresses:
     """Descriptors of regions."""
 
     def __init__(self, mapping: Mapping) -> None:
-        self.design = mapping.design
+        self.mapping, self.design = mapping, mapping.design
         self.tensors = tensors_of(mapping)
         self.storages = mapping.memory.storages
         assert mapping.design.dram.sheet
         self.burst_bits = mapping.design.dram.sheet.burst_bytes * 8
         self._strides: dict[tuple[object, ...], tuple[int, ...] | None] = {}
+
+    def moved_by(self, task: Task) -> list[tuple[Region, bool]] | None:
+        """Regions that a task moves, and whether it writes them; None if it moves none ever."""
+        if task.source:
+            return [(task.source, False)]
+        if task.target:
+            return [(task.target, True)]
+        if task.activity != "host":
+            return None
+        group = self.mapping.grouping.groups[task.group]
+        reads, writes = ([self.tensors[t] for t in ids] for ids in (group.reads, group.writes))
+        found = [(whole(t), False) for t in reads if not self.storages[t.storage].resident]
+        return found + [(whole(t), True) for t in writes if is_stored(self.mapping, t)]
 
     def rows(self, region: Region, *, write: bool) -> list[Row]:
         """Descriptors of a region, in the order of its addresses."""

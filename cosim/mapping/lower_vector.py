@@ -245,10 +245,13 @@ def emit_host(streams: Streams, task: VectorTask) -> None:
     written = sum(t.bytes for t in task.stores)
     steps: list[Step] = list(task.waits.get(HOST, ()))
     lane = streams.lanes[HOST]
-    moved = transfer(design, streams.load["input"], max(1, read + written), 1)
-    steps += [acquire(streams.pool_of["dram"], 1, 3)]
-    steps += [(int(StepKind.HOLD), moved.service_ps, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
-    steps.append(release(streams.pool_of["dram"], 1))
+    if streams.by_bursts:
+        steps += [(int(StepKind.SERVE), 0, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
+    else:
+        moved = transfer(design, streams.load["input"], max(1, read + written), 1)
+        steps += [acquire(streams.pool_of["dram"], 1, 3)]
+        steps += [(int(StepKind.HOLD), moved.service_ps, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
+        steps.append(release(streams.pool_of["dram"], 1))
     duration = max(1, round(task.operations * 1e12 / host.operations_per_s))
     steps += [(int(StepKind.HOLD), duration, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
     steps += task.signals.get(HOST, ())

@@ -288,7 +288,7 @@ class TileSearch:
         time_load = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
         time_store = _channel_time(design, store, moved_o, active_o)
         moved = moved_a + moved_w + (moved_o + moved_r)
-        rate = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        rate = design.dram.sustained_bytes_per_s
         time_dram = moved * (1e12 / rate)
         time_dram += (active_a + active_w + active_o) * design.dram.latency_ps
         latency = np.maximum(time_load, time_dram)
@@ -393,7 +393,7 @@ def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors
         / (channel.burst_bytes * channel.outstanding),
     )
     dram = design.dram
-    service = 1e12 / (dram.bandwidth_bytes_per_s * dram.efficiency)
+    service = 1e12 / dram.sustained_bytes_per_s
     time: Array = np.maximum(
         moved * port + descriptors * channel.latency_ps,
         moved * service + descriptors * dram.latency_ps,

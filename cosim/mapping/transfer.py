@@ -48,7 +48,7 @@ def transfer(
     chunks = max(1, min(chunks, bytes_))
     piece = dram.burst_bytes * -(-bytes_ // (chunks * dram.burst_bytes))
     moved = chunks * piece
-    rate = dram.bandwidth_bytes_per_s * dram.efficiency
+    rate = dram.sustained_bytes_per_s
     service = dram.latency_ps + round(moved * 1e12 / rate)
     period = design.clock(channel.clock).period_ps
     cycles = chunks * -(-piece // channel.port_bytes_per_cycle)

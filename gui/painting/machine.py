@@ -153,7 +153,7 @@ def _draw_dram(
     colours: Palette,
 ) -> None:  # fmt: skip
     dram = run.design.dram
-    most = dram.bandwidth_bytes_per_s * dram.efficiency
+    most = dram.sustained_bytes_per_s
     rate = state.dram_bytes_per_s or 0.0
     painter.setPen(QPen(colours.faint, 1))
     painter.setBrush(colours.band)

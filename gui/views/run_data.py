@@ -23,6 +23,7 @@ from cosim.analysis.memory import group_starts, memory_over_time
 from cosim.analysis.summary import Analysis, analyse
 from cosim.design.design import Design
 from cosim.errors import CosimError
+from cosim.machine.dram.energy import Commands
 from cosim.machine.program_file import program_from_data
 from cosim.mapping.program import Program
 from cosim.timeline.rows import Rows
@@ -99,7 +100,9 @@ class Run:
 
     @cached_property
     def analysis(self) -> Analysis:
-        return analyse(self.program, self.design, self.timeline, self.makespan_ps)
+        counted = self.summary.get("dram_commands")
+        commands = Commands(**counted) if isinstance(counted, dict) else None
+        return analyse(self.program, self.design, self.timeline, self.makespan_ps, commands)
 
     # What panels draw
 
@@ -146,7 +149,7 @@ class Run:
 
     def _counters(self) -> dict[str, Counter]:
         design = self.design
-        dram = design.dram.bandwidth_bytes_per_s * design.dram.efficiency
+        dram = design.dram.sustained_bytes_per_s
         if self.is_large:
             limits = {"DRAM bandwidth": dram, "power": design.power.budget_mw}
             return dict(binned_counters(self.program, self.timeline, self.makespan_ps, limits))

@@ -100,7 +100,9 @@ def _summary(
         told(done / total if total else 0.0)
 
     done = run_on_machine(store.get(workload), design, progress=advanced)
-    analysis = analyse(done.program, done.design, done.result.timeline, done.result.makespan_ps)
+    analysis = analyse(
+        done.program, done.design, done.result.timeline, done.result.makespan_ps, done.result.dram
+    )
     return {**summarise(analysis), "batch": table.batch}
 
 

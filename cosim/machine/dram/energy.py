@@ -11,6 +11,7 @@ Interface and termination power are not in the data sheets' currents of DDR3 and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cosim.design.dram_part import DramPart
@@ -30,22 +31,30 @@ class Commands:
     row_hits: int
     open_clocks: int
     closed_clocks: int
+    background_bursts: int = 0
+    """Reads and writes of traffic that nobody waits for."""
 
     @classmethod
-    def counted(cls, memory: s.Memory, at: int = 0, end: int | None = None) -> Commands:
-        """What the scheduler has counted, until clock `end` (the end of its last data)."""
-        stop = int(memory[at + s.DATA_END]) if end is None else end
-        closed, since = int(memory[at + s.CLOSED]), int(memory[at + s.CLOSED_SINCE])
+    def counted(
+        cls, memory: s.Memory, end: int | None = None, background: Iterable[int] = ()
+    ) -> Commands:
+        """What the scheduler has counted, until clock `end` (the end of its last data).
+
+        `background` are addresses of masters whose bursts are counted apart, too.
+        """
+        stop = int(memory[s.DATA_END]) if end is None else end
+        closed, since = int(memory[s.CLOSED]), int(memory[s.CLOSED_SINCE])
         if since >= 0:
             closed += max(0, stop - since)
         return cls(
-            int(memory[at + s.ACTIVATES]),
-            int(memory[at + s.READS]),
-            int(memory[at + s.WRITES]),
-            int(memory[at + s.REFRESHES]),
-            int(memory[at + s.HITS]),
-            stop - closed,
-            closed,
+            int(memory[s.ACTIVATES]),
+            int(memory[s.READS]),
+            int(memory[s.WRITES]),
+            int(memory[s.REFRESHES]),
+            int(memory[s.HITS]),
+            max(0, stop - closed),
+            min(closed, stop),
+            sum(int(memory[place + s.ADMITTED]) for place in background),
         )
 
     def energy_pj(self, part: DramPart) -> dict[str, float]:

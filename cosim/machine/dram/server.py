@@ -50,18 +50,24 @@ class Request(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """A component whose interval begins now."""
+    """A component whose descriptor is with the channel now, and when its interval began."""
 
     rank: int
+    start: int
     cause: int
     cause_row: int
 
 
 @dataclass
 class _Row:
-    """The channel's present row; `kind` is -1 while nothing is open."""
+    """The channel's present row; `kind` is -1 while nothing is open.
+
+    `for_components` says whether some component had asked: what is moved in the background alone is
+    nobody's cause.
+    """
 
     kind: int = -1
+    for_components: bool = False
     since: int = 0
     cause: int = 0
     cause_row: int = -1
@@ -151,7 +157,7 @@ class DramServer:
         Returns
         -------
         joined : list of Joined
-            Components whose interval begins now.
+            Components whose descriptor the channel has taken.
         complete : list of (int, int)
             Components whose descriptor will be complete, and when.
         """
@@ -173,7 +179,7 @@ class DramServer:
         end = -(-end_ps // self._clock)
         self._advance(memory, 0, NEVER)
         self._refresh(memory, 0, end)
-        return Commands.counted(memory, 0, max(end, 1))
+        return Commands.counted(memory, max(end, 1), self._background)
 
     def _start_background(self) -> None:
         for place, count in self._background.items():
@@ -185,34 +191,44 @@ class DramServer:
         """Let those who wait begin, after the row that they waited for."""
         joined = []
         self._waiting.sort()
-        before = self._row.kind
+        before = self._row
         had_row = self._close(now)
-        waited = int(Cause.REFRESH if before == REFRESH else Cause.DRAM_BUSY)
+        waited = int(Cause.REFRESH if before.kind == REFRESH else Cause.DRAM_BUSY)
         for rank, since, cause, cause_row in self._waiting:
-            if since < now:
-                cause, cause_row = waited, self._last_row
-            joined.append(Joined(rank, cause, cause_row))
-            place, master = self._places[rank]
-            number = self._served[rank]
-            self._served[rank] += 1
-            first, stop = master.starts[number], master.starts[number + 1]
-            memory, base = self.memory, self._first[place]
-            memory[place + s.NEXT_DESCRIPTOR] = base + int(first) * s.DESCRIPTOR_FIELDS
-            memory[place + s.DESCRIPTORS_END] = base + int(stop) * s.DESCRIPTOR_FIELDS
-            memory[place + s.READY] = -(-now // self._clock)
-            self._begin(memory, 0, place)
-            self._active.append(rank)
-        if had_row:
-            self._row = _Row(-1, now, int(Cause.SEQUENCE), self._last_row)
-        elif self._row.kind < 0:
-            first_cause = joined[0] if joined else Joined(-1, int(Cause.START), -1)
-            self._row = _Row(-1, now, first_cause.cause, first_cause.cause_row)
+            if since < now and before.for_components:
+                joined.append(Joined(rank, now, waited, self._last_row))
+            else:  # the rest of a slice of background traffic is part of the service
+                joined.append(Joined(rank, since, cause, cause_row))
+            self._hand_over(rank, now)
         self._waiting.clear()
+        if before.kind >= 0 and not had_row:
+            return joined  # nothing has happened yet in the row that is open
+        cause, row = int(Cause.START), -1
+        if had_row:
+            cause, row = int(Cause.SEQUENCE), self._last_row
+        first = next((each for each in joined if each.start == now), None)
+        if first and not (had_row and before.for_components):
+            cause, row = first.cause, first.cause_row
+        self._row = _Row(-1, False, now, cause, row)
         return joined
+
+    def _hand_over(self, rank: int, now: int) -> None:
+        """Give a component's next descriptors to its master."""
+        place, master = self._places[rank]
+        number = self._served[rank]
+        self._served[rank] += 1
+        first, stop = master.starts[number], master.starts[number + 1]
+        memory, base = self.memory, self._first[place]
+        memory[place + s.NEXT_DESCRIPTOR] = base + int(first) * s.DESCRIPTOR_FIELDS
+        memory[place + s.DESCRIPTORS_END] = base + int(stop) * s.DESCRIPTOR_FIELDS
+        memory[place + s.READY] = -(-now // self._clock)
+        self._begin(memory, 0, place)
+        self._active.append(rank)
 
     def _slice(self, now: int) -> list[tuple[int, int]]:
         """Plan the next slice."""
         memory, clock = self.memory, self._clock
+        self._row.for_components = bool(self._active)
         start = -(-now // clock)
         if start >= memory[s.NEXT_REFRESH]:
             ready = int(self._refresh(memory, 0, start))
@@ -251,7 +267,7 @@ class DramServer:
             return
         long_enough = self._wake - now > self._quantum * self._clock
         if self._row.kind != WAITING and long_enough and self._close(now):
-            self._row = _Row(WAITING, now, int(Cause.SEQUENCE), self._last_row)
+            self._row = _Row(WAITING, bool(self._active), now, int(Cause.SEQUENCE), self._last_row)
 
     def _close(self, now: int) -> bool:
         """Record the channel's present row; whether there was one of any length."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cosim.design import catalogue
 from cosim.design.address_map import address_map
 from cosim.design.design import DramController
+from cosim.design.dram_channel import sequential_efficiency
 from cosim.machine.dram import scheduler
 from cosim.machine.dram.channel import run_channel
 from cosim.machine.dram.layout import Descriptor, Master
@@ -176,6 +177,15 @@ def test_masters_share_a_channel_evenly():
     together = run_channel(part, mapping, [Master(sequential(base)) for base in bases])
     assert together.clocks == pytest.approx(3 * alone.clocks, rel=0.06)
     assert together.bytes == 3 * alone.bytes
+
+
+def test_a_map_that_spreads_bank_groups_is_faster_as_the_closed_form_says():
+    part = catalogue.dram_part("ddr4-2400-x64")
+    for text in ("row bank column group", "row bank group column"):
+        mapping = address_map(text, part)
+        run = run_channel(part, mapping, [Master(sequential())])
+        reached = run.bytes_per_s / part.bandwidth_bytes_per_s
+        assert reached == pytest.approx(sequential_efficiency(part, mapping), rel=0.05)
 
 
 def test_a_port_paces_its_requests():
