@@ -76,7 +76,7 @@ def energy(
     layer = tasks.layer[entries.template] % len(layers)
     cells = len(entries.things) * len(layers)
     totals = np.bincount(entries.thing * len(layers) + layer, each, cells)
-    spent = totals.reshape(len(entries.things), len(layers))
+    spent = totals.reshape(len(entries.things), len(layers)).astype(np.float64)
     # 1 mW for 1 ps is 1e-3 pJ
     always = static_shares(program, design)
     standing = [(part, why, milliwatts * makespan_ps * 1e-3) for part, why, milliwatts in always]

@@ -192,7 +192,7 @@ class HostTrafficSpec(Specification):
     """Share of the chunks that are written."""
 
 
-DatasheetSpec = create_model(  # type: ignore[call-overload]
+DatasheetSpec: Any = create_model(  # type: ignore[call-overload]
     "DatasheetSpec", __base__=Specification, **dict.fromkeys(DATA_SHEET, (float | None, None))
 )
 
@@ -205,7 +205,7 @@ class DramSpec(Specification):
     """`transfer`: closed forms for each transfer. `burst`: banks, rows and refresh."""
     map: str | None = None
     """Bits of an address from the top: `row bank column group`; the part's if left out."""
-    datasheet: DatasheetSpec = DatasheetSpec()  # type: ignore[valid-type]
+    datasheet: DatasheetSpec = DatasheetSpec()
     """Figures of the part that differ, under their data-sheet names: `{ tRCD = 20 }`."""
     controller: ControllerSpec = ControllerSpec()
     """Queues of the controller (burst tier)."""
