@@ -26,7 +26,7 @@ from cosim.design.technology.memory import (
 from cosim.design.toml_source import KeyPath
 from cosim.design.validation import dotted
 from cosim.errors import CosimError
-from cosim.units import format_area, format_energy, format_energy_per_bit, format_power
+from cosim.units import format_area, format_energy, format_energy_per_bit, format_power, format_time
 
 _DEFAULT_WIDTH = 64
 """Bits of an access that no one states."""
@@ -98,6 +98,7 @@ class Derivation:
         read, write = (memory.read, memory.write) if memory else (None, None)
         leakage = memory.leakage if memory else None
         area = memory.area if memory else None
+        cycle = memory.cycle if memory else None
         if area is not None:
             self._note((*path, "area"), area, lambda mm2: format_area(mm2 * 1e6))
         return Buffer(
@@ -111,6 +112,7 @@ class Derivation:
             read_pj_per_byte=figure("read_energy", spec.read_energy, read, _per_bit) * 8,
             write_pj_per_byte=figure("write_energy", spec.write_energy, write, _per_bit) * 8,
             static_mw=figure("static_power", spec.static_power, leakage, format_power),
+            cycle_ps=round(figure("cycle_time", spec.cycle_time, cycle, format_time)),
             area_mm2=area.value if area else None,
             block_memories=memory.primitives if memory else None,
         )

@@ -118,6 +118,8 @@ class Buffer:
     read_pj_per_byte: float = 0.0
     write_pj_per_byte: float = 0.0
     static_mw: float = 0.0
+    cycle_ps: int = 0
+    """Shortest time between two accesses of a bank; 0 if it follows any clock."""
     area_mm2: float | None = None
     """Silicon area, None if unknown."""
     block_memories: int | None = None
@@ -128,13 +130,17 @@ class Buffer:
         """Whether the halves of a double buffer lie in banks of their own."""
         return self.double_buffered and self.banks > 1
 
-    @property
-    def bits_per_cycle(self) -> int | None:
-        """What one user's ports move in a cycle: of one half, where the halves are `split`."""
+    def bits_per_cycle(self, period_ps: int = 0) -> float | None:
+        """What one user's ports move in a cycle: of one half, where the halves are `split`.
+
+        Banks that take more than the clock's `period_ps` are accessed every second cycle, or third.
+        None if there is no limit.
+        """
         if self.width_bits is None:
             return None
         banks = self.banks // 2 if self.split else self.banks
-        return banks * self.ports * self.width_bits
+        apart = max(1, -(-self.cycle_ps // period_ps)) if period_ps else 1
+        return banks * self.ports * self.width_bits / apart
 
 
 @hashed_once

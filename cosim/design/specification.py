@@ -147,6 +147,9 @@ class BufferSpec(Specification):
     write_energy: EnergyPerBit | None = None
     static_power: Power | None = None
     """Leakage, drawn always, beside the domain's own static power."""
+    cycle_time: Duration | None = None
+    """Shortest time between two accesses of a bank; derived from the technology if left out, any
+    clock's cycle without one."""
 
 
 class DmaSpec(Specification):

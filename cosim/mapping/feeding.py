@@ -1,6 +1,7 @@
 """Cycles for which an engine stands still because an on-chip memory cannot keep up.
 
-A buffer moves ``banks x ports x width`` bits in a cycle. A double buffer whose halves lie in banks
+A buffer moves ``banks x ports x width`` bits in a cycle, less often if a bank's own cycle is longer
+than the clock's. A double buffer whose halves lie in banks
 of their own gives the engine one half's banks and leaves the other half's to the DMA; otherwise
 both share all ports, and so do the engine's own reads and writes. Words are spread over the banks
 in the order in which they are used, so a stream meets no bank twice in a cycle.
@@ -45,7 +46,9 @@ class Flow(NamedTuple):
     phase: Phase = Phase.ANY
 
 
-def stall_cycles(flows: Iterable[Flow], stream: int, load: int, total: int) -> int:
+def stall_cycles(
+    flows: Iterable[Flow], stream: int, load: int, total: int, period_ps: int = 0
+) -> int:
     """Cycles by which a task is stretched.
 
     Parameters
@@ -54,13 +57,15 @@ def stall_cycles(flows: Iterable[Flow], stream: int, load: int, total: int) -> i
         Cycles of the phases if every buffer keeps up.
     total : int
         Cycles of the whole task, at least `stream`.
+    period_ps : int
+        The engine's clock; 0 if every bank follows it.
     """
-    rates: dict[str, int] = {}
+    rates: dict[str, float] = {}
     every: dict[str, float] = {}
     streamed: dict[str, float] = {}
     loaded: dict[str, float] = {}
     for buffer, bits, phase in flows:
-        rate = buffer.bits_per_cycle if buffer is not None and bits else None
+        rate = buffer.bits_per_cycle(period_ps) if buffer is not None and bits else None
         if buffer is None or rate is None:
             continue
         name = buffer.name
@@ -73,7 +78,7 @@ def stall_cycles(flows: Iterable[Flow], stream: int, load: int, total: int) -> i
     return phases + _beyond(every, rates, total + phases)
 
 
-def _beyond(bits: dict[str, float], rates: dict[str, int], cycles: int) -> int:
+def _beyond(bits: dict[str, float], rates: dict[str, float], cycles: int) -> int:
     """Cycles that the slowest buffer needs beyond those there are."""
     needed = max((ceil(b / rates[name]) for name, b in bits.items()), default=0)
     return max(0, needed - cycles)

@@ -361,7 +361,8 @@ class ArrayLowering:
             flows.append(Flow(source[1], shared(source[1], tile.elements[1] * task.weight.bits)))
         if leaf.last_k:
             flows.append(Flow(sums, shared(sums, tile.elements[2] * array.accumulator_bits)))
-        return stall_cycles(flows, busy, load_cycles(array, shape), busy + fill)
+        period = self.design.clock(array.clock).period_ps
+        return stall_cycles(flows, busy, load_cycles(array, shape), busy + fill, period)
 
     # Epilogue and store
 
@@ -427,7 +428,8 @@ class ArrayLowering:
             Flow(operands, extra + shared(operands, extra)),
             Flow(target, out + (shared(target, out) if self.request.store_result else 0)),
         ]
-        return stall_cycles(flows, cycles, 0, cycles)
+        period = self.design.clock(self.design.vector.clock).period_ps
+        return stall_cycles(flows, cycles, 0, cycles, period)
 
     def _extra_bytes(self, tile: Tile) -> int:
         return sum(tile.bytes(2, tensor.bits) for tensor in self.task.extra)

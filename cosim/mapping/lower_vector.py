@@ -189,7 +189,8 @@ class VectorLowering:
         flows = [Flow(buffer, bytes_ * 8) for buffer, _, bytes_ in reads]
         flows += [Flow(buffer, shared(buffer, b * 8)) for buffer, _, b in reads[: len(parts)]]
         flows.append(Flow(target, (out + kept) * 8 + shared(target, out * 8)))
-        stall = stall_cycles(flows, cycles, 0, cycles)
+        period = self.design.clock(unit.clock).period_ps
+        stall = stall_cycles(flows, cycles, 0, cycles, period)
         duration = (cycles + stall) * self.design.clock(unit.clock).period_ps
         energy += running_energy(unit.name, unit.idle_mw, duration)
         power = streams.power(energy, duration, task.name)

@@ -23,6 +23,7 @@ this one's last data come. Refresh and row turnarounds are in the DRAM's effecti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from cosim.design.design import Buffer, Design, DmaChannel
 from cosim.errors import CosimError
@@ -52,9 +53,9 @@ def transfer(
     service = dram.latency_ps + round(moved * 1e12 / rate)
     period = design.clock(channel.clock).period_ps
     cycles = chunks * -(-piece // channel.port_bytes_per_cycle)
-    width = buffer.bits_per_cycle if buffer is not None else None
+    width = buffer.bits_per_cycle(period) if buffer is not None else None
     if width is not None:
-        cycles = max(cycles, -(-bytes_ * 8 // width))
+        cycles = max(cycles, ceil(bytes_ * 8 / width))
     requests = chunks * -(-piece // channel.burst_bytes)
     rounds = -(-requests // channel.outstanding)
     total = max(

@@ -50,7 +50,7 @@ def test_more_banks_ports_or_width_never_slow_a_task(demand, shape, window, what
 def test_ports_move_no_more_than_their_width(demand, shape, window):
     """With its stalls, a task is long enough for every bit of every buffer."""
     total = sum(window) + stall(demand, shape, window)
-    rate = memory(**shape).bits_per_cycle
+    rate = memory(**shape).bits_per_cycle()
     for name in "ab":
         assert sum(bits for of, bits, _ in demand if of == name) <= total * rate
 
@@ -87,8 +87,16 @@ def test_halves_in_banks_of_their_own_hide_the_dma():
     one, double, two = memory(), memory(double=True), memory(banks=2, double=True)
     assert shared(one, 7.0) == shared(double, 7.0) == 7.0
     assert shared(two, 7.0) == 0.0
-    assert two.bits_per_cycle == one.bits_per_cycle
-    assert memory(banks=2).bits_per_cycle == 2 * one.bits_per_cycle
+    assert two.bits_per_cycle() == one.bits_per_cycle()
+    assert memory(banks=2).bits_per_cycle() == 2 * one.bits_per_cycle()
+
+
+@pytest.mark.parametrize(("clock_ps", "slower"), [(2000, 1), (1500, 1), (1000, 2), (500, 3)])
+def test_banks_that_take_longer_than_a_cycle_are_accessed_less_often(clock_ps, slower):
+    slow = replace(memory(), cycle_ps=1500)
+    assert slow.bits_per_cycle(clock_ps) == 64 / slower
+    flows = [Flow(slow, 64 * 100, Phase.STREAM)]
+    assert stall_cycles(flows, 100, 0, 100, clock_ps) == 100 * (slower - 1)
 
 
 # on a machine
@@ -152,7 +160,7 @@ def test_no_buffer_moves_more_than_its_ports_allow(dataflow, width, banks, doubl
             for buffer in made.buffers:
                 name = f"buffer {buffer.name}"
                 moved = sum(pj for of, _, pj in template.info.energy if of == name)
-                assert moved * 8 <= template.info.cycles * buffer.bits_per_cycle * (1 + 1e-9)
+                assert moved * 8 <= template.info.cycles * buffer.bits_per_cycle() * (1 + 1e-9)
 
 
 def test_stalls_show_as_on_chip_memory_and_the_breakdown_still_sums_to_the_total():

@@ -31,8 +31,8 @@ class MemoryEstimate:
     """Of all banks together, milliwatts."""
     area: Estimate | None = None
     """Of all banks together, square millimetres."""
-    cycle_ns: float | None = None
-    """Shortest time between two accesses of a bank."""
+    cycle: Estimate | None = None
+    """Shortest time between two accesses of a bank, picoseconds."""
     primitives: int | None = None
     """Block memories taken, of programmable logic."""
 
@@ -70,7 +70,7 @@ def silicon_memory(
         figure(macro.write_pj / width_bits, f"{macro.write_pj:.3g} pJ a write"),
         figure(macro.leakage_mw * banks, f"{several}{macro.leakage_mw:.3g} mW"),
         figure(macro.area_mm2 * banks, f"{several}{macro.area_mm2:.3g} mm2"),
-        macro.cycle_ns,
+        figure(macro.cycle_ns * 1000, f"{macro.cycle_ns:.3g} ns between accesses"),
     )
 
 
