@@ -401,7 +401,8 @@ class ArrayLowering:
         cycles = max(1, ceil(walked * request.vector_cycles / unit.lanes))
         target = self.design.buffer("output" if request.store_result else "resident")
         energy = vector_energy(
-            self.design, task.vector_precision, elements * request.vector_cycles, elements,
+            self.design, task.vector_precision,
+            elements * (request.vector_operations or request.vector_cycles), elements,
             (
                 (self.design.buffer("accumulator"), "activation", self._accumulator_bytes(tile)),
                 (self.design.buffer("input"), "activation", self._extra_bytes(tile)),

@@ -343,6 +343,7 @@ class _Mapper:
             sum(t.bytes for t in operands.bias if not self._resident(t)), per_element,
             group.precision.cycles_per_step, max(1, anchor.elements // max(1, result.elements)),
             _window(nest, pool[0].attributes.get("kernel")) if pool else (),
+            sum(work) / anchor.elements if self.design.vector.chained else 0.0,
         )  # fmt: skip
 
     def _vector_precision(self, group: Group) -> Precision | None:

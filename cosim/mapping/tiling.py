@@ -71,6 +71,9 @@ class TileRequest:
     store_divisor: int = 1
     """Result elements per output element (fused pooling)."""
     multiples: tuple[tuple[str, int], ...] = ()
+    vector_operations: float = 0.0
+    """Operations of the vector unit per result element where it does several in one pass; 0: as
+    many as `vector_cycles`."""
 
     @cached_property
     def layer(self) -> Layer:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cosim.design as designs
+from cosim.analysis.energy import task_counts
 from cosim.analysis.summary import analyse, summarise
 from cosim.errors import CosimErrors
 from cosim.machine.execute import run
@@ -76,12 +77,24 @@ def test_wider_lanes_take_the_traffic_and_the_memory_of_wider_elements():
     assert summary(MACHINE, 4)["dram_bytes"] < wide["dram_bytes"]
 
 
+def spent(machine):
+    """Energy of the vector unit's operations, picojoules."""
+    program = map_workload(network(), machine).program
+    counts = task_counts(program, run(program).timeline.rows())
+    energies = [
+        sum(pj for part, _, pj in t.info.energy if part == "vector") for t in program.templates
+    ]
+    return float((counts * np.array(energies)).sum())
+
+
 def test_a_chained_unit_passes_an_element_once():
     names = ("vector",)
     chained = replace(MACHINE, vector=replace(MACHINE.vector, chained=True))
     apart, at_once = (
         sum(b - a for a, b in intervals(machine, names)) for machine in (MACHINE, chained)
     )
+    assert spent(chained) == pytest.approx(spent(MACHINE))
+    assert spent(chained) > 0
     # rectifier and pooling take a pass each in one layer, the rectifier its only one in the other
     assert at_once < apart < 2 * at_once
 

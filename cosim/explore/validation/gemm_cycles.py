@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 import cosim.design as designs
-from cosim.analysis.summary import analyse, summarise
+from cosim.analysis.summary import analyse
 from cosim.design.design import Dataflow, Design
 from cosim.explore.validation.case import CaseSpec, RowSpec
 from cosim.explore.validation.kinds import Simulated, Told
@@ -65,7 +65,7 @@ def array_cycles(m: int, n: int, k: int, design: Design) -> int:
     """Cycles the array computes in a run of one 8-bit product."""
     done = run(product(m, n, k), design)
     analysis = analyse(done.program, design, done.result.timeline, done.result.makespan_ps)
-    return sum(int(layer["array_cycles"]) for layer in summarise(analysis)["layers"].values())
+    return int((analysis.task_counts * analysis.tasks.array_cycles[:-1]).sum())
 
 
 @cache
