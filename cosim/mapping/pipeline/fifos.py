@@ -173,10 +173,9 @@ def branch_pixels(graph: StageGraph) -> dict[tuple[int, int], int]:
         branches = graph.consumers(fork)
         by_branch = [_needs(graph, fork, branch) for branch in branches]
         for join in range(len(graph.stages)):
-            met = [needs[join] for needs in by_branch if join in needs]
-            if len(met) < 2:
+            if not _meet(graph, fork, join, branches, by_branch):
                 continue
-            wanted = np.maximum.reduce(met)
+            wanted = np.maximum.reduce([needs[join] for needs in by_branch if join in needs])
             for branch, needs in zip(branches, by_branch, strict=True):
                 if join not in needs:
                     continue
@@ -185,6 +184,22 @@ def branch_pixels(graph: StageGraph) -> dict[tuple[int, int], int]:
                 edge = (fork, branch)
                 depths[edge] = max(depths.get(edge, 0), pixels)
     return depths
+
+
+def _meet(
+    graph: StageGraph, fork: int, join: int, branches: Sequence[int],
+    by_branch: Sequence[dict[int, Counts]],
+) -> bool:  # fmt: skip
+    """Whether different branches of a fork come in at a join, and have not met before."""
+    ways = [
+        {
+            branch
+            for branch, needs in zip(branches, by_branch, strict=True)
+            if source.stage in needs or (source.stage == fork and branch == join)
+        }
+        for source in graph.stages[join].sources
+    ]
+    return len(ways) > 1 and any(way != ways[0] for way in ways)
 
 
 def _needs(graph: StageGraph, fork: int, branch: int) -> dict[int, Counts]:

@@ -136,5 +136,20 @@ def residual(size: int, channels: int, kernels: tuple[int, ...], images: int = 2
     return chain(stages, images)
 
 
+def two_residuals(size: int, channels: int, kernel: int, stride: int) -> StageGraph:
+    """A residual block as in ResNet, and one that strides, with a 1x1 convolution beside it."""
+    graph = residual(size, channels, (kernel, kernel))
+    stages, shape = list(graph.stages), Shape(size, size, channels)
+    first = len(stages)
+    stages.append(Stage("fork2", StageKind.FORK, [Source(first - 1, BITS)], shape, shape))
+    stages.append(convolution("beside", first, shape, channels, 1, stride))
+    stages.append(convolution("down", first, shape, channels, kernel, stride, kernel // 2))
+    narrow = stages[-1].gives
+    stages.append(convolution("more", first + 2, narrow, channels, kernel, 1, kernel // 2))
+    sources = [Source(first + 3, BITS), Source(first + 1, BITS)]
+    stages.append(Stage("add2", StageKind.JOIN, sources, narrow, narrow))
+    return chain(stages, 3)
+
+
 def with_images(graph: StageGraph, images: int) -> StageGraph:
     return replace(graph, images=images)

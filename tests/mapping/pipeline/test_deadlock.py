@@ -12,7 +12,7 @@ from cosim.design.pipeline import FifoSize
 from cosim.errors import CosimError
 from cosim.machine.execute import run
 from cosim.mapping.pipeline.mapping import BuiltPipeline, build_pipeline
-from tests.mapping.pipeline.machines import machine, residual
+from tests.mapping.pipeline.machines import machine, residual, two_residuals
 
 SHORT = "fork > add"
 
@@ -63,3 +63,16 @@ def test_two_lines_of_pixels_wait_beside_a_kernel_of_three() -> None:
     short = next(f for f in block(8, 4, (3,), None).fifos if f.name == SHORT)
     # 16 pixels of 4 words, of which the fork's own register holds one
     assert short.needed == (2 * 8 - 1) * 4 // short.word
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(4, 8), st.sampled_from([1, 2]), st.sampled_from([1, 3, 5]), st.integers(1, 2))
+def test_blocks_in_a_row_run_and_a_later_one_does_not_deepen_an_earlier_one(
+    size: int, channels: int, kernel: int, stride: int
+) -> None:
+    design = machine(simd=channels, pe=1, fifo_depth=0)
+    both = build_pipeline("two", two_residuals(size, channels, kernel, stride), design)
+    run(both.program)
+    alone = build_pipeline("one", residual(size, channels, (kernel, kernel)), design)
+    needed = {fifo.name: fifo.needed for fifo in alone.fifos}
+    assert all(fifo.needed == needed.get(fifo.name, fifo.needed) for fifo in both.fifos)
