@@ -257,7 +257,8 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     """Share of the critical path of every layer; they sum to the latency."""
     names = [*analysis.program.layers, NO_LAYER]
     phases: Any = analysis.program.facts.get("phases") or []
-    array = _array_cycles(analysis)
+    array = _by_layer(analysis, analysis.tasks.array_cycles)
+    moved = _by_layer(analysis, analysis.tasks.dram_bytes)
     result: dict[str, Any] = {}
     for position, times in enumerate(analysis.breakdown.by_layer.tolist()):
         total = sum(times)
@@ -267,6 +268,7 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
             "seconds": total / PER_SECOND,
             "cycles": total / period,
             "array_cycles": array[position],
+            "dram_bytes": moved[position],
             "phase": str(phases[position]) if position < len(phases) else "",
             "breakdown_ps": {
                 label: time for label, time in zip(LABELS, times, strict=True) if time
@@ -275,12 +277,11 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     return result
 
 
-def _array_cycles(analysis: Analysis) -> list[int]:
-    """Cycles the array computes for every layer and for none, on the critical path or not."""
-    cycles = np.zeros(len(analysis.program.layers) + 1, np.int64)
-    tasks = analysis.tasks
-    np.add.at(cycles, tasks.layer[:-1], analysis.task_counts * tasks.array_cycles[:-1])
-    found: list[int] = cycles.tolist()
+def _by_layer(analysis: Analysis, column: Integers) -> list[int]:
+    """What the tasks of every layer and of none have in a column of the task table together."""
+    sums = np.zeros(len(analysis.program.layers) + 1, np.int64)
+    np.add.at(sums, analysis.tasks.layer[:-1], analysis.task_counts * column[:-1])
+    found: list[int] = sums.tolist()
     return found
 
 

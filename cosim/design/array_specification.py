@@ -16,12 +16,13 @@ from cosim.design.arrays import (
     ContractionArray,
     Dataflow,
     Precision,
+    RowStationaryArray,
     SpatialArray,
     Streamed,
     SystolicArray,
     TiledArray,
 )
-from cosim.design.specification_base import Power, Precisions, Specification
+from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
 Extent = Annotated[int, Field(ge=1, le=4096)]
 Cycles = Annotated[int, Field(ge=0, le=1 << 20)]
@@ -113,6 +114,41 @@ class SpatialSpec(CommonArraySpec):
         )  # fmt: skip
 
 
+class RowStationarySpec(CommonArraySpec):
+    kind: Literal["row-stationary"]
+    rows: Extent
+    """Processing elements in a column."""
+    columns: Extent
+    """Processing elements in a row."""
+    filter_words: Extent
+    """Elements in a scratchpad for kernel rows."""
+    input_words: Extent
+    """Elements in a scratchpad for the window of input rows."""
+    sum_words: Extent
+    """Partial sums in a scratchpad."""
+    filter_bus: Extent
+    """Elements a cycle from the buffer to the array."""
+    input_bus: Extent
+    """Elements a cycle from the buffer to the array."""
+    sum_bus: Extent
+    """Partial sums a cycle into the array, and as many out."""
+    scratchpad_energy: Energy = 0.0
+    """One access to a scratchpad."""
+    network_energy: Energy = 0.0
+    """One element from the buffer to the array, or a sum from one element to the next."""
+    gates_zeros: bool = False
+    """Whether an input of zero saves the multiplication and the accesses for it."""
+
+    def resolved(self, name: str, precisions: tuple[Precision, ...]) -> Array:
+        return RowStationaryArray(
+            rows=self.rows, columns=self.columns, filter_words=self.filter_words,
+            input_words=self.input_words, sum_words=self.sum_words, filter_bus=self.filter_bus,
+            input_bus=self.input_bus, sum_bus=self.sum_bus,
+            scratchpad_pj=self.scratchpad_energy, network_pj=self.network_energy,
+            gates_zeros=self.gates_zeros, **self._common(name, precisions),
+        )  # fmt: skip
+
+
 class BitSerialSpec(CommonArraySpec):
     kind: Literal["bit-serial"]
     filters: Extent
@@ -198,6 +234,7 @@ def _kind(table: Any) -> str:
 ArraySpec = Annotated[
     Annotated[SystolicSpec, Tag("systolic")]
     | Annotated[SpatialSpec, Tag("spatial")]
+    | Annotated[RowStationarySpec, Tag("row-stationary")]
     | Annotated[BitSerialSpec, Tag("bit-serial")]
     | Annotated[ContractionSpec, Tag("contraction")]
     | Annotated[TiledSpec, Tag("tiled")],

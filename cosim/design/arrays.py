@@ -175,6 +175,45 @@ class ContractionArray:
 
 
 @dataclass(frozen=True)
+class RowStationaryArray:
+    """`rows` x `columns` elements with scratchpads, each convolving rows with rows of a kernel.
+
+    Words are elements of the array's type. Filters, inputs and sums reach the elements over buses
+    of their own.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    filter_words: int
+    """Words of an element's scratchpad for kernel rows."""
+    input_words: int
+    """Words of an element's scratchpad for the window of input rows."""
+    sum_words: int
+    """Words of an element's scratchpad for partial sums."""
+    filter_bus: int
+    """Words a cycle from the buffer to the array, for each kind of operand; sums both ways."""
+    input_bus: int
+    sum_bus: int
+    clock: str
+    precisions: tuple[Precision, ...]
+    scratchpad_pj: float = 0.0
+    """Energy of one access to a scratchpad of an element, picojoules."""
+    network_pj: float = 0.0
+    """Energy of one word from the buffer to the elements, or from one element to the next."""
+    gates_zeros: bool = False
+    """Whether an input of zero saves the multiplication and the accesses for it."""
+    accumulator_bits: int = 32
+    idle_mw: float = 0.0
+    serves: tuple[str, ...] = ()
+    kind: str = "row-stationary"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
 class TiledArray:
     """A unit with constant loop bounds: it always walks a whole buffer of `rows` x `columns`.
 
@@ -229,5 +268,11 @@ class StreamingEngines:
 
 
 Array = (
-    SystolicArray | SpatialArray | BitSerialArray | ContractionArray | StreamingEngines | TiledArray
+    SystolicArray
+    | SpatialArray
+    | RowStationaryArray
+    | BitSerialArray
+    | ContractionArray
+    | StreamingEngines
+    | TiledArray
 )

@@ -90,6 +90,8 @@ class VectorUnit:
     clock: str
     precisions: tuple[Precision, ...]
     idle_mw: float = 0.0
+    in_place: bool = False
+    """Whether results of an array stay where its sums lie until they are stored."""
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
@@ -145,6 +147,24 @@ class Buffer:
 
 @hashed_once
 @dataclass(frozen=True)
+class RunLength:
+    """Run-length coding of zeros: pairs of a run and the value after it, packed into words."""
+
+    run_bits: int
+    word_bits: int
+
+    def ratio(self, bits: int, zeros: float) -> float:
+        """Bits after over bits before, of elements of `bits` of which a share are `zeros`.
+
+        A pair ends with a value, or after the longest run; what coding would not shrink is sent
+        as it is.
+        """
+        pair = self.word_bits / (self.word_bits // (self.run_bits + bits))
+        pairs = max(1.0 - zeros, zeros / (1 << self.run_bits))
+        return min(1.0, pairs * pair / bits)
+
+
+@dataclass(frozen=True)
 class DmaChannel:
     """A DMA channel: the traffic it carries, its port into the interconnect.
 
@@ -162,6 +182,8 @@ class DmaChannel:
     latency_ps: int = 0
     active_mw: float = 0.0
     """Power while a descriptor is moved."""
+    run_length: RunLength | None = None
+    """How runs of zeros are coded in DRAM; None: they are not."""
 
 
 @hashed_once
@@ -264,7 +286,8 @@ class Objective(StrEnum):
     """What tilings are chosen by."""
 
     LATENCY = "latency"
-    TRAFFIC = "dram-traffic"
+    TRAFFIC = "traffic"
+    TRAFFIC_DELAY = "traffic-delay"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cosim.design.design import (
     Host,
     MappingPolicy,
     PowerDomain,
+    RunLength,
     SourcedConstant,
     VectorUnit,
 )
@@ -80,6 +81,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             clock=vector.clock,
             precisions=vector_precisions,
             idle_mw=vector.idle_power,
+            in_place=vector.in_place,
             chained=vector.chained,
             reorder_step=vector.reorder_step,
         ),
@@ -124,6 +126,9 @@ def dma_channels(table: Mapping[str, DmaSpec]) -> tuple[DmaChannel, ...]:
             burst_bytes=channel.burst,
             latency_ps=channel.latency,
             active_mw=channel.active_power,
+            run_length=None
+            if channel.run_length is None
+            else RunLength(channel.run_length.run_bits, channel.run_length.word_bits),
         )
         for name, channel in table.items()
     )

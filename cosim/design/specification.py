@@ -87,6 +87,9 @@ class VectorSpec(Specification):
     """Element types the lanes compute with."""
     idle_power: Power = 0.0
     """Clock tree and control while the unit runs."""
+    in_place: bool = False
+    """Whether results of the array stay where its sums lie until they are stored, and keep them
+    from being overwritten; or move to an output buffer."""
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
@@ -152,6 +155,13 @@ class BufferSpec(Specification):
     clock's cycle without one."""
 
 
+class RunLengthSpec(Specification):
+    run_bits: int = Field(ge=1, le=16)
+    """Bits of a run of zeros."""
+    word_bits: int = Field(ge=8, le=1024)
+    """Words into which whole pairs of run and value are packed."""
+
+
 class DmaSpec(Specification):
     carries: Annotated[
         list[Literal["input", "weight", "output"]],
@@ -171,6 +181,8 @@ class DmaSpec(Specification):
     """Interconnect and controller, there and back, beside the DRAM's own time."""
     active_power: Power = 0.0
     """Power while a descriptor is moved."""
+    run_length: RunLengthSpec | None = None
+    """Coding of zeros in DRAM, for workloads whose share of zeros is known."""
 
 
 class ControllerSpec(Specification):
@@ -247,7 +259,8 @@ class ControlSpec(Specification):
 
 class MappingSpec(Specification):
     objective: Annotated[Objective, Field(strict=False)] = Objective.LATENCY
-    """What tilings are chosen by: the modelled latency, or DRAM bytes and then latency."""
+    """What tilings are chosen by: the modelled latency; the bytes to and from DRAM, then latency;
+    or the product of both, where these bytes cost most of the energy."""
     stays: Annotated[Stays, Field(strict=False)] = Stays.ANY
     """``weights``: a part of the weights stays while all inputs pass by, once for each part;
     ``any``: whichever operand is best held, in any order."""

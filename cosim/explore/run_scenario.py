@@ -21,6 +21,7 @@ from cosim.simulate import Simulation, simulate
 from cosim.timeline.run_folder import write_run
 from cosim.workload.files import load_workload
 from cosim.workload.workload import Workload
+from cosim.workload.zeros import with_zeros
 
 if TYPE_CHECKING:
     from cosim.explore.value_reference import ValueOptions
@@ -185,6 +186,16 @@ class WorkloadStore:
 
 
 def _load(entry: WorkloadEntry) -> Workload:
+    found = _loaded(entry)
+    if not entry.zeros:
+        return found
+    try:
+        return with_zeros(found, entry.zeros)
+    except CosimError as error:
+        raise error.at(entry.where) from None
+
+
+def _loaded(entry: WorkloadEntry) -> Workload:
     try:
         if entry.file is not None:
             return load_workload(entry.file)

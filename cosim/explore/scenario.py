@@ -44,11 +44,14 @@ class WorkloadEntry:
     batch: int = 1
     optimizer: str = "sgd"
     where: str = ""
+    zeros: Mapping[str, float] = field(default_factory=dict)
+    """Measured shares of zeros in what layers write, see `cosim.workload.zeros`."""
 
     def capture_key(self) -> tuple[object, ...]:
         """Equal for entries that capture to the same workload, whatever their names."""
         options = tuple(sorted((key, repr(value)) for key, value in self.options.items()))
-        return (self.network, str(self.file), options, self.mode, self.batch, self.optimizer)
+        return (self.network, str(self.file), options, self.mode, self.batch, self.optimizer,
+                tuple(sorted(self.zeros.items())))  # fmt: skip
 
     def facts(self) -> dict[str, object]:
         """What conditions may ask of it."""

@@ -72,6 +72,9 @@ class WorkloadTable(Specification):
     batch: Annotated[int, Field(ge=1, le=65536)] = 1
     optimizer: Literal["sgd", "momentum", "adam", "adamw"] = "sgd"
     """What updates the weights in a training step."""
+    zeros: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Measured shares of zeros in what layers write, by layer, and in the ``input``: for machines
+    that compress them or skip their work."""
 
 
 class DesignTable(Specification):
@@ -321,7 +324,7 @@ def _workload(table: WorkloadTable, index: int, source: TomlSource, file: Path) 
     name = table.name or table.network or Path(str(table.file)).name.partition(".")[0]
     return WorkloadEntry(
         name, table.network or "", path, table.options, table.mode, table.batch, table.optimizer,
-        where,
+        where, table.zeros,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from cosim.machine.values.compare import Comparison
 from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
 from cosim.machine.values.state import Outcome
-from cosim.mapping.mapping import MACHINE_FIXED_POINT
+from cosim.mapping.rescale import MACHINE_FIXED_POINT
 from cosim.simulate import Simulation
 from cosim.workload.workload import Role
 

@@ -16,6 +16,7 @@ from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, 
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
 from cosim.mapping.tiles import Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
+from cosim.mapping.transfer import coded_share
 from cosim.memo import Memo, Signature
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
@@ -50,7 +51,7 @@ class ArrayTask:
         """Equal for tasks whose streams differ in nothing but what their tiles cost."""
 
         def kind(tensor: Tensor) -> tuple[object, ...]:
-            return (tensor.bits, tensor.role, tensor.elements)
+            return (tensor.bits, tensor.role, tensor.elements, tensor.zeros)
 
         plan = self.plan
         return Signature((
@@ -109,6 +110,10 @@ def _placed(nodes: tuple[Node, ...], templates: list[int]) -> tuple[Node, ...]:
     )
 
 
+_DOUBLE = Buffer("", (), 0)
+"""What an operand without a staging buffer of its own is read like."""
+
+
 class ArrayLowering:
     """Emits one `ArrayTask` into `Streams`; `design` as the engine that runs it sees it."""
 
@@ -127,6 +132,8 @@ class ArrayLowering:
         self.computed = streams.pool("tile computed", cause=Cause.RESULT)
         maker = self.design.vector if self.has_vector else self.design.array
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
+        self.in_place = self.design.vector.in_place and self.request.store_result
+        self.alone = self._places()
         self._slots: dict[tuple[object, ...], int] = {}
 
     def emit(self) -> None:
@@ -150,7 +157,9 @@ class ArrayLowering:
         buffers = [streams.buffer(b) for b in ("input", "weight", "accumulator", "output")]
         lanes = [load_lane(streams.load[kind]) for kind in ("input", "weight")]
         return (
-            design.array.name, design.array.accumulator_bits, design.vector.name, *lanes,
+            design.array.name, design.array.accumulator_bits, design.vector.name, self.in_place,
+            tuple(self.alone.items()),
+            *lanes,
             store_lane(streams.store), *buffers, self.input_loaded, self.weight_loaded,
             self.operand_loaded, self.computed, self.ready,
         )  # fmt: skip
@@ -206,15 +215,19 @@ class ArrayLowering:
     ) -> int:  # fmt: skip
         after = (release(loaded, 1),)
         return self._slot(
-            "load", lane, kind, tensor.role.value, bytes_, chunks, tuple(before), after
-        )
+            "load", lane, kind, tensor.role.value, bytes_, (tensor.bits, tensor.zeros), chunks,
+            tuple(before), after,
+        )  # fmt: skip
 
     def _load_template(
-        self, lane: str, kind: str, role: str, bytes_: int, chunks: int, before: Steps, after: Steps
-    ) -> int:
+        self, lane: str, kind: str, role: str, bytes_: int, elements: tuple[int, float],
+        chunks: int, before: Steps, after: Steps,
+    ) -> int:  # fmt: skip
+        channel = self.streams.load[kind]
         return self.streams.descriptor(
-            self.streams.load[kind], lane, self.task.group, self.task.name, role, bytes_, chunks,
+            channel, lane, self.task.group, self.task.name, role, bytes_, chunks,
             self.design.buffer(kind), before, after, write=False,
+            coded=coded_share(channel, *elements),
         )  # fmt: skip
 
     def _load_tasks(self, kinds: list[str], lane: str, leaf: Leaf) -> tuple[Node, ...]:
@@ -226,6 +239,8 @@ class ArrayLowering:
             bytes_ = tile.bytes(operand, tensor.bits)
             before = [*pending, *self._given_once(f"{lane}/{kind}")]
             before.append(acquire(self.streams.buffer(kind), bytes_))
+            if kind in self.alone and operand < 2:
+                before.append(acquire(self.alone[kind], 1))
             pending.clear()
             nodes.append(self._load(lane, kind, tensor, bytes_, chunks, before, loaded))
 
@@ -259,9 +274,11 @@ class ArrayLowering:
         if request.load_streaming and leaf.frees[0]:
             bytes_ = tile.bytes(0, request.streaming_bits)
             after.append(release(streams.buffer("input"), bytes_))
+            after += self._free_place("input")
         if request.load_weight and leaf.frees[1]:
             bytes_ = tile.bytes(1, request.weight_bits)
             after.append(release(streams.buffer("weight"), bytes_))
+            after += self._free_place("weight")
         if leaf.last and not self.has_vector:
             after += self._free_bias()
         if leaf.last_k:
@@ -273,6 +290,22 @@ class ArrayLowering:
         array = self.design.array
         steps = self.streams.busy(info.cycles, array.clock, array.name, before, after, power)
         return self.streams.template(steps, info)
+
+    def _places(self) -> dict[str, int]:
+        """Operands of which one tile at a time lies in its buffer -> pool of that one place.
+
+        In a memory that is not double-buffered the next tile arrives when this one has been used,
+        unless the plan keeps several there anyhow.
+        """
+        plan = self.task.plan
+        return {
+            kind: self.streams.pool(f"place of {kind}", 1, cause=Cause.INPUT_SPACE)
+            for kind, held in (("input", plan.hold_streaming), ("weight", plan.hold_weight))
+            if not held and not (self.design.buffer(kind) or _DOUBLE).double_buffered
+        }
+
+    def _free_place(self, kind: str) -> list[Step]:
+        return [release(self.alone[kind], 1)] if kind in self.alone else []
 
     def _free_bias(self) -> list[Step]:
         """Given by whoever applies the bias last: the vector unit, or the array without one."""
@@ -373,14 +406,17 @@ class ArrayLowering:
         before.append(acquire(self.computed, 1))
         if task.extra:
             before.append(acquire(self.operand_loaded, len(task.extra)))
-        after = [release(streams.buffer("accumulator"), self._accumulator_bytes(tile))]
+        after: list[Step] = []
+        if not self.in_place:
+            after.append(release(streams.buffer("accumulator"), self._accumulator_bytes(tile)))
         extra = self._extra_bytes(tile)
         if extra:
             after.append(release(streams.buffer("input"), extra))
         if leaf.last:
             after += self._free_bias()
         if self.request.store_result:
-            before.append(acquire(streams.buffer("output"), self._output_bytes(tile)))
+            if not self.in_place:
+                before.append(acquire(streams.buffer("output"), self._output_bytes(tile)))
             after.append(release(self.ready, 1))
         return (self._slot("vector", tile, tuple(before), (*after, *after_last)),)
 
@@ -399,7 +435,8 @@ class ArrayLowering:
         elements = tile.elements[2]
         walked = self.timing.results(tile.shape) if self.timing.results else elements
         cycles = max(1, ceil(walked * request.vector_cycles / unit.lanes))
-        target = self.design.buffer("output" if request.store_result else "resident")
+        place = "output" if request.store_result else "resident"
+        target = self.design.buffer("accumulator" if self.in_place else place)
         energy = vector_energy(
             self.design, task.vector_precision,
             elements * (request.vector_operations or request.vector_cycles), elements,
@@ -444,7 +481,7 @@ class ArrayLowering:
         before, after_last = self._ends(lane, leaf)
         before.append(acquire(self.ready, 1))
         bytes_ = self._output_bytes(tile)
-        if self.has_vector:
+        if self.has_vector and not self.in_place:
             after = [release(streams.buffer("output"), bytes_)]
         else:
             after = [release(streams.buffer("accumulator"), self._accumulator_bytes(tile))]
@@ -456,8 +493,10 @@ class ArrayLowering:
         self, lane: str, bytes_: int, chunks: int, before: Steps, after: Steps
     ) -> int:
         streams, task = self.streams, self.task
-        source = self.design.buffer("output" if self.has_vector else "accumulator")
+        moved = self.has_vector and not self.in_place
+        source = self.design.buffer("output" if moved else "accumulator")
         return streams.descriptor(
             streams.store, lane, task.group, task.name, task.result.role.value, bytes_, chunks,
             source, before, after, write=True,
+            coded=coded_share(streams.store, task.result.bits, task.result.zeros),
         )  # fmt: skip

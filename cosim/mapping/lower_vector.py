@@ -22,7 +22,7 @@ from cosim.mapping.streams import (
     repeat,
     store_lane,
 )  # fmt: skip
-from cosim.mapping.transfer import transfer
+from cosim.mapping.transfer import coded_share, transfer
 from cosim.mapping.work import is_reordering
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Op, Tensor
@@ -145,6 +145,7 @@ class VectorLowering:
             streams.load["input"], self.load, self.task.group, self.task.name,
             tensor.role.value, bytes_, 1, self.design.buffer("input"), before,
             [release(streams.pool("operand loaded", cause=Cause.INPUT), 1)], write=False,
+            coded=coded_share(streams.load["input"], tensor.bits, tensor.zeros),
         )  # fmt: skip
 
     def _run(self, index: int, ends: tuple[bool, bool]) -> int:
@@ -234,6 +235,7 @@ class VectorLowering:
             streams.descriptor(
                 streams.store, self.store, task.group, task.name, tensor.role.value, bytes_, 1,
                 self.design.buffer("output"), before, after, write=True,
+                coded=coded_share(streams.store, tensor.bits, tensor.zeros),
             ),
         )  # fmt: skip
 

@@ -31,7 +31,7 @@ from cosim.mapping.lower_vector import (
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
 from cosim.mapping.program import Program, Step
-from cosim.mapping.rescale import bias_of, sums_integers
+from cosim.mapping.rescale import MACHINE_FIXED_POINT, bias_of, sums_integers
 from cosim.mapping.residency import MemoryMap, Storage, place_tensors
 from cosim.mapping.streams import (
     HOST,
@@ -49,10 +49,6 @@ from cosim.workload.workload import Kind, Tensor, Workload
 
 _plans: Memo[tuple[object, ...], dict[Signature, TilePlan | None]] = Memo("tilings", 256)
 """Tilings found in this process, by machine, then by contraction; None where none fits."""
-
-
-MACHINE_FIXED_POINT = "machine-fixed-point"
-"""Scheme of tensors that a design, not the network, holds as integers: their scale is unknown."""
 
 
 @dataclass(frozen=True)
@@ -344,6 +340,7 @@ class _Mapper:
             group.precision.cycles_per_step, max(1, anchor.elements // max(1, result.elements)),
             _window(nest, pool[0].attributes.get("kernel")) if pool else (),
             sum(work) / anchor.elements if self.design.vector.chained else 0.0,
+            operands.streaming.zeros, result.zeros,
         )  # fmt: skip
 
     def _vector_precision(self, group: Group) -> Precision | None:

@@ -15,10 +15,14 @@ from collections.abc import Callable, Sequence
 
 from cosim.workload.workload import Kind, Op, Role, Tensor
 
+MACHINE_FIXED_POINT = "machine-fixed-point"
+"""Scheme of tensors that a design, not the network, holds as integers: one point for all, which
+nobody said; shifting it takes no constants."""
+
 
 def is_quantized(tensor: Tensor) -> bool:
-    """Whether memory holds codes of this tensor instead of numbers."""
-    return bool(tensor.scheme)
+    """Whether memory holds codes of this tensor, with a scale of their own, instead of numbers."""
+    return bool(tensor.scheme) and tensor.scheme != MACHINE_FIXED_POINT
 
 
 def sums_integers(anchor: Op, tensors: dict[int, Tensor]) -> bool:

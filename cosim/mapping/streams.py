@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from math import ceil
 
 from cosim.design.design import Buffer, Design, DmaChannel, DramTier
 from cosim.errors import CosimError
@@ -101,6 +102,11 @@ class Streams:
                     f"buffer {buffer.name}", buffer.size_bytes, phase, cause, "buffer",
                     buffer.size_bytes,
                 )  # fmt: skip
+            if sums_pool(buffer) not in self.pool_of and "accumulator" in staged:
+                self.pool(
+                    sums_pool(buffer), buffer.size_bytes, self.array_phase, Cause.OUTPUT_SPACE,
+                    "buffer", buffer.size_bytes,
+                )  # fmt: skip
         self.by_bursts = design.dram.tier is DramTier.BURST
         if not self.by_bursts:
             self.pool("dram", 1, PoolPhase.DRAM, Cause.DRAM_BUSY, "channel", 1)
@@ -147,7 +153,8 @@ class Streams:
                 f"no buffer holds '{holds}'", where=f"design '{self.design.name}'",
                 expected="buffers that hold input, weight, accumulator and output",
             )  # fmt: skip
-        return self.pool_of[f"buffer {buffer.name}"]
+        sums = holds == "accumulator"
+        return self.pool_of[sums_pool(buffer) if sums else f"buffer {buffer.name}"]
 
     def template(self, steps: Iterable[Step], info: TaskInfo) -> int:
         """Id of the template with these steps and meaning.
@@ -240,13 +247,16 @@ class Streams:
     def descriptor(
         self, channel: DmaChannel, lane: str, group: int, name: str, role: str, bytes_: int,
         chunks: int, buffer: Buffer | None, before: Sequence[Step], after: Sequence[Step],
-        *, write: bool,
+        *, write: bool, coded: float = 1.0,
     ) -> int:  # fmt: skip
-        """Template of one load or store of `bytes_` in `chunks` pieces."""
-        key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write)
+        """Template of one load or store of `bytes_` in `chunks` pieces.
+
+        `coded` is what they take in DRAM, over what they are.
+        """
+        key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write, coded)
         known = self._descriptors.get(key)
         if known is None:
-            moved = transfer(self.design, channel, bytes_, chunks, buffer)
+            moved = transfer(self.design, channel, ceil(bytes_ * coded), chunks, buffer)
             energy = (
                 *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
                 *running_energy(lane, channel.active_mw, moved.service_ps),
@@ -340,6 +350,16 @@ class Streams:
             self.design.static_mw,
             facts=facts,
         )
+
+
+def sums_pool(buffer: Buffer) -> str:
+    """Name of the pool of partial sums in a buffer.
+
+    Where operands lie in the same memory, sums have a pool of their own: a plan gives each its
+    part, and operands that are fetched ahead must not take the place of the sums they are for.
+    """
+    together = any(held in ("input", "weight") for held in buffer.holds)
+    return f"buffer {buffer.name} sums" if together else f"buffer {buffer.name}"
 
 
 def _shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:

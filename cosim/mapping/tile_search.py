@@ -34,7 +34,7 @@ from cosim.mapping.class_table import (
 from cosim.mapping.engines import timing_of
 from cosim.mapping.engines.timing import Timing
 from cosim.mapping.nest import CLASSES
-from cosim.mapping.transfer import channel_for
+from cosim.mapping.transfer import channel_for, coded_share
 
 if TYPE_CHECKING:
     from cosim.mapping.tiling import TileRequest
@@ -269,10 +269,12 @@ class TileSearch:
         bytes_o = sums[2] * self._of(lambda r: r.result_bits / 8 / r.store_divisor) * stores
         bytes_r = sums[2] * self._of(lambda r: r.extra_bits / 8)
         pieces_a = tb * tm * tk * self._pieces(products, STREAMED)
+        coded_a = self._of(lambda r: coded_share(load_a, r.streaming_bits, r.streaming_zeros))
+        coded_o = self._of(lambda r: coded_share(store, r.result_bits, r.result_zeros))
         burst = design.dram.burst_bytes
-        moved_a = _bursts(bytes_a, pieces_a, burst) * reload_a
+        moved_a = _bursts(bytes_a * coded_a, pieces_a, burst) * reload_a
         moved_w = _bursts(bytes_w, tb * tn * tk, burst) * reload_w
-        moved_o = _bursts(bytes_o, pieces_o, burst)
+        moved_o = _bursts(bytes_o * coded_o, pieces_o, burst)
         moved_r = _bursts(bytes_r, pieces_o, burst)
         active_a = loads_a * self._of(lambda r: r.load_streaming)
         active_a += outputs * self._of(lambda r: r.extra_bits > 0)
@@ -358,7 +360,8 @@ class TileSearch:
             demands["weight"] = need + self._of(lambda r: r.bias_bytes)
         bytes_a = self.design.array.accumulator_bits / 8
         demands["accumulator"] = buffered("accumulator", spans[2] * bytes_a, outputs)
-        if any(r.store_result and r.vector_cycles for r in requests):
+        moved = not self.design.vector.in_place
+        if moved and any(r.store_result and r.vector_cycles for r in requests):
             bytes_ = self._of(
                 lambda r: r.result_bits / 8 / r.store_divisor
                 if r.store_result and r.vector_cycles else 0.0

@@ -74,11 +74,17 @@ class TileRequest:
     vector_operations: float = 0.0
     """Operations of the vector unit per result element where it does several in one pass; 0: as
     many as `vector_cycles`."""
+    streaming_zeros: float = 0.0
+    """Share of zeros among the elements of the streaming operand."""
+    result_zeros: float = 0.0
 
     @cached_property
     def layer(self) -> Layer:
         """The contraction as the array's engine sees it."""
-        return layer_of(self.nest, self.streaming_bits, self.weight_bits, self.cycles_per_step)
+        return layer_of(
+            self.nest, self.streaming_bits, self.weight_bits, self.cycles_per_step,
+            self.streaming_zeros,
+        )  # fmt: skip
 
     @cached_property
     def signature(self) -> Signature:
@@ -125,9 +131,11 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
         space = TileSearch(design, some)
         costs = space.costs()
         first = costs.latency_ps
-        if design.mapping.objective is Objective.TRAFFIC:
-            # bytes first: a picosecond of a second is less than one of them
-            first = costs.dram_bytes + costs.latency_ps * 1e-12
+        if design.mapping.objective is Objective.TRAFFIC_DELAY:
+            first = costs.latency_ps * costs.dram_bytes
+        elif design.mapping.objective is Objective.TRAFFIC:
+            # a picosecond counts less than a byte, however many there are
+            first = costs.dram_bytes + costs.latency_ps * 1e-18
         latency = np.where(costs.feasible, first, np.inf)
         plans += [_best(space, costs, latency, number) for number in range(len(some))]
     return plans

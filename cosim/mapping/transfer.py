@@ -65,6 +65,13 @@ def transfer(
     return Transfer(moved, service, max(0, total - service), dram.latency_ps)
 
 
+def coded_share(channel: DmaChannel, bits: int, zeros: float) -> float:
+    """Bytes that a channel moves over bytes of the elements, some of which are zeros."""
+    if channel.run_length is None or not zeros:
+        return 1.0
+    return channel.run_length.ratio(bits, zeros)
+
+
 def channel_for(design: Design, carries: str) -> DmaChannel:
     """The DMA channel that carries ``input``, ``weight`` or ``output``."""
     for channel in design.dma:

@@ -81,6 +81,8 @@ class Tensor:
     Never increasing: the dimensions of `shape` are in the order of memory."""
     offset: int = 0
     """First element, counted from the start of the storage."""
+    zeros: float = 0.0
+    """Share of elements that are zero, where it was measured: what compression and gating save."""
 
     @property
     def elements(self) -> int:

@@ -97,8 +97,8 @@ def vgg16(num_classes: int = 1000, image_size: int = 224, width: float = 1.0) ->
 
 
 @network("alexnet", "AlexNet with its two groups, 0.7 G MACs at 227x227", lambda o: (3, 227, 227))
-def alexnet(num_classes: int = 1000, groups: int = 2) -> nn.Module:
-    """Input (batch, 3, 227, 227); a chain.
+def alexnet(num_classes: int = 1000, groups: int = 2, classifier: bool = True) -> nn.Module:
+    """Input (batch, 3, 227, 227); a chain, which without `classifier` ends with the last pool.
 
     `groups` = 2 is the original network, halved over two processors, as published accelerators
     measure it; local response normalization is left out.
@@ -126,6 +126,9 @@ def alexnet(num_classes: int = 1000, groups: int = 2) -> nn.Module:
         dropout7=nn.Dropout(0.5),
         fc8=nn.Linear(4096, num_classes),
     )
+    if not classifier:
+        for name in list(parts)[list(parts).index("flatten") :]:
+            del parts[name]
     return _mark_after_relu(nn.Sequential(parts))
 
 

@@ -13,10 +13,12 @@ from cosim.design.arrays import (
     ContractionArray,
     Dataflow,
     Precision,
+    RowStationaryArray,
     SpatialArray,
     Streamed,
     SystolicArray,
 )
+from cosim.design.design import RunLength
 from cosim.machine.execute import run
 from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.engines.shapes import tile_shape
@@ -33,7 +35,7 @@ small = st.integers(1, 6)
 
 @st.composite
 def arrays(draw):
-    kind = draw(st.sampled_from(["systolic", "spatial", "bit-serial", "contraction"]))
+    kind = draw(st.sampled_from(["systolic", "spatial", "rows", "bit-serial", "contraction"]))
     cycles = st.integers(0, 20)
     if kind == "systolic":
         flow, overlap = draw(st.sampled_from(list(Dataflow))), draw(st.booleans())
@@ -43,6 +45,11 @@ def arrays(draw):
             "array", draw(small), draw(small), draw(small), draw(small), "core", INT8,
             draw(st.sampled_from(list(Streamed))), draw(cycles), draw(cycles), draw(st.booleans()),
             merged_rows=draw(st.sampled_from([0, 1, 2])),
+        )  # fmt: skip
+    if kind == "rows":
+        return RowStationaryArray(
+            "array", draw(small), draw(small), draw(st.integers(1, 200)), draw(st.integers(1, 12)),
+            draw(small), draw(small), draw(small), draw(small), "core", INT8,
         )  # fmt: skip
     if kind == "bit-serial":
         return BitSerialArray(
@@ -261,3 +268,79 @@ def test_units_that_a_batch_leaves_free_share_the_rows_of_its_products():
     cycles = timing_of(contraction(), Layer(tile)).cycles(tile)
     # 4 units a product, 16 rows at once: 4 blocks of 2 + 5 cycles
     assert cycles == (8, 120)
+
+
+def eyeriss(**changes) -> RowStationaryArray:
+    array = RowStationaryArray("array", 12, 14, 224, 12, 24, 4, 1, 4, "core", INT8)
+    return replace(array, **changes)
+
+
+ALEXNET = {  # filters and channels of a group, output side, kernel, stride, groups
+    "conv1": (96, 3, 55, 11, 4, 1),
+    "conv2": (128, 48, 27, 5, 1, 2),
+    "conv3": (384, 256, 13, 3, 1, 1),
+    "conv4": (192, 192, 13, 3, 1, 2),
+    "conv5": (128, 192, 13, 3, 1, 2),
+}
+# Chen et al., JSSC 2017: elements that work
+ACTIVE = {"conv1": 154, "conv2": 135, "conv3": 156, "conv4": 156, "conv5": 156}
+
+
+def alexnet(name: str, images: int = 1) -> Layer:
+    filters, channels, side, kernel, stride, groups = ALEXNET[name]
+    whole = TileShape(
+        groups, Pixels(images, side, side), filters, Reduction(channels, kernel, kernel)
+    )
+    return Layer(whole, (stride, stride), 16, 16)
+
+
+@pytest.mark.parametrize("name", ALEXNET)
+def test_alexnet_lies_on_as_many_elements_as_published(name):
+    layer = alexnet(name)
+    way = engine_of(eyeriss()).passes(layer)
+    kernel_rows = layer.whole.reduction.rows
+    assert kernel_rows * way.strip * way.channel_sets * way.filter_sets == ACTIVE[name]
+
+
+def test_a_pass_with_wide_buses_takes_the_products_of_an_element():
+    wide = eyeriss(filter_bus=1 << 20, input_bus=1 << 20, sum_bus=1 << 20)
+    layer = alexnet("conv2")
+    cycles = timing_of(wide, layer).cycles(layer.whole)
+    way = engine_of(wide).passes(layer)
+    filters, channels, side, kernel, _, groups = ALEXNET["conv2"]
+    passes = (
+        groups
+        * -(-filters // (way.filters * way.filter_sets))
+        * -(-channels // (way.channels * way.channel_sets))
+        * -(-side // way.strip)
+    )
+    assert cycles.busy == passes * side * way.filters * way.channels * kernel
+    assert cycles.overhead == 3 * passes  # filters, first window and last sums, a cycle each
+
+
+@given(layers())
+def test_a_wider_bus_never_slows_a_row_stationary_array(layer):
+    for bus in ("filter_bus", "input_bus", "sum_bus"):
+        narrow, wide = (
+            timing_of(eyeriss(**{bus: width}), layer).cycles(layer.whole).total for width in (1, 4)
+        )
+        assert wide <= narrow
+
+
+def test_images_of_a_tile_share_the_filters_of_a_pass():
+    one, four = (alexnet("conv2", images) for images in (1, 4))
+    times = [timing_of(eyeriss(), x).cycles(x.whole).total for x in (one, four)]
+    assert times[1] < 4 * times[0]
+
+
+def test_gated_zeros_leave_only_the_access_that_finds_them():
+    array = eyeriss(gates_zeros=True, scratchpad_pj=1.0)
+    layer = alexnet("conv3")
+    zeros = [engine_of(array).mac_pj(replace(layer, zeros=z), INT8[0]) for z in (0.0, 0.5, 1.0)]
+    assert zeros == pytest.approx([4.3, 2.65, 1.0])
+
+
+@pytest.mark.parametrize(("zeros", "ratio"), [(0.0, 1.0), (0.25, 1.0), (0.5, 2 / 3), (1.0, 1 / 24)])
+def test_runs_of_zeros_shrink_what_has_enough_of_them(zeros, ratio):
+    # three pairs of 5 + 16 bits in a word of 64
+    assert RunLength(5, 64).ratio(16, zeros) == pytest.approx(ratio)

@@ -90,7 +90,7 @@ def _summary(
     file = None if table.file is None else folder / table.file
     workload = WorkloadEntry(
         name, table.network or "", file, table.options, table.mode, table.batch, table.optimizer,
-        f"run.{name}.workload",
+        f"run.{name}.workload", table.zeros,
     )  # fmt: skip
     shipped = spec.design in designs.names()
     base = spec.design if shipped else str(folder / spec.design)

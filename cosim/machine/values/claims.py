@@ -14,6 +14,7 @@ from cosim.errors import CosimError
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.program import Program, StepKind, Template, expand
 from cosim.mapping.regions import Slot, Task
+from cosim.mapping.streams import sums_pool
 
 ACTIVITIES = {"fill": "load"}
 """What a template calls a task, where it differs."""
@@ -52,7 +53,11 @@ def check_claims(mapping: Mapping, tasks: dict[str, list[Task]]) -> None:
 
 def buffer_pools(mapping: Mapping) -> dict[int, str]:
     """Pool of the program -> name of the buffer whose bytes it counts."""
-    names = {f"buffer {buffer.name}": buffer.name for buffer in mapping.design.buffers}
+    names = {
+        name: buffer.name
+        for buffer in mapping.design.buffers
+        for name in (f"buffer {buffer.name}", sums_pool(buffer))
+    }
     return {i: names[p.name] for i, p in enumerate(mapping.program.pools) if p.name in names}
 
 

@@ -1,8 +1,9 @@
 """Array engines: closed-form timing of a tile, one file a kind.
 
 `timing` says what an engine must know (`Engine`) and in which form; `shapes` turns loop nests into
-tiles as engines see them. `systolic`, `spatial`, `bit_serial`, `contraction` and `tiled` are the
-kinds: an `Engine` each for the facts of `cosim.design.arrays`. docs/engines.md draws them.
+tiles as engines see them. `systolic`, `spatial`, `row_stationary`, `bit_serial`, `contraction` and
+`tiled` are the kinds: an `Engine` each for the facts of `cosim.design.arrays`. docs/engines.md
+draws them.
 
 What belongs to the DRAM, the buffers' capacity and the order of tiles is not here but in
 `cosim.mapping.tiling`, the same for every kind.
@@ -17,6 +18,7 @@ from cosim.design.arrays import (
     Array,
     BitSerialArray,
     ContractionArray,
+    RowStationaryArray,
     SpatialArray,
     StreamingEngines,
     SystolicArray,
@@ -24,6 +26,7 @@ from cosim.design.arrays import (
 )
 from cosim.mapping.engines.bit_serial import BitSerial
 from cosim.mapping.engines.contraction import Contraction
+from cosim.mapping.engines.row_stationary import RowStationary
 from cosim.mapping.engines.spatial import Spatial
 from cosim.mapping.engines.systolic import Systolic
 from cosim.mapping.engines.tiled import Tiled
@@ -37,6 +40,8 @@ def engine_of(array: Array) -> Engine:
         return Systolic(array)
     if isinstance(array, SpatialArray):
         return Spatial(array)
+    if isinstance(array, RowStationaryArray):
+        return RowStationary(array)
     if isinstance(array, BitSerialArray):
         return BitSerial(array)
     if isinstance(array, ContractionArray):

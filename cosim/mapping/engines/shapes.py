@@ -35,6 +35,9 @@ def tile_shape(nest: Nest, sizes: Mapping[str, int]) -> TileShape:
     return TileShape(*parts)
 
 
-def layer_of(nest: Nest, streaming_bits: int, weight_bits: int, cycles_per_step: int) -> Layer:
+def layer_of(
+    nest: Nest, streaming_bits: int, weight_bits: int, cycles_per_step: int, zeros: float = 0.0
+) -> Layer:
     """The layer of a nest."""
-    return Layer(tile_shape(nest, {}), nest.stride, streaming_bits, weight_bits, cycles_per_step)
+    whole = tile_shape(nest, {})
+    return Layer(whole, nest.stride, streaming_bits, weight_bits, cycles_per_step, zeros)

@@ -77,6 +77,8 @@ class Layer:
     streaming_bits: int = 8
     weight_bits: int = 8
     cycles_per_step: int = 1
+    zeros: float = 0.0
+    """Share of zeros among the streaming operand's elements: of energy, not of time."""
 
 
 def one(_: Any) -> Any:

@@ -1,0 +1,201 @@
+"""Row-stationary arrays (Eyeriss): an element convolves a row of inputs with a row of a kernel.
+
+A *set* of R x e elements computes e output rows of a two-dimensional convolution: kernel rows lie
+along its rows, output rows along its columns, sums move up a column. Sets of more columns than the
+array has are folded, smaller sets stand beside and above one another and take other channels or
+filters. In one *pass* every element holds kernel rows of p filters and q channels in its
+scratchpads, the array has r sets for different channels and t sets for different filters, and all
+positions of the e rows, of all images of a tile, go by::
+
+    elements used   R * e * r * t                                  at most rows * columns
+    scratchpads     p * q * S <= filter words, q * S <= input words, p <= sum words
+    passes          groups * ceil(M / (p t)) * ceil(C / (q r)) * ceil(E / e) * ceil(R / rows)
+    pass            max(compute, inputs, sums) + filters + first window + last sums
+
+    compute         images * F * p * q * S                         a multiplication a cycle
+    inputs          images * q * r * (rows taken in) * (columns taken in) / input bus
+    sums            images * p * t * e * F / sum bus               the same out and back in
+    filters         R * r * t * p * q * S / filter bus             loaded before the pass
+    first window    (rows taken in) * q * r * S / input bus        before the first product
+    last sums       p * t * e / sum bus                            after the last product
+
+for M filters of C channels, kernels of R x S, E x F outputs (Chen, Krishna, Emer, Sze, JSSC 2017,
+and ISCA 2016 for the dataflow; the letters are theirs). e, p, q, r and t are chosen once a layer,
+for the fewest cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cosim.design.arrays import Precision, RowStationaryArray
+from cosim.mapping.engines.timing import (
+    Accesses,
+    Factor,
+    Layer,
+    Pixels,
+    Term,
+    TileShape,
+    Timing,
+    pieces,
+)
+
+
+class Passes(NamedTuple):
+    """How a layer lies on the array: numbers, or arrays of them while one is sought."""
+
+    strip: Any
+    """e: output rows of a set."""
+    filters: Any
+    """p: filters of an element."""
+    channels: Any
+    """q: channels of an element."""
+    channel_sets: Any
+    """r: sets that take different channels."""
+    filter_sets: Any
+    """t: sets that take different filters."""
+
+
+@dataclass(frozen=True)
+class RowStationary:
+    """Timing and buffer traffic of a `RowStationaryArray`."""
+
+    array: RowStationaryArray
+
+    def passes(self, layer: Layer) -> Passes:
+        """The best way to lay a layer on the array."""
+        return _best(self.array, layer)
+
+    def timing(self, layer: Layer) -> Timing:
+        array, way = self.array, self.passes(layer)
+        reduction, step = layer.whole.reduction, layer.cycles_per_step
+        window = reduction.rows * reduction.columns
+        per_pass: dict[str, Factor] = {
+            "filters": pieces(way.filters * way.filter_sets),
+            "reduction": lambda r: (
+                pieces(way.channels * way.channel_sets)(r.channels) * pieces(array.rows)(r.rows)
+            ),
+        }
+
+        def compute(pixels: Pixels) -> Any:
+            strips = pieces(way.strip)(pixels.rows)
+            return strips * pixels.images * pixels.columns * _products(layer, way) * step
+
+        def whole(pixels: Pixels) -> Any:
+            cycles = _pass_cycles(array, layer, way, pixels.images, pixels.columns)
+            return pieces(way.strip)(pixels.rows) * cycles
+
+        terms = (
+            Term(True, pixels=compute, **per_pass),
+            Term(False, pixels=lambda pixels: whole(pixels) - compute(pixels), **per_pass),
+        )
+        quanta = {
+            "m": way.strip * layer.whole.pixels.columns,
+            "n": way.filters * way.filter_sets,
+            "k": way.channels * way.channel_sets * window,
+        }
+        return Timing(terms, quanta)
+
+    def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
+        """A pass reads its inputs and filters once, and its sums come in and go out."""
+        way, pixels, reduction = self.passes(layer), tile.pixels, tile.reduction
+        over_filters = pieces(way.filters * way.filter_sets)(tile.filters)
+        over_channels = pieces(way.channels * way.channel_sets)(reduction.channels)
+        over_channels *= pieces(self.array.rows)(reduction.rows)
+        strips = pieces(way.strip)(pixels.rows)
+        rows = (pixels.rows - strips) * layer.stride[0] + strips * reduction.rows
+        columns = (pixels.columns - 1) * layer.stride[1] + reduction.columns
+        results = pixels.size * tile.filters
+        return Accesses(
+            pixels.images * rows * columns * reduction.channels * over_filters,
+            reduction.size * tile.filters * strips,
+            results * over_channels,
+            results * (over_channels - 1),
+        )
+
+    def mac_pj(self, layer: Layer, precision: Precision) -> float:
+        """The product, its scratchpad accesses (input, filter, sum twice) and a sum's way up.
+
+        A sum moves to the next element after the products of an element: one in q * S of them. Of
+        an input of zero, only the access that finds it so is left where zeros are gated.
+        """
+        array, way = self.array, self.passes(layer)
+        up = array.network_pj / int(way.channels * layer.whole.reduction.columns)
+        worth = 1.0 - layer.zeros if array.gates_zeros else 1.0
+        gated = precision.energy_pj + 3 * array.scratchpad_pj
+        return array.scratchpad_pj + worth * gated + up
+
+
+def _products(layer: Layer, way: Passes) -> Any:
+    """Products of an element for each output position of its row: p * q * S."""
+    return way.filters * way.channels * layer.whole.reduction.columns
+
+
+def _pass_cycles(
+    array: RowStationaryArray, layer: Layer, way: Passes, images: Any, columns: Any
+) -> Any:
+    """Cycles of one pass over `columns` output columns of `images` images."""
+    reduction, (down, across) = layer.whole.reduction, layer.stride
+    kernel_rows = min(reduction.rows, array.rows)
+    rows_in = (way.strip - 1) * down + kernel_rows
+    columns_in = (columns - 1) * across + reduction.columns
+    channels = way.channels * way.channel_sets
+    filters = way.filters * way.filter_sets
+    compute = images * columns * _products(layer, way) * layer.cycles_per_step
+    inputs = images * channels * rows_in * columns_in
+    sums = images * filters * way.strip * columns
+    loaded = kernel_rows * way.channel_sets * filters * way.channels * reduction.columns
+    first = rows_in * channels * reduction.columns
+    going_by = np.maximum(
+        compute, np.maximum(-(-inputs // array.input_bus), -(-sums // array.sum_bus))
+    )
+    last = filters * way.strip
+    return (
+        going_by
+        + -(-loaded // array.filter_bus)
+        + -(-first // array.input_bus)
+        + -(-last // array.sum_bus)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _best(array: RowStationaryArray, layer: Layer) -> Passes:
+    """The way with the fewest cycles; of equal ones, that with the longest strips and the most
+    filters (the fewest reads of inputs), then the fewest channels (more filters fit the buffer).
+    """
+    whole, reduction = layer.whole, layer.whole.reduction
+    kernel_rows = min(reduction.rows, array.rows)
+    folded = array.rows // kernel_rows
+    longest = min(whole.pixels.rows, array.columns * folded)
+    strips = np.arange(longest, 0, -1)
+    across = np.maximum(array.columns // strips, 1)
+    sets = across * (folded // -(-strips // array.columns))
+    # one array axis for each of e, r and t together, p, q
+    layouts = [
+        (int(e), r, t)
+        for e, n in zip(strips, sets, strict=True)
+        for r in range(1, min(int(n), reduction.channels) + 1)
+        for t in {max(1, min(int(n) // r, whole.filters))}
+    ]
+    e, r, t = (np.array(column).reshape(-1, 1, 1) for column in zip(*layouts, strict=True))
+    most_filters = min(array.sum_words, array.filter_words // reduction.columns, whole.filters)
+    p = np.arange(max(1, most_filters), 0, -1).reshape(1, -1, 1)
+    most_channels = min(array.input_words // reduction.columns, reduction.channels)
+    q = np.arange(1, max(1, most_channels) + 1).reshape(1, 1, -1)
+    way = Passes(e, p, q, r, t)
+    number = (
+        -(-whole.filters // (p * t))
+        * -(-reduction.channels // (q * r))
+        * -(-whole.pixels.rows // e)
+    )
+    cycles = number * _pass_cycles(array, layer, way, whole.pixels.images, whole.pixels.columns)
+    fits = (p * q * reduction.columns <= array.filter_words) | ((p == 1) & (q == 1))
+    at = np.unravel_index(np.argmin(np.where(fits, cycles, np.iinfo(np.int64).max)), cycles.shape)
+    return Passes(
+        int(e[at[0], 0, 0]), int(p[0, at[1], 0]), int(q[0, 0, at[2]]), int(r[at[0], 0, 0]),
+        int(t[at[0], 0, 0]),
+    )  # fmt: skip
