@@ -261,7 +261,16 @@ reference = 12
     assert "unknown name 'c'" in found["unknown"].problem
 
 
-@pytest.mark.parametrize("name", ["skynet-schedule", "skynet-ultra96"])
-def test_shared_units_agree_with_what_was_published_of_skynet(name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "skynet-schedule",
+        "skynet-ultra96",
+        "t-dla-lenet",
+        "eyeriss-alexnet",
+        pytest.param("nvdla-resnet50", marks=pytest.mark.slow),
+    ],
+)
+def test_shipped_machines_agree_with_what_was_published_of_them(name):
     (result,) = run_cases([load_case(name)])
     assert [v.quantity for v in result.verdicts if not v.ok] == []
