@@ -9,10 +9,13 @@ time            ps (int)   ps ns us ms s min h
 frequency       Hz (int)   Hz kHz MHz GHz
 bytes           B (int)    B kB MB GB KiB MiB GiB
 bandwidth       B/s (int)  B/s kB/s MB/s GB/s KiB/s MiB/s GiB/s kbit/s Mbit/s Gbit/s
-energy          pJ         fJ pJ nJ uJ mJ J kJ
+energy          pJ         fJ pJ nJ uJ mJ J kJ Wh
 energy per bit  pJ/bit     fJ/bit pJ/bit nJ/bit pJ/B nJ/B
 power           mW         nW uW mW W kW
 voltage         V          uV mV V
+current         A          nA uA mA A
+capacitance     F          pF nF uF mF F
+resistance      Ohm        uOhm mOhm Ohm
 length          nm         nm um mm
 area            um2        um2 mm2
 temperature     K          K °C C
@@ -245,7 +248,7 @@ BANDWIDTH = Quantity(
 ENERGY = Quantity(
     "energy",
     "pJ",
-    _scaled("J", "fpnum_k", _PICO),
+    {**_scaled("J", "fpnum_k", _PICO), "Wh": Fraction(3600 * _PICO)},
     ("fJ", "pJ", "nJ", "uJ", "mJ", "J"),
     "0.3 pJ",
 )
@@ -263,6 +266,13 @@ POWER = Quantity(
     "power", "mW", _scaled("W", "num_k", 1000), ("nW", "uW", "mW", "W", "kW"), "350 mW"
 )
 VOLTAGE = Quantity("voltage", "V", _scaled("V", "um_"), ("uV", "mV", "V"), "0.9 V")
+CURRENT = Quantity("current", "A", _scaled("A", "num_"), ("nA", "uA", "mA", "A"), "2 uA")
+CAPACITANCE = Quantity(
+    "capacitance", "F", _scaled("F", "pnum_"), ("pF", "nF", "uF", "mF", "F"), "470 uF"
+)
+RESISTANCE = Quantity(
+    "resistance", "Ohm", _scaled("Ohm", "um_"), ("uOhm", "mOhm", "Ohm"), "100 mOhm"
+)
 TEMPERATURE = Quantity(
     "temperature",
     "K",
@@ -300,6 +310,9 @@ QUANTITIES = (
     ENERGY_PER_BIT,
     POWER,
     VOLTAGE,
+    CURRENT,
+    CAPACITANCE,
+    RESISTANCE,
     TEMPERATURE,
     LENGTH,
     AREA,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cosim.design.arrays import StreamingEngines
 from cosim.design.derivation import Derivation, technology_of
-from cosim.design.design import Clock, Design, PowerDomain, VectorUnit
+from cosim.design.design import Clock, Design, VectorUnit
 from cosim.design.document import Document
 from cosim.design.pipeline import BoardLimits, FifoSize, LayerFolding, Pipeline
 from cosim.design.pipeline_specification import BoardSpec, PipelineDesignSpec, PipelineSpec
+from cosim.design.power_resolve import PowerResolution
 from cosim.design.resolve import (
     assumptions_of,
     check_budget,
@@ -49,7 +50,12 @@ def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
     precisions = derivation.precisions(("pipeline",), pipeline.precision, ACCUMULATOR_BITS)
     if derivation.errors:
         raise CosimErrors(derivation.errors)
-    constants = (*stated_constants(document), dram_part, *derivation.constants)
+    power = PowerResolution(document)
+    domain = power.domain(spec.power, spec.clocks[pipeline.clock])
+    thermal = power.thermal(spec.thermal, domain.policy)
+    constants = (
+        *stated_constants(document), dram_part, *derivation.constants, *power.constants,
+    )  # fmt: skip
     design = Design(
         name=spec.name,
         description=spec.description,
@@ -60,7 +66,8 @@ def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
         dma=dma_channels(spec.dma),
         dram=dram,
         host=host_of(spec.host),
-        power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
+        power=domain,
+        thermal=thermal,
         assumptions=assumptions_of(constants),
         technology=technology,
         constants=constants,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from cosim.design.power_specification import ThermalSpec
 from cosim.design.quantity_field import Between
 from cosim.design.specification import (
     DmaSpec,
@@ -125,3 +126,5 @@ class PipelineDesignSpec(Specification):
     dram: DramSpec
     host: HostSpec
     power: PowerSpec
+    thermal: ThermalSpec | None = None
+    """How the chip heats up; its temperature is not followed if left out."""

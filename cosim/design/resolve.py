@@ -12,13 +12,13 @@ from cosim.design.design import (
     Dram,
     Host,
     MappingPolicy,
-    PowerDomain,
     RunLength,
     SourcedConstant,
     VectorUnit,
 )
 from cosim.design.document import Document
 from cosim.design.dram_channel import resolved_dram
+from cosim.design.power_resolve import PowerResolution
 from cosim.design.specification import (
     TILE_MEMORIES,
     TRAFFIC,
@@ -66,9 +66,15 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     vector_precisions = derivation.precisions(("engine", "vector"), vector.precision, None)
     buffers = tuple(derivation.buffer(name, buffer) for name, buffer in spec.buffer.items())
     errors += derivation.errors
+    power = PowerResolution(document)
+    try:
+        domain = power.domain(spec.power, spec.clocks.get(array.clock, 0))
+        thermal = power.thermal(spec.thermal, domain.policy)
+    except CosimError as error:
+        errors.append(error)
     if errors or dram is None:
         raise CosimErrors(errors)
-    constants = (*stated_constants(document), dram_part, *derivation.constants)
+    constants = (*stated_constants(document), dram_part, *derivation.constants, *power.constants)
     design = Design(
         name=spec.name,
         description=spec.description,
@@ -89,7 +95,8 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         dma=dma_channels(spec.dma),
         dram=dram,
         host=host_of(spec.host),
-        power=PowerDomain(static_mw=spec.power.static, budget_mw=spec.power.budget),
+        power=domain,
+        thermal=thermal,
         mapping=MappingPolicy(spec.mapping.objective, spec.mapping.stays),
         fixed_point_bits=spec.fixed_point,
         element_bits=spec.element_bits,

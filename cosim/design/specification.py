@@ -23,6 +23,7 @@ from cosim import units
 from cosim.design.array_specification import ArraySpec, CommonArraySpec
 from cosim.design.design import DramTier, Objective, Stays
 from cosim.design.dram_part import DATA_SHEET
+from cosim.design.power_specification import PolicySpec, StateSpec, ThermalSpec
 from cosim.design.quantity_field import Between
 from cosim.design.specification_base import Energy, Power, Precisions, Specification
 
@@ -271,6 +272,10 @@ class PowerSpec(Specification):
     """Drawn always by the accelerator's domain, its buffers' own static power left out."""
     budget: Budget = None
     """What the domain may draw at any instant; a task that would lift it above waits."""
+    policy: PolicySpec | None = None
+    """What changes the clocks or holds tasks back beyond the budget."""
+    states: Annotated[dict[str, StateSpec], BeforeValidator(_names)] = Field(default_factory=dict)
+    """Operating states that a policy may choose from."""
 
 
 class DesignSpec(Specification):
@@ -295,6 +300,8 @@ class DesignSpec(Specification):
     dram: DramSpec
     host: HostSpec
     power: PowerSpec
+    thermal: ThermalSpec | None = None
+    """How the chip heats up; its temperature is not followed if left out."""
     control: ControlSpec = ControlSpec()
     mapping: MappingSpec = MappingSpec()
     fixed_point: int | None = Field(default=None, ge=2, le=32)

@@ -64,9 +64,17 @@ def parts() -> tuple[Entry, ...]:
         Entry(part.name, "dram", part.description, part.source, bool(part.assumed))
         for part in dram_parts().values()
     )
-    return drams + tuple(
-        Entry(constant.name, "constant", constant.value, constant.source, constant.assumed)
-        for constant in constants().values()
+    cooling = tuple(
+        Entry(kind.name, "cooling", kind.description, kind.source, kind.assumed)
+        for kind in thermal_classes().values()
+    )
+    return (
+        *drams,
+        *cooling,
+        *(
+            Entry(constant.name, "constant", constant.value, constant.source, constant.assumed)
+            for constant in constants().values()
+        ),
     )
 
 
@@ -88,6 +96,36 @@ def dram_part(name: str, where: str = "") -> DramPart:
     if name not in parts:
         raise unknown("DRAM part", name, parts, where)
     return parts[name]
+
+
+@dataclass(frozen=True)
+class ThermalClass:
+    """Foster pairs (K/W, J/K) of a class of cooling."""
+
+    name: str
+    description: str
+    pairs: tuple[tuple[float, float], ...]
+    source: str
+    assumed: bool
+
+
+def thermal_class(name: str) -> ThermalClass:
+    """The class of cooling called `name`. Raises `CosimError` if there is none."""
+    known = thermal_classes()
+    if name not in known:
+        raise unknown("class of cooling", name, known)
+    return known[name]
+
+
+@cache
+def thermal_classes() -> Mapping[str, ThermalClass]:
+    """All classes of cooling by name."""
+    found = {}
+    for name, values in read_toml(FOLDER / "thermal.toml").values.items():
+        assert isinstance(values, dict)
+        pairs = tuple((float(r), float(c)) for r, c in values["pairs"])
+        found[name] = ThermalClass(name, **{**values, "pairs": pairs})
+    return found
 
 
 @cache
