@@ -17,7 +17,8 @@ input space      a transfer that had to free an input buffer first
 DRAM busy        another channel's transfer that held the DRAM
 refresh          the DRAM refreshed
 power            a task that held the power budget which a transfer waited for
-throttled        a governor lowered the clock
+throttled        a governor lowered the clock (what that adds to an interval), or held a task back:
+                 a refill of its tokens, a checkpoint, charging, a restore
 dependency       a transfer that another operation's data waited for
 output           the last store of the run
 ===============  =============================================================================
@@ -35,6 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
+from cosim.analysis.operating_states import slowed_ps
 from cosim.analysis.path import Path, path_of
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.analysis.transfer_time import data_time
@@ -90,6 +92,7 @@ _OF_KIND = {
     "dram channel": _LABEL["DRAM busy"],
     "dma": -1,
     "external": -1,
+    "governor": _LABEL["throttled"],
 }
 """Label of a component's rows by its kind, -1 for transfers; all others are the host's."""
 
@@ -142,14 +145,17 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
     path = path_of(run)
     label = _labels(run.tasks, path)
     time = path.rows.duration
-    second, share = _second_label(run, design, path, label, time)
+    slowed = slowed_ps(run.tasks, path.rows, run.part[path.position])
+    own = time - slowed  # what the rows would have taken at the design's own clocks
+    second, share = _second_label(run, design, path, label, own)
     layer = run.tasks.layer[path.rows.template]
     by_layer = np.zeros((len(program.layers) + 1, len(LABELS)), np.int64)
-    stall = _stalls(run, path, label, time - share)
+    stall = _stalls(run, path, label, own - share)
     flat, first = by_layer.reshape(-1), layer % len(by_layer) * len(LABELS)
-    np.add.at(flat, first + label, (time - share - stall) * path.count)
+    np.add.at(flat, first + label, (own - share - stall) * path.count)
     np.add.at(flat, first + second, share * path.count)
     np.add.at(flat, first + _LABEL["on-chip memory"], stall * path.count)
+    np.add.at(flat, first + _LABEL["throttled"], slowed * path.count)
     return Breakdown(path, label, by_layer, _waited_for_power(program, path, time))
 
 

@@ -20,6 +20,7 @@ from cosim.analysis.distinct_rows import (
     Source,
     distinct_rows,
 )
+from cosim.analysis.operating_states import energy_factors
 from cosim.analysis.repeated_steps import CompactTime, Counter, Period, RepeatedSteps
 from cosim.analysis.step_function import step_function
 from cosim.analysis.task_table import Integers, Numbers
@@ -144,14 +145,16 @@ class Counters(OverTime):
 
         Static power, and each task's energy over its first interval.
         """
-        rate = self._rate(self._run.tasks.domain_energy_pj * 1e9)
+        rate = self._rate(self._run.tasks.domain_energy_pj * 1e9, energy_factors(self._run))
         static = self._run.tasks.program.static_mw
         return Contributions("power", "mW", rate, rate, 1e-6, static)
 
-    def _rate(self, amount: Numbers) -> Integers:
+    def _rate(self, amount: Numbers, factors: Numbers | None = None) -> Integers:
         """Amount a picosecond of every row that is its task's first; 0 where no time passes."""
         duration = self._run.durations
         rate = amount[self._run.rows.template] / np.maximum(duration, 1)
+        if factors is not None:
+            rate *= factors
         rate[duration == 0] = 0.0
         if self._run.tasks.parts > 1:
             rate[self._run.part > 0] = 0.0

@@ -20,8 +20,10 @@ from cosim.analysis.distinct_rows import Source, distinct_rows
 from cosim.analysis.task_table import Integers, Numbers, TaskTable
 from cosim.design.design import Design
 from cosim.design.dram_part import DramPart
+from cosim.design.power import AJ_PER_PJ
 from cosim.machine.dram.energy import Commands
 from cosim.mapping.program import Program
+from cosim.timeline.governor_log import GovernorLog
 
 NO_LAYER = "(no layer)"
 ALWAYS = "(static and standby)"
@@ -57,10 +59,11 @@ def task_counts(program: Program, source: Source) -> Integers:
 def energy(
     program: Program,
     design: Design,
-    counts: Integers,
+    counts: Integers | Numbers,
     makespan_ps: int,
     tasks: TaskTable | None = None,
     commands: Commands | None = None,
+    governor: GovernorLog | None = None,
 ) -> Energy:
     """Energy of `counts` tasks of each template and of the time they took together.
 
@@ -68,6 +71,9 @@ def energy(
     ----------
     commands : Commands, optional
         What a DRAM channel that was served burst by burst has done.
+    governor : GovernorLog, optional
+        Knows what static power made of voltage and temperature, and what was lost between a store
+        and the machine.
     """
     tasks = tasks or TaskTable(program)
     entries = tasks.energy_entries
@@ -84,6 +90,10 @@ def energy(
         standing = [entry for entry in standing if entry[1] != DRAM_BACKGROUND]
         mine = np.array([component == "dram" for component, _ in entries.things], bool)
         standing += _count_commands(spent, mine, commands, design.dram.sheet)
+    if governor is not None:
+        standing = _as_governed(program, standing, makespan_ps, governor)
+        inside = np.array([component != "host" for component, _ in entries.things], bool)
+        standing += _supply_losses(float(spent[inside].sum()), governor)
     found = Energy({}, {}, {})
     for (component, role), amount in zip(entries.things, spent.sum(axis=1).tolist(), strict=True):
         _add(found.by_component, component, amount)
@@ -100,6 +110,35 @@ def energy(
 def _add(totals: dict[str, float], name: str, amount: float) -> None:
     if amount:
         totals[name] = totals.get(name, 0.0) + amount
+
+
+def _as_governed(
+    program: Program,
+    standing: list[tuple[str, str, float]],
+    makespan_ps: int,
+    governor: GovernorLog,
+) -> list[tuple[str, str, float]]:
+    """Static energy at the voltages and temperatures that there were, or while the machine was on.
+
+    It is shared as the design's own is.
+    """
+    nominal = program.static_mw * makespan_ps * 1e-3
+    factor = governor.totals["static"] / AJ_PER_PJ / nominal if nominal else 1.0
+    return [(part, why, amount * factor) for part, why, amount in standing]
+
+
+def _supply_losses(inside_pj: float, governor: GovernorLog) -> list[tuple[str, str, float]]:
+    """What a store gave beyond what tasks used: regulator, checkpoints, restores."""
+    if "checkpoints" not in governor.totals:
+        return []
+    lost = governor.totals["tasks"] / AJ_PER_PJ - inside_pj
+    return [
+        ("power supply", "regulator", lost),
+        *(
+            ("power supply", purpose, governor.totals[purpose] / AJ_PER_PJ)
+            for purpose in ("checkpoints", "restores")
+        ),
+    ]
 
 
 def _count_commands(

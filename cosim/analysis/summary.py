@@ -21,11 +21,15 @@ from cosim.analysis.counters import Counters
 from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
 from cosim.analysis.energy import NO_LAYER, Energy, energy, task_counts
 from cosim.analysis.memory import MemoryOverTime, memory_over_time
+from cosim.analysis.operating_states import weighted_counts
 from cosim.analysis.repeated_steps import Counter
+from cosim.analysis.sampled import governor_summary, sampled_counters
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
 from cosim.machine.dram.energy import Commands
 from cosim.mapping.program import Program
+from cosim.timeline.governor_log import GovernorLog
+from cosim.timeline.timeline import Timeline
 
 PER_SECOND = 1e12
 """Picoseconds; also picojoules in a joule. Dividing rounds once, so 1739000 ps is 1.739e-06 s."""
@@ -65,9 +69,21 @@ class Analysis:
 
     @cached_property
     def energy(self) -> Energy:
+        counts = weighted_counts(self.run, self.task_counts)
         return energy(
-            self.program, self.design, self.task_counts, self.makespan_ps, self.tasks, self.commands
-        )
+            self.program, self.design, counts, self.makespan_ps, self.tasks, self.commands,
+            self.governor,
+        )  # fmt: skip
+
+    @cached_property
+    def governor(self) -> GovernorLog | None:
+        """What a power governor saw and did."""
+        return self.source.governor if isinstance(self.source, Timeline) else None
+
+    @cached_property
+    def sampled(self) -> list[Counter]:
+        """What a power governor sampled, as counters: temperature, clock, averages, energy."""
+        return [*sampled_counters(self.governor, self.makespan_ps)] if self.governor else []
 
     @cached_property
     def memory(self) -> MemoryOverTime | None:
@@ -134,6 +150,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "average_power_w": _average_power(analysis) / 1e3,
         "peak_power_w": analysis.peaks["power"] / 1e3,
         "power_budget_w": _watts(analysis.design.power.budget_mw),
+        "power_policy": governor_summary(analysis.program, analysis.governor),
         **_traffic(analysis),
         **_dram(analysis),
         **_memory(analysis),
@@ -186,14 +203,15 @@ def _in_seconds(amounts: Mapping[str, float]) -> dict[str, float]:
 
 
 def _average_power(analysis: Analysis) -> float:
-    """Milliwatts of accelerator and DRAM."""
-    if analysis.commands is not None:
-        spent = analysis.energy.total_pj - analysis.energy.by_component.get("host", 0.0)
-        return 1e3 * spent / analysis.makespan_ps if analysis.makespan_ps else 0.0
+    """Milliwatts of accelerator and DRAM, and under a governor of what feeds them."""
+    if not analysis.makespan_ps:
+        return analysis.program.static_mw
+    if analysis.governor is not None or analysis.commands is not None:
+        inside = analysis.energy.total_pj - analysis.energy.by_component.get("host", 0.0)
+        return 1e3 * inside / analysis.makespan_ps
     spent = float((analysis.task_counts * analysis.tasks.domain_energy_pj[:-1]).sum())
     # 1 pJ in 1 ps is 1 W
-    dynamic = 1e3 * spent / analysis.makespan_ps if analysis.makespan_ps else 0.0
-    return analysis.program.static_mw + dynamic
+    return analysis.program.static_mw + 1e3 * spent / analysis.makespan_ps
 
 
 def _traffic(analysis: Analysis) -> dict[str, Any]:

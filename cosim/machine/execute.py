@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from cosim.errors import CosimError, unknown
 from cosim.machine.dram.energy import Commands
 from cosim.machine.fast_executor import FastExecutor
-from cosim.machine.power.governor import GovernorLog
 from cosim.machine.program_file import program_to_data
 from cosim.machine.simpy_executor import SimPyExecutor, UserProcess
 from cosim.machine.validate import check_program
 from cosim.mapping.program import Program
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.outline import Outline
 from cosim.timeline.recorder import Progress
 from cosim.timeline.timeline import Timeline
@@ -40,8 +40,6 @@ class RunResult:
         Tasks known by repetition, without being simulated.
     why_not_skipped : str
         Why nothing was skipped, empty if something was.
-    governor : GovernorLog or None
-        Samples and totals of a power policy or a thermal network, where there is one.
     """
 
     timeline: Timeline
@@ -50,9 +48,13 @@ class RunResult:
     tasks_simulated: int
     tasks_skipped: int
     why_not_skipped: str
-    governor: GovernorLog | None = None
     dram: Commands | None = None
     """What a DRAM channel that is served burst by burst has done."""
+
+    @property
+    def governor(self) -> GovernorLog | None:
+        """Samples and totals of a power policy or a thermal network, where there is one."""
+        return self.timeline.governor
 
 
 def run(
@@ -104,13 +106,14 @@ def run(
     )
     stored = machine.run()
     return RunResult(
-        timeline=Timeline(lambda: outline_of(program), stored, machine.blocks),
+        timeline=Timeline(
+            lambda: outline_of(program), stored, machine.blocks, machine.governor_log
+        ),
         makespan_ps=machine.now_ps,
         executor=", then ".join(machine.modes),
         tasks_simulated=machine.tasks_simulated,
         tasks_skipped=machine.tasks_skipped,
         why_not_skipped=machine.why_not_skipped,
-        governor=machine.governor_log,
         dram=machine.channel.server.commands(machine.now_ps) if machine.channel else None,
     )
 
@@ -122,13 +125,14 @@ def _run_simpy(
     table = machine.run()
     names = machine.attached.names if machine.attached else []
     return RunResult(
-        timeline=Timeline.from_table(lambda: _with_attached(outline_of(program), names), table),
+        timeline=Timeline.from_table(
+            lambda: _with_attached(outline_of(program), names), table, governor=machine.governor_log
+        ),
         makespan_ps=machine.environment.now_ps,
         executor="simpy",
         tasks_simulated=sum(machine.tasks_begun),
         tasks_skipped=0,
         why_not_skipped="a user's own process is attached" if extra else "the SimPy executor ran",
-        governor=machine.governor_log,
         dram=machine.channel.server.commands(machine.environment.now_ps)
         if machine.channel
         else None,

@@ -16,9 +16,9 @@ from cosim.machine.deadlock import Request, deadlock_error, overflow_error
 from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.machine.governed_kernel import GovernedKernel
-from cosim.machine.power.governor import GovernorLog
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.recorder import Progress
 from cosim.timeline.timeline import STORED_TYPES
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cosim.machine import kernel as k
-from cosim.machine.power.governor import Governor, GovernorLog
+from cosim.machine.power.governor import Governor
 from cosim.machine.power.store import store_of
 from cosim.mapping.program import Program
+from cosim.timeline.governor_log import GovernorLog
 
 
 class _Field:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from cosim.machine.environment import ELSEWHERE, NOTHING, THERE, MachineEnvironment, TokenPool
 from cosim.machine.kernel import FACTOR_BITS
-from cosim.machine.power.governor import Governor, GovernorLog
+from cosim.machine.power.governor import Governor
 from cosim.machine.power.store import NEVER, EnergyStore, store_of
 from cosim.mapping.program import Program, StepKind, Template
 from cosim.timeline.causes import Cause
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.recorder import Recorder
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from cosim.design.power import POLICY_KINDS, StateFactors, ThermalNetwork, kind_of
 from cosim.errors import CosimError
 from cosim.mapping.program import (
     Component,
+    Governing,
     Loop,
     Node,
     Pool,
@@ -54,6 +56,7 @@ def program_to_data(program: Program) -> dict[str, Any]:
         "lanes": list(program.lanes),
         "layers": list(program.layers),
         "static_mw": program.static_mw,
+        "governing": _governing_to_data(program.governing) if program.governing else None,
     }
 
 
@@ -79,6 +82,7 @@ def program_from_data(data: dict[str, Any]) -> Program:
             lanes=tuple(data["lanes"]),
             layers=tuple(data["layers"]),
             static_mw=data["static_mw"],
+            governing=_governing(data["governing"]) if data.get("governing") else None,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CosimError(f"not a program: {error!r}") from error
@@ -100,6 +104,34 @@ def _template(data: dict[str, Any]) -> Template:
     info["energy"] = tuple((name, role, amount) for name, role, amount in info["energy"])
     steps = tuple((kind, a, b, c) for kind, a, b, c in data["steps"])
     return Template(steps, TaskInfo(**info))
+
+
+def _governing_to_data(governing: Governing) -> dict[str, Any]:
+    data = asdict(governing)
+    if governing.policy is not None:
+        data["policy"]["kind"] = kind_of(governing.policy)
+    return data
+
+
+def _governing(data: dict[str, Any]) -> Governing:
+    policy, thermal = data["policy"], data["thermal"]
+    if policy is not None:
+        fields = {name: _tuples(value) for name, value in policy.items() if name != "kind"}
+        policy = POLICY_KINDS[policy["kind"]](**fields)
+    if thermal is not None:
+        thermal = ThermalNetwork(**{name: _tuples(value) for name, value in thermal.items()})
+    return Governing(
+        **{
+            **{name: _tuples(value) for name, value in data.items()},
+            "states": tuple(StateFactors(**state) for state in data["states"]),
+            "policy": policy,
+            "thermal": thermal,
+        }
+    )
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _nodes_to_data(nodes: tuple[Node, ...]) -> list[Any]:

@@ -21,9 +21,9 @@ from cosim.machine.dram.server import Request as ServiceRequest
 from cosim.machine.environment import COMPONENT, MachineEnvironment, TokenPool
 from cosim.machine.environment import Request as TokenRequest
 from cosim.machine.governed_simpy import GovernedMachine
-from cosim.machine.power.governor import GovernorLog
 from cosim.mapping.program import Pool, PoolPhase, Program, StepKind, expand
 from cosim.timeline.causes import Cause
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.recorder import Progress, Recorder
 
 UserProcess = Callable[[MachineEnvironment, AttachedMachine], Generator[Any, Any, Any]]

@@ -3,6 +3,7 @@
 ===================  ===============================================================
 ``manifest.json``    how the run came about: scenario, design, versions, seed, command
 ``summary.json``     its answers
+``governor.json``    samples of a power governor, where there was one
 ``program.json``     names, task meanings and loop trees (`cosim.machine.program_file`)
 ``<column>.npy``     the timeline, one memory-mappable array a column
 ===================  ===============================================================
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from cosim.errors import CosimError
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.outline import Outline
 from cosim.timeline.timeline import Timeline
 
@@ -88,7 +90,10 @@ def write_run(
         # `manifest` cannot rename these two: they say what may be read at all
         marked = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION}
         marked["arrays"] = {name: len(array) for name, array in arrays.items()}
-        for name, document in (("program", program), ("summary", summary), ("manifest", marked)):
+        documents = {"program": program, "summary": summary, "manifest": marked}
+        if timeline.governor is not None:
+            documents["governor"] = timeline.governor.to_data()
+        for name, document in documents.items():
             (made / f"{name}.json").write_text(_to_json(document, name), encoding="utf-8")
         made.chmod(0o755)
         _replace(made, target)
@@ -129,6 +134,8 @@ def load_run(path: str | os.PathLike[str]) -> RunFolder:
     }
     try:
         timeline = Timeline.from_arrays(outline, arrays)
+        if (folder / "governor.json").exists():
+            timeline.governor = GovernorLog.from_data(_read_json(folder, "governor"))
     except (KeyError, ValueError, IndexError) as error:
         raise CosimError(f"damaged timeline: {error}", where=str(folder)) from error
     return RunFolder(folder, manifest, _read_json(folder, "summary"), program, timeline)

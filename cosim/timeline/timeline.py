@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cosim.timeline.block_table import BLOCK_ARRAYS, blocks_from_arrays, blocks_to_arrays
 from cosim.timeline.blocks import Block, BlockIndex, Occurrences
+from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.loop_tree import LoopTrees, templates_at
 from cosim.timeline.loop_tree import Sequence as TaskSequence
 from cosim.timeline.outline import Outline
@@ -40,6 +41,8 @@ class Timeline:
         The columns of `STORED_TYPES`, each of shape (n_stored,), in the order of `end`.
     blocks : sequence of Block
         Which stored rows repeat; the outermost blocks, in order.
+    governor : GovernorLog, optional
+        What a power governor saw and did.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Timeline:
         outline: Outline | Callable[[], Outline],
         stored: dict[str, NDArray[Any]],
         blocks: Sequence[Block] = (),
+        governor: GovernorLog | None = None,
     ) -> None:
+        self.governor = governor
         self._outline = outline
         self.stored = stored
         self._index = BlockIndex(stored["component"], stored["end"], blocks)
@@ -57,13 +62,14 @@ class Timeline:
         outline: Outline | Callable[[], Outline],
         table: NDArray[np.int64],
         blocks: Sequence[Block] = (),
+        governor: GovernorLog | None = None,
     ) -> Timeline:
         """A timeline from an int64 table of shape (n_stored, 8), columns as in `STORED_TYPES`."""
         stored = {
             name: np.ascontiguousarray(table[:, place], dtype=kind)
             for place, (name, kind) in enumerate(STORED_TYPES.items())
         }
-        return Timeline(outline, stored, blocks)
+        return Timeline(outline, stored, blocks, governor)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays that `from_arrays` makes the same timeline of; what a run folder stores."""

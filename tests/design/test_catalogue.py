@@ -113,5 +113,5 @@ def test_an_unknown_part_suggests_the_nearest():
 
 def test_parts_list_drams_and_constants():
     kinds = {part.kind for part in catalogue.parts()}
-    assert kinds == {"dram", "constant"}
+    assert kinds == {"dram", "cooling", "constant"}
     assert any(part.assumed for part in catalogue.parts())

@@ -10,11 +10,7 @@ times at a lowered clock, refills of a bucket, charging of a capacitor, checkpoi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cosim.design import power as data
 from cosim.errors import CosimError
@@ -30,6 +26,7 @@ from cosim.machine.power.thermal_pid import ThermalPidPolicy
 from cosim.mapping.governing import throttled_to
 from cosim.mapping.program import Governing, Program
 from cosim.timeline.causes import Cause
+from cosim.timeline.governor_log import TIME, GovernorLog
 from cosim.units import format_time
 
 DEFAULT_PERIOD_PS = 1_000_000_000
@@ -52,30 +49,6 @@ _STATE_POLICIES: dict[type, Callable[..., StatePolicy]] = {
     data.Ladder: LadderPolicy,
     data.Battery: BatteryPolicy,
 }
-
-
-@dataclass
-class GovernorLog:
-    """What the governor saw and did.
-
-    Attributes
-    ----------
-    samples : dict of str to list of float
-        Columns by name with unit; ``time (ps)`` is when a sample was taken. What is an average
-        (``power (mW)``) holds for the time since the last sample, the rest for the instant.
-    totals : dict of str to int
-        Attojoules: ``tasks`` and ``static``, and of a store where they went.
-    facts : dict of str to float
-        Figures of the whole run.
-    """
-
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, float] = field(default_factory=dict)
-
-    def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The samples as arrays, shape (n_samples,)."""
-        return {name: np.array(values, np.float64) for name, values in self.samples.items()}
 
 
 class Governor:
@@ -178,7 +151,7 @@ class Governor:
         return self._governing.static_mw * self._governing.states[self._state].voltage * factor
 
     def _note(self, machine: Machine, reading: Reading) -> None:
-        noted = {"time (ps)": float(reading.now_ps), "power (mW)": reading.total_mw}
+        noted = {TIME: float(reading.now_ps), "power (mW)": reading.total_mw}
         if len(self._governing.states) > 1:
             noted["state"] = float(reading.state)
             noted["frequency (%)"] = 100 * self._governing.states[reading.state].frequency
