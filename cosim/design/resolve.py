@@ -68,7 +68,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     errors += derivation.errors
     power = PowerResolution(document)
     try:
-        domain = power.domain(spec.power, spec.clocks.get(array.clock, 0))
+        domain = power.domain(spec.power, spec.clocks.get(arrays[0].clock, 0))
         thermal = power.thermal(spec.thermal, domain.policy)
     except CosimError as error:
         errors.append(error)

@@ -37,7 +37,9 @@ from cosim.mapping.program import (
 from cosim.timeline.causes import Cause
 from cosim.units import format_energy, format_power, format_temperature, format_voltage
 
-ACQUIRE, HOLD, MARK = int(StepKind.ACQUIRE), int(StepKind.HOLD), int(StepKind.MARK)
+ACQUIRE, HOLD, MARK, SERVE = (
+    int(kind) for kind in (StepKind.ACQUIRE, StepKind.HOLD, StepKind.MARK, StepKind.SERVE)
+)
 
 FACTOR_ONE = 1 << 16
 """Factors on power are fixed-point numbers (`cosim.machine.kernel.FACTOR_BITS`)."""
@@ -63,6 +65,13 @@ def govern(program: Program, design: Design) -> Program:
     if policy is None and thermal is None:
         return program
     where = f"design '{design.name}', power.policy"
+    if any(step[0] == SERVE for template in program.templates for step in template.steps):
+        raise CosimError(
+            "power policies and temperature need transfers whose time is known when they begin, "
+            "and this DRAM is served burst by burst",
+            where=f"design '{design.name}', dram.tier",
+            expected='dram.tier = "transfer"',
+        )
     efficiency = policy.regulator_efficiency if isinstance(policy, Capacitor) else 1.0
     inside = _accelerator_tasks(program)
     durations, powers = _needs(program, inside, efficiency)
