@@ -66,6 +66,8 @@ class Derivation:
 
     technology: Technology | None
     document: Document
+    shortest_period_ps: int = 0
+    """Of the design's clocks; 0 if it does not matter."""
     constants: list[SourcedConstant] = field(default_factory=list)
     errors: list[CosimError] = field(default_factory=list)
 
@@ -98,7 +100,8 @@ class Derivation:
         read, write = (memory.read, memory.write) if memory else (None, None)
         leakage = memory.leakage if memory else None
         area = memory.area if memory else None
-        cycle = memory.cycle if memory else None
+        if memory is not None and memory.cycle is not None and spec.cycle_time is None:
+            self._note((*path, "cycle_time"), self._pipelined(memory.cycle), format_time)
         if area is not None:
             self._note((*path, "area"), area, lambda mm2: format_area(mm2 * 1e6))
         return Buffer(
@@ -112,10 +115,17 @@ class Derivation:
             read_pj_per_byte=figure("read_energy", spec.read_energy, read, _per_bit) * 8,
             write_pj_per_byte=figure("write_energy", spec.write_energy, write, _per_bit) * 8,
             static_mw=figure("static_power", spec.static_power, leakage, format_power),
-            cycle_ps=round(figure("cycle_time", spec.cycle_time, cycle, format_time)),
+            cycle_ps=spec.cycle_time or 0,
             area_mm2=area.value if area else None,
             block_memories=memory.primitives if memory else None,
         )
+
+    def _pipelined(self, cycle: Estimate) -> Estimate:
+        """A bank's own cycle; where it is longer than a clock's, what that takes is assumed."""
+        if not self.shortest_period_ps or cycle.value <= self.shortest_period_ps:
+            return cycle
+        text = f"longer than the fastest clock's {format_time(self.shortest_period_ps)}: accesses "
+        return cycle.times(1.0, text + "are taken to be pipelined", assumed=True)
 
     def _energy(self, path: KeyPath, element: str, accumulator_bits: int | None) -> float:
         derived = self._try(path, lambda: self._operation(element, accumulator_bits))

@@ -55,7 +55,8 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         technology = technology_of(spec.technology, document)
     except CosimError as error:
         raise CosimErrors([*errors, error]) from None
-    derivation = Derivation(technology, document)
+    period = min(Clock(name, hertz).period_ps for name, hertz in spec.clocks.items())
+    derivation = Derivation(technology, document, period)
     vector = spec.engine.vector
     arrays = tuple(
         array.resolved(

@@ -152,8 +152,8 @@ class BufferSpec(Specification):
     static_power: Power | None = None
     """Leakage, drawn always, beside the domain's own static power."""
     cycle_time: Duration | None = None
-    """Shortest time between two accesses of a bank; derived from the technology if left out, any
-    clock's cycle without one."""
+    """Shortest time between two accesses of a bank; left out, banks follow any clock, pipelined if
+    need be."""
 
 
 class RunLengthSpec(Specification):

@@ -127,3 +127,13 @@ def test_an_energy_that_is_neither_stated_nor_derivable_is_an_error(tmp_path):
     file.write_text('base = "ultra96"\n[engine.array.precision.int4]\ncycles_per_step = 1\n')
     with pytest.raises(CosimError, match=r"toml:2: engine.array.precision.int4.energy.*neither"):
         design.load(file)
+
+
+def test_a_bank_slower_than_the_clock_is_assumed_to_be_pipelined(load):
+    quick = load(LOP)
+    slow = load(LOP, **{"clocks.core": "5 GHz"})
+    assert not any("cycle_time" in line for line in quick.assumptions)
+    assert any("pipelined" in line for line in slow.assumptions)
+    assert slow.buffer("input").cycle_ps == 0
+    stated = load(LOP, **{"buffer.input.cycle_time": "3 ns"})
+    assert stated.buffer("input").cycle_ps == 3000
