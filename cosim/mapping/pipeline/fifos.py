@@ -87,11 +87,13 @@ def fifos_of(graph: StageGraph, engines: Sequence[Engine], pipeline: Pipeline) -
     edges.append((graph.output.stage, OUTPUT, graph.output.bits))
     titles = [f"{_name(names, a, DMA_IN)} > {_name(names, b, DMA_OUT)}" for a, b, _ in edges]
     stated = {fifo.between: fifo for fifo in pipeline.fifos}
+    inner = [t for t, (a, b, _) in zip(titles, edges, strict=True) if a >= 0 and b >= 0]
     for between in stated:
-        if between not in titles:
+        if between not in inner:
             raise CosimError(
-                f"no FIFO '{between}'", where="pipeline.fifo",
-                expected=f"one of {', '.join(titles)}", nearest=nearest(between, titles),
+                f"no FIFO '{between}' between engines", where="pipeline.fifo",
+                expected=f"one of {', '.join(inner)}; the DMA engines have pipeline.staging",
+                nearest=nearest(between, inner),
             )  # fmt: skip
     branches = branch_pixels(graph)
     return [

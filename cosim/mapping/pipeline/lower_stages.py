@@ -21,6 +21,7 @@ from cosim.design.pipeline import Pipeline
 from cosim.errors import CosimError
 from cosim.mapping.pipeline.engines import Engine
 from cosim.mapping.pipeline.fifos import Fifo, chunk_rows
+from cosim.mapping.pipeline.lines import Lines, peel, window_unit
 from cosim.mapping.pipeline.stages import INPUT, Shape, StageGraph, StageKind
 from cosim.mapping.program import Loop, Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import HOST, Streams, acquire, load_lane, release, repeat, store_lane
@@ -44,11 +45,6 @@ def component_kinds(
         kinds[stage.name] = "engine" if stage.kind is StageKind.MATRIX else "vector"
     kinds[dma[1]] = "dma"
     return kinds
-
-
-def window_unit(name: str) -> str:
-    """Name of the sliding-window unit of an engine."""
-    return f"{name} window"
 
 
 class StageLowering:
@@ -87,13 +83,13 @@ class StageLowering:
 
     # Streams between engines
 
-    def _inputs(self, stage: int) -> list[int]:
+    def inputs(self, stage: int) -> list[int]:
         return [n for n, fifo in enumerate(self.fifos) if fifo.consumer == stage]
 
     def _outputs(self, stage: int) -> list[int]:
         return [n for n, fifo in enumerate(self.fifos) if fifo.producer == stage]
 
-    def _take(self, fifo: int, tokens: int = 1) -> tuple[list[Step], list[Step]]:
+    def take(self, fifo: int, tokens: int = 1) -> tuple[list[Step], list[Step]]:
         """Steps before and after a task that takes tokens out of a FIFO."""
         return [acquire(self.data[fifo], tokens)], [release(self.room[fifo], tokens)]
 
@@ -107,7 +103,7 @@ class StageLowering:
 
     # Tasks
 
-    def _task(
+    def task(
         self, stage: int, lane: str, activity: str, cycles: int, before: list[Step],
         after: list[Step], macs: int = 0,
     ) -> int:  # fmt: skip
@@ -146,7 +142,7 @@ class StageLowering:
     ) -> None:
         """All images: the first pays the fill, and may wait for something before it begins."""
         images = self.graph.images
-        opening, rest = _peel(image)
+        opening, rest = peel(image)
         template = self.streams.templates[opening]
         info, steps = template.info, list(template.steps)
         if fill:
@@ -188,7 +184,7 @@ class StageLowering:
         streams, fifo = self.streams, len(self.fifos) - 1
         last = self.fifos[fifo]
         chunks, bytes_ = _chunks(last.shape, last.bits, self.pipeline)
-        before, after = self._take(fifo, last.tokens // chunks)
+        before, after = self.take(fifo, last.tokens // chunks)
         lane = store_lane(streams.store)
         node = streams.descriptor(
             streams.store, lane, len(self.engines) - 1, "output", Role.ACTIVATION.value, bytes_,
@@ -201,7 +197,7 @@ class StageLowering:
     def _stage(self, number: int) -> None:
         stage, engine = self.graph.stages[number], self.engines[number]
         if engine.has_lines:
-            lines = _Lines(self, number)
+            lines = Lines(self, number)
             self._images(window_unit(stage.name), lines.taken())
             image = self._windows(number, lines)
         elif stage.kind is StageKind.MATRIX:
@@ -216,15 +212,15 @@ class StageLowering:
     def _vectors(self, number: int) -> tuple[Node, ...]:
         """A matrix-vector unit without lines: every pixel's operand comes in by tokens."""
         stage, engine = self.graph.stages[number], self.engines[number]
-        fifo = self._inputs(number)[0]
+        fifo = self.inputs(number)[0]
         tokens = self.fifos[fifo].tokens // stage.gives.pixels
         fold, given = engine.synapse_fold, self._tokens_given(number)
         # the first fold over the outputs takes the operand in, token by token
         spread = [fold * (n + 1) // tokens - fold * n // tokens for n in range(tokens)]
         pixel: list[Node] = []
         for cycles in spread[:-1]:
-            _append(pixel, self._compute(number, cycles, *self._take(fifo)))
-        pixel += self._first_results(number, spread[-1], *self._take(fifo))
+            _append(pixel, self._compute(number, cycles, *self.take(fifo)))
+        pixel += self._first_results(number, spread[-1], *self.take(fifo))
         pixel += repeat(given - 1, (self._results(number),))
         return repeat(stage.gives.pixels, tuple(pixel))
 
@@ -257,15 +253,15 @@ class StageLowering:
         stage, engine = self.graph.stages[number], self.engines[number]
         if stage.kind is StageKind.MATRIX:
             macs = cycles * engine.simd * engine.pe
-            return self._task(number, stage.name, "compute", cycles, before, after, macs)
-        return self._task(number, stage.name, ACTIVITY[stage.kind], cycles, before, after)
+            return self.task(number, stage.name, "compute", cycles, before, after, macs)
+        return self.task(number, stage.name, ACTIVITY[stage.kind], cycles, before, after)
 
     def _results(self, number: int) -> int:
         """A further token of results from an operand that is there."""
         cycles = self.engines[number].window_cycles // self._tokens_given(number)
         return self._compute(number, cycles, *self._give(number))
 
-    def _windows(self, number: int, lines: _Lines) -> tuple[Node, ...]:
+    def _windows(self, number: int, lines: Lines) -> tuple[Node, ...]:
         """A matrix-vector unit or pooling behind a sliding-window unit."""
         stage, engine = self.graph.stages[number], self.engines[number]
         others = repeat(self._tokens_given(number) - 1, (self._results(number),))
@@ -289,10 +285,10 @@ class StageLowering:
         """A pixel through a join or fork."""
         stage, engine = self.graph.stages[number], self.engines[number]
         room, out = self._give(number)
-        taken = [self._take(fifo) for fifo in self._inputs(number)]
+        taken = [self.take(fifo) for fifo in self.inputs(number)]
         before = [step for steps, _ in taken for step in steps] + room
         after = [step for _, steps in taken for step in steps] + out
-        return self._task(
+        return self.task(
             number, stage.name, ACTIVITY[stage.kind], engine.pixel_cycles, before, after
         )
 
@@ -300,89 +296,15 @@ class StageLowering:
         """Rows taken in, then a row of results given out; or the whole image, then one pixel."""
         stage, engine = self.graph.stages[number], self.engines[number]
         name, activity = stage.name, ACTIVITY[stage.kind]
-        before, after = self._take(self._inputs(number)[0])
-        take = self._task(number, name, activity, engine.pixel_cycles, before, after)
+        before, after = self.take(self.inputs(number)[0])
+        take = self.task(number, name, activity, engine.pixel_cycles, before, after)
         before, after = self._give(number)
-        give = self._task(number, name, activity, engine.neuron_fold, before, after)
+        give = self.task(number, name, activity, engine.neuron_fold, before, after)
         takes, gives = stage.takes, stage.gives
         kernel = stage.window.stride[0] if stage.window is not None else takes.height
         body = (*repeat(kernel * takes.width, (take,)), *repeat(gives.width, (give,)))
         rest = (takes.height - kernel * gives.height) * takes.width
         return (*repeat(gives.height, body), *(repeat(rest, (take,)) if rest else ()))
-
-
-class _Lines:
-    """The lines between a sliding-window unit and its engine, counted in tokens of its FIFO."""
-
-    def __init__(self, lowering: StageLowering, number: int) -> None:
-        self.lowering, self.number = lowering, number
-        self.stage, self.engine = lowering.graph.stages[number], lowering.engines[number]
-        self.fifo = lowering._inputs(number)[0]
-        self.per_pixel = lowering.fifos[self.fifo].tokens_per_pixel
-        self.lane = window_unit(self.stage.name)
-        window = self.stage.window
-        assert window is not None
-        self.window = window
-        streams, room = lowering.streams, self._tokens(self.engine.buffered_lines)
-        self.there = streams.pool(f"lines of {self.stage.name}", cause=Cause.INPUT)
-        self.room = streams.pool(
-            f"room for lines of {self.stage.name}", room, cause=Cause.INPUT_SPACE, kind="queue",
-            capacity=room,
-        )  # fmt: skip
-        self.turn = streams.pool(f"{self.stage.name} ready for an image", 1, cause=Cause.DEPENDENCY)
-
-    def _tokens(self, lines: int) -> int:
-        return lines * self.engine.line_width * self.per_pixel
-
-    def wait(self, row: int) -> list[Step]:
-        """What the first window of a row waits for."""
-        lines = self.window.extent[0] if row == 0 else self.window.stride[0]
-        return [acquire(self.there, self._tokens(lines))]
-
-    def done(self, row: int) -> list[Step]:
-        """What the last window of a row sets free."""
-        lines = self.engine.lines_freed(row) - self.engine.lines_freed(row - 1)
-        freed = [release(self.room, self._tokens(lines))]
-        last = row + 1 == self.stage.gives.height
-        return [*freed, release(self.turn, 1)] if last and not self.engine.image_overlap else freed
-
-    def taken(self) -> tuple[Node, ...]:
-        """An image line by line; padding takes its time but comes from nowhere."""
-        engine, window, width = self.engine, self.window, self.stage.takes.width
-        left, right = self._padding(window.left), self._padding(window.right)
-        line = (*left, *repeat(width * self.per_pixel, (self._pixels(),)), *right)
-        above = self._padding(engine.line_width)
-        real = self.engine.lines_used - window.top - window.bottom
-        nodes = [
-            *repeat(window.top, above), *repeat(real, line), *repeat(window.bottom, above),
-        ]  # fmt: skip
-        if engine.lines_below:
-            unused = repeat(width * self.per_pixel, (self._pixels(kept=False),))
-            nodes += repeat(engine.lines_below, unused)
-        if engine.image_overlap:
-            return tuple(nodes)
-        opening, rest = _peel(tuple(nodes))
-        streams = self.lowering.streams
-        template = streams.templates[opening]
-        first = streams.template((acquire(self.turn, 1), *template.steps), template.info)
-        return (first, *rest)
-
-    def _padding(self, pixels: int) -> tuple[Node, ...]:
-        if not pixels:
-            return ()
-        tokens = pixels * self.per_pixel
-        return (self._task(pixels * self.engine.pixel_cycles, tokens, [], []),)
-
-    def _pixels(self, kept: bool = True) -> int:
-        before, after = self.lowering._take(self.fifo)
-        cycles = self.lowering.fifos[self.fifo].token // self.engine.input_width
-        return self._task(cycles, 1 if kept else 0, before, after)
-
-    def _task(self, cycles: int, tokens: int, before: list[Step], after: list[Step]) -> int:
-        if tokens:
-            before = [*before, acquire(self.room, tokens)]
-            after = [*after, release(self.there, tokens)]
-        return self.lowering._task(self.number, self.lane, "window", cycles, before, after)
 
 
 def precision_of(precisions: Sequence[Precision], bits: int, weight_bits: int) -> Precision:
@@ -426,12 +348,3 @@ def _append(nodes: list[Node], template: int) -> None:
         nodes[-1] = Loop(2, (template,))
     else:
         nodes.append(template)
-
-
-def _peel(nodes: tuple[Node, ...]) -> tuple[int, tuple[Node, ...]]:
-    """The first task of a stream, and the rest."""
-    head, rest = nodes[0], nodes[1:]
-    if not isinstance(head, Loop):
-        return head, rest
-    first, inside = _peel(head.body)
-    return first, (*inside, *repeat(head.count - 1, head.body), *rest)
