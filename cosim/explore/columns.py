@@ -47,7 +47,7 @@ def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
     """The columns of `USUAL`."""
     program, design = mapping.program, mapping.design
     counts = executed(program, result)
-    spent = energy(program, design, counts, result.makespan_ps)
+    spent = energy(program, design, counts, result.makespan_ps, commands=result.dram)
     seconds = result.makespan_ps / PER_SECOND
     period = design.clock(design.array.clock).period_ps
     elements = sum(array.macs_per_cycle for array in design.arrays)
@@ -61,6 +61,8 @@ def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
             on_array += count * info.macs
         domain_pj += count * sum(entry[2] for entry in info.energy if entry[0] != "host")
     domain_pj += program.static_mw * result.makespan_ps * 1e-3
+    if result.dram is not None:  # its commands were counted, not taken from the templates
+        domain_pj = spent.total_pj - spent.by_component.get("host", 0.0)
     cycles = result.makespan_ps / period
     return {
         "latency_s": seconds,

@@ -3,12 +3,14 @@
 Every load and store moves a region of a tensor (`cosim.mapping.regions`), and every tensor has an
 address in the memory map. A region is a box in a strided array; dimensions that follow one another
 in memory are merged, and what is left is chunks, a pitch, an outer pitch, and more descriptors
-where there are more dimensions than that.
+where there are more dimensions than that. Weights that nothing writes during the run were put tile
+after tile beforehand, in the order in which they are first read, within the tensor's own bytes: a
+tile of them is one piece, as in the transfer tier.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -62,7 +64,7 @@ def with_dram_service(mapping: Mapping) -> Mapping:
     )  # fmt: skip
     served = replace(
         program,
-        components=(*program.components, Component(CHANNEL, "dram channel", (), background=True)),
+        components=(*program.components, Component(CHANNEL, "dram", (), background=True)),
         templates=(*program.templates, *(Template(steps, TaskInfo(-1, a)) for a in ACTIVITIES)),
         lanes=(*program.lanes, CHANNEL),
         dram=service,
@@ -99,8 +101,7 @@ def _master(rank: int, tasks: list[Task], addresses: _Addresses, channel: DmaCha
     for task in tasks:
         moved = addresses.moved_by(task)
         if moved is not None:
-            for region, write in moved:
-                rows += addresses.rows(region, write=write)
+            rows += moved
             starts.append(len(rows))
     design = addresses.design
     assert design.dram.sheet
@@ -116,6 +117,14 @@ def _master(rank: int, tasks: list[Task], addresses: _Addresses, channel: DmaCha
     )
 
 
+@dataclass
+class _Packed:
+    """Tiles of a tensor of weights one after the other: offset of each box, bytes of all."""
+
+    places: dict[object, int]
+    end: int = 0
+
+
 class _Addresses:
     """Descriptors of regions."""
 
@@ -125,20 +134,45 @@ class _Addresses:
         self.storages = mapping.memory.storages
         assert mapping.design.dram.sheet
         self.burst_bits = mapping.design.dram.sheet.burst_bytes * 8
+        self._packed_tiles: dict[tuple[object, ...], _Packed] = {}
         self._strides: dict[tuple[object, ...], tuple[int, ...] | None] = {}
 
-    def moved_by(self, task: Task) -> list[tuple[Region, bool]] | None:
-        """Regions that a task moves, and whether it writes them; None if it moves none ever."""
+    def moved_by(self, task: Task) -> list[Row] | None:
+        """Descriptors of what a task moves, None if such a task never moves anything."""
         if task.source:
-            return [(task.source, False)]
+            storage = self.storages[self.tensors[task.source.tensor].storage]
+            is_weight = any(slot.name == "weight" for slot in task.takes)
+            if is_weight and not storage.writers:
+                return [self._packed(task.source)]
+            return self.rows(task.source, write=False)
         if task.target:
-            return [(task.target, True)]
+            return self.rows(task.target, write=True)
         if task.activity != "host":
             return None
         group = self.mapping.grouping.groups[task.group]
         reads, writes = ([self.tensors[t] for t in ids] for ids in (group.reads, group.writes))
-        found = [(whole(t), False) for t in reads if not self.storages[t.storage].resident]
-        return found + [(whole(t), True) for t in writes if is_stored(self.mapping, t)]
+        found: list[Row] = []
+        for tensor in reads:
+            if not self.storages[tensor.storage].resident:
+                found += self.rows(whole(tensor), write=False)
+        for tensor in writes:
+            if is_stored(self.mapping, tensor):
+                found += self.rows(whole(tensor), write=True)
+        return found
+
+    def _packed(self, region: Region) -> Row:
+        """Descriptor of a tile of weights that lies in one piece."""
+        tensor = self.tensors[region.tensor]
+        storage = self.storages[tensor.storage]
+        size = -(-region.elements * tensor.bits // 8)
+        key = (storage.id, region.shape, region.transpose)
+        packed = self._packed_tiles.setdefault(key, _Packed({}))
+        if region.box not in packed.places:
+            # tiles of a loop nest do not overlap; should they, the last ones share addresses
+            packed.places[region.box] = min(packed.end, max(0, storage.bytes - size))
+            packed.end += size
+        base = storage.address if storage.home is None else storage.home
+        return (base + packed.places[region.box], size, 0, 1, 0, 0, 1)
 
     def rows(self, region: Region, *, write: bool) -> list[Row]:
         """Descriptors of a region, in the order of its addresses."""

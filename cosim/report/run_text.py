@@ -83,10 +83,20 @@ def _facts(summary: Summary) -> Table:
     table.add_row("energy", q.joules(summary["energy_j"]), "accelerator, DRAM and host")
     table.add_row("mean power", q.watts(summary["average_power_w"]), peak)
     table.add_row("DRAM traffic", q.size(summary["dram_bytes"]), f"on average {mean}")
+    if "dram_commands" in summary:
+        table.add_row("DRAM rows", *_rows(summary))
     table.add_row("peak memory", q.size(summary["peak_memory_bytes"]), where and f"in {where}")
     macs = f"{q.count(summary['macs'])} multiply-accumulates"
     table.add_row("array use", q.percent(array_use(summary)), macs)
     return table
+
+
+def _rows(summary: Summary) -> tuple[str, str]:
+    """How often a burst found its row open, and what else the channel did."""
+    done = summary["dram_commands"]
+    rest = f"{q.count(done['activates'])} activates, {q.count(done['refreshes'])} refreshes, "
+    moved = q.size(summary["dram_burst_bytes"])
+    return f"{q.percent(summary['dram_row_hit_rate'])} hits", f"{rest}{moved} in whole bursts"
 
 
 def _causes(summary: Summary) -> Table:

@@ -54,7 +54,7 @@ def served_programs(draw: st.DrawFn, *, max_tasks: int = 40, background: bool = 
         DramController(quantum=draw(st.sampled_from([1, 8, 32]))), tuple(masters),
         len(program.components), (first, first + 1, first + 2), 0,
     )  # fmt: skip
-    channel = Component("dram", "dram channel", (), background=True)
+    channel = Component("dram", "dram", (), background=True)
     return replace(
         program, templates=tuple(templates), components=(*program.components, channel), dram=service
     )

@@ -219,7 +219,8 @@ def _admit(m: Memory, d: int, master: int, time: int) -> None:
         queue = m[d + WRITE_QUEUE]
         if m[bank + OPEN_ROW] == row:
             m[bank + WRITE_HITS] += 1
-        m[master + LAST_RETURN] = time + 1
+        # its data come no faster than the bus could take them
+        m[master + LAST_RETURN] = max(m[master + LAST_RETURN], time) + m[d + BURST]
     else:
         queue = m[d + READ_QUEUE]
         if m[bank + OPEN_ROW] == row:

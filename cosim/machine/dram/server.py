@@ -4,7 +4,7 @@ A component that comes to a SERVE step hands its next descriptor to the channel 
 the channel has served it. The channel plans a *slice* of at most `quantum` bursts at a time with
 all it knows; whoever comes while a slice is under way joins at its end, and has waited for the
 DRAM until then. A refresh is a slice of its own. A read is complete when its last data are back at
-the component, a write when the controller's write queue has taken its last burst.
+the component, a write when the controller's write queue has taken its last burst and said so.
 
 The channel leaves rows as components do: one for each slice, one for each refresh, and one where
 it waits for requests that are bound by outstanding limits or a rate. So a component that waited
@@ -251,9 +251,12 @@ class DramServer:
         for rank in sorted(self._active):
             place = self._places[rank][0]
             if memory[place + s.BURSTS_LEFT] == 0 and memory[place + s.QUEUED] == 0:
+                end = int(memory[place + s.LAST_RETURN])
+                if memory[place + s.WRITE]:  # the port has passed its last data, and the answer
+                    end = max(end, -(-int(memory[place + s.NEXT_REQUEST]) // 1000))
+                    end += int(memory[place + s.LATENCY])
                 # what was taken during a refresh is known only at its end
-                end = int(memory[place + s.LAST_RETURN]) * self._clock
-                complete.append((rank, max(end, now + self._clock)))
+                complete.append((rank, max(end * self._clock, now + self._clock)))
         for rank, _ in complete:
             self._active.remove(rank)
         return complete
