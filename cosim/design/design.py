@@ -280,6 +280,7 @@ class Stays(StrEnum):
 
     ANY = "any"
     WEIGHTS = "weights"
+    NOTHING = "nothing"
 
 
 class Objective(StrEnum):

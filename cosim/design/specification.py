@@ -264,6 +264,7 @@ class MappingSpec(Specification):
     or the product of both, where these bytes cost most of the energy."""
     stays: Annotated[Stays, Field(strict=False)] = Stays.ANY
     """``weights``: a part of the weights stays while all inputs pass by, once for each part;
+    ``nothing``: every tile of a reduction is loaded when its turn comes, again for each result;
     ``any``: whichever operand is best held, in any order."""
 
 

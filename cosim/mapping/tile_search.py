@@ -260,6 +260,8 @@ class TileSearch:
         if design.mapping.stays is Stays.WEIGHTS:
             # weights outside, and inputs pass by for each part of them
             feasible[0] = feasible[:, 1] = False
+        if design.mapping.stays is Stays.NOTHING:
+            feasible[:, 1] = feasible[:, :, 1] = False
         load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
         store = channel_for(design, "output")
         pieces_o = outputs * self._pieces(products, STORED)

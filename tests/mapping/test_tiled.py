@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import cosim.design as designs
 from cosim.analysis.summary import analyse, summarise
 from cosim.design.arrays import Precision, TiledArray
+from cosim.design.design import MappingPolicy, Stays
 from cosim.machine.execute import run
 from cosim.mapping.engines.tiled import Tiled
 from cosim.mapping.engines.timing import Layer, Pixels, Reduction, TileShape
@@ -88,6 +89,8 @@ def test_small_pictures_are_stitched_with_a_border_between():
     assert buffers(Pixels(5, 20, 40)) == 2
     assert buffers(Pixels(4, 21, 40)) == 2  # 21 rows twice and a border are 43
     assert buffers(Pixels(1, 42, 82)) == 4  # no room for the border of the picture itself
+    assert buffers(Pixels(1, 20, 40), (2, 2)) == 1  # 40 x 80 inputs
+    assert buffers(Pixels(1, 21, 40), (2, 2)) == 2
 
 
 @settings(max_examples=25)
@@ -117,6 +120,17 @@ def test_a_fused_pooling_window_is_never_cut():
     build.max_pool(build.conv(build.input(1, 4, 18, 18), 8, kernel=1, padding=0))
     ((_, plan),) = map_workload(build.build(), machine(POINTWISE)).plans.values()
     assert plan.tile["p"] % 2 == plan.tile["q"] % 2 == 0
+
+
+def test_where_nothing_stays_every_call_has_its_loads():
+    build = Builder()
+    build.conv(build.input(1, 16, 5, 7), 24, kernel=1, padding=0)
+    workload, held = build.build(), []
+    for stays in (Stays.ANY, Stays.NOTHING):
+        board = replace(machine(POINTWISE), mapping=MappingPolicy(stays=stays))
+        ((_, plan),) = map_workload(workload, board).plans.values()
+        held.append(plan.hold_streaming or plan.hold_weight)
+    assert held == [True, False]
 
 
 def test_both_executors_run_fixed_tiles_alike():

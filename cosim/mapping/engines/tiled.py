@@ -12,7 +12,8 @@ kernel's window one position after the other::
 call that adds to a buffer of sums, these are set (to the bias) in `set_up` cycles; a tile of a
 reduction is given its share of them. `buffers` is how many tile buffers the positions need: a
 picture larger than a buffer is cut, smaller ones are stitched beside each other, with `border`
-positions between them, so that a window never sees its neighbour.
+positions between them, so that a window never sees its neighbour. Of a layer with a stride the
+inputs fill the buffer, and it is walked all the same.
 
 * SkyNet's pointwise unit: 42 x 82 positions, Ti = To = 32, Tp = 16, overhead 512, interval 2:
   2 * (512 + 3444 * 2) = 14800 cycles. Its depthwise unit: G = 32, Ti = To = Tp = 1, interval 1:
@@ -50,6 +51,9 @@ class Tiled:
         array, step = self.array, layer.cycles_per_step
         whole = layer.whole.reduction.channels
 
+        def buffers(pixels: Pixels) -> Any:
+            return self.buffers(pixels, layer.stride)
+
         def taken(reduction: Reduction) -> Any:
             return pieces(array.channels)(reduction.channels) * reduction.rows * reduction.columns
 
@@ -60,31 +64,43 @@ class Tiled:
             "groups": pieces(array.groups), "filters": passes, "reduction": taken,
         }  # fmt: skip
         terms = (
-            Term(True, pixels=lambda p: self.buffers(p) * array.positions * step, **calls),
-            Term(False, pixels=lambda p: self.buffers(p) * array.pass_overhead, **calls),
+            Term(True, pixels=lambda p: buffers(p) * array.positions * step, **calls),
+            Term(False, pixels=lambda p: buffers(p) * array.pass_overhead, **calls),
             Term(
-                False, groups=pieces(array.groups), pixels=self.buffers,
+                False, groups=pieces(array.groups), pixels=buffers,
                 filters=lambda n: pieces(array.filters)(n) * array.set_up,
                 reduction=lambda r: r.channels / whole,
             ),
         )  # fmt: skip
-        return Timing(terms, tile=self._tile(layer), results=self._results)
+        return Timing(
+            terms, tile=self._tile(layer), results=lambda tile: self._results(tile, layer)
+        )
 
-    def buffers(self, pixels: Pixels) -> Any:
-        """Tile buffers that so many positions need; extents are integers or arrays."""
+    def most(self, stride: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of results in a buffer; of a strided layer the inputs fill it."""
         array = self.array
-        rows, columns = pixels.rows + array.border, pixels.columns + array.border
-        cut = pieces(array.rows - array.border)(pixels.rows)
-        cut = cut * pieces(array.columns - array.border)(pixels.columns)
-        together = np.maximum(1, (array.rows // rows) * (array.columns // columns))
+        rows, columns = array.rows - array.border, array.columns - array.border
+        return max(1, rows // stride[0]), max(1, columns // stride[1])
+
+    def buffers(self, pixels: Pixels, stride: tuple[int, int] = (1, 1)) -> Any:
+        """Tile buffers that so many positions need; extents are integers or arrays."""
+        rows, columns = self.most(stride)
+        cut = pieces(rows)(pixels.rows) * pieces(columns)(pixels.columns)
+        together = np.maximum(1, self._together(pixels.rows, pixels.columns, stride))
         return -(-pixels.images // together) * cut
+
+    def _together(self, rows: Any, columns: Any, stride: tuple[int, int]) -> Any:
+        """Pictures of so many results that lie beside each other in a buffer."""
+        array = self.array
+        above = array.rows // (rows * stride[0] + array.border)
+        return above * (array.columns // (columns * stride[1] + array.border))
 
     def _tile(self, layer: Layer) -> dict[str, tuple[int, int, int]]:
         """One buffer's worth of every class: pictures cut evenly, or several together."""
         array, pixels, window = self.array, layer.whole.pixels, layer.whole.reduction
-        rows = _evenly(pixels.rows, array.rows - array.border)
-        columns = _evenly(pixels.columns, array.columns - array.border)
-        images = (array.rows // (rows + array.border)) * (array.columns // (columns + array.border))
+        most_rows, most_columns = self.most(layer.stride)
+        rows, columns = _evenly(pixels.rows, most_rows), _evenly(pixels.columns, most_columns)
+        images = self._together(rows, columns, layer.stride)
         return {
             "b": (array.groups, 1, 1),
             "m": (max(1, images), rows, columns),
@@ -92,11 +108,11 @@ class Tiled:
             "k": (array.channels, window.rows, window.columns),
         }
 
-    def _results(self, tile: TileShape) -> int:
+    def _results(self, tile: TileShape, layer: Layer) -> int:
         array = self.array
         planes = pieces(array.groups)(tile.groups) * array.groups
         planes *= pieces(array.filters)(tile.filters) * array.filters
-        return int(planes * self.buffers(tile.pixels) * array.positions)
+        return int(planes * self.buffers(tile.pixels, layer.stride) * array.positions)
 
     def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
         """Every pass reads its positions and adds to its sums, once for each of the window."""
