@@ -132,6 +132,10 @@ class RowStationarySpec(CommonArraySpec):
     """Elements a cycle from the buffer to the array."""
     sum_bus: Extent
     """Partial sums a cycle into the array, and as many out."""
+    buffer_words: int = Field(default=0, ge=0)
+    """Elements of inputs and sums of a pass that the buffer can hold; 0: no limit."""
+    filter_buffer_words: int = Field(default=0, ge=0)
+    """Elements of filters of a pass that the buffer can hold; 0: no limit."""
     scratchpad_energy: Energy = 0.0
     """One access to a scratchpad."""
     network_energy: Energy = 0.0
@@ -144,6 +148,7 @@ class RowStationarySpec(CommonArraySpec):
             rows=self.rows, columns=self.columns, filter_words=self.filter_words,
             input_words=self.input_words, sum_words=self.sum_words, filter_bus=self.filter_bus,
             input_bus=self.input_bus, sum_bus=self.sum_bus,
+            buffer_words=self.buffer_words, filter_buffer_words=self.filter_buffer_words,
             scratchpad_pj=self.scratchpad_energy, network_pj=self.network_energy,
             gates_zeros=self.gates_zeros, **self._common(name, precisions),
         )  # fmt: skip

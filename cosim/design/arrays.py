@@ -197,6 +197,10 @@ class RowStationaryArray:
     sum_bus: int
     clock: str
     precisions: tuple[Precision, ...]
+    buffer_words: int = 0
+    """Words of inputs and sums of a pass that the buffer can hold; 0: no limit."""
+    filter_buffer_words: int = 0
+    """Words of filters of a pass that the buffer can hold; 0: no limit."""
     scratchpad_pj: float = 0.0
     """Energy of one access to a scratchpad of an element, picojoules."""
     network_pj: float = 0.0

@@ -344,3 +344,18 @@ def test_gated_zeros_leave_only_the_access_that_finds_them():
 def test_runs_of_zeros_shrink_what_has_enough_of_them(zeros, ratio):
     # three pairs of 5 + 16 bits in a word of 64
     assert RunLength(5, 64).ratio(16, zeros) == pytest.approx(ratio)
+
+
+@given(layers(), st.integers(100, 4000), st.integers(20, 400))
+def test_a_pass_takes_no_more_of_the_buffers_than_they_have(layer, words, filter_words):
+    array = eyeriss(buffer_words=words, filter_buffer_words=filter_words)
+    way, whole = engine_of(array).passes(layer), layer.whole
+    rows = (way.strip - 1) * layer.stride[0] + min(whole.reduction.rows, 12)
+    columns = (whole.pixels.columns - 1) * layer.stride[1] + whole.reduction.columns
+    channels, filters = way.channels * way.channel_sets, way.filters * way.filter_sets
+    held = filters * way.strip * whole.pixels.columns + channels * rows * columns
+    kernel = min(whole.reduction.rows, 12) * whole.reduction.columns
+    least = whole.pixels.columns + min(whole.reduction.rows, 12) * columns
+    if least <= words and kernel <= filter_words:
+        assert held <= words
+        assert filters * channels * kernel <= filter_words

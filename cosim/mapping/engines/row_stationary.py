@@ -9,6 +9,8 @@ positions of the e rows, of all images of a tile, go by::
 
     elements used   R * e * r * t                                  at most rows * columns
     scratchpads     p * q * S <= filter words, q * S <= input words, p <= sum words
+    buffers         p t * e * F + q r * (rows taken in) * (columns taken in) <= buffer words
+                    p t * q r * R * S <= filter buffer words
     passes          groups * ceil(M / (p t)) * ceil(C / (q r)) * ceil(E / e) * ceil(R / rows)
     pass            max(compute, inputs, sums) + filters + first window + last sums
 
@@ -135,14 +137,22 @@ def _products(layer: Layer, way: Passes) -> Any:
     return way.filters * way.channels * layer.whole.reduction.columns
 
 
+def _taken_in(
+    array: RowStationaryArray, layer: Layer, way: Passes, columns: Any
+) -> tuple[Any, Any]:
+    """Rows and columns of inputs that a pass over `columns` output columns sees."""
+    kernel, (down, across) = layer.whole.reduction, layer.stride
+    rows = (way.strip - 1) * down + min(kernel.rows, array.rows)
+    return rows, (columns - 1) * across + kernel.columns
+
+
 def _pass_cycles(
     array: RowStationaryArray, layer: Layer, way: Passes, images: Any, columns: Any
 ) -> Any:
     """Cycles of one pass over `columns` output columns of `images` images."""
-    reduction, (down, across) = layer.whole.reduction, layer.stride
+    reduction = layer.whole.reduction
     kernel_rows = min(reduction.rows, array.rows)
-    rows_in = (way.strip - 1) * down + kernel_rows
-    columns_in = (columns - 1) * across + reduction.columns
+    rows_in, columns_in = _taken_in(array, layer, way, columns)
     channels = way.channels * way.channel_sets
     filters = way.filters * way.filter_sets
     compute = images * columns * _products(layer, way) * layer.cycles_per_step
@@ -160,6 +170,11 @@ def _pass_cycles(
         + -(-first // array.input_bus)
         + -(-last // array.sum_bus)
     )
+
+
+def _within(words: Any, most: int) -> Any:
+    """Which ways take at most so many words; all where there is no limit."""
+    return words <= most if most else np.ones_like(words, bool)
 
 
 @lru_cache(maxsize=1024)
@@ -193,7 +208,13 @@ def _best(array: RowStationaryArray, layer: Layer) -> Passes:
         * -(-whole.pixels.rows // e)
     )
     cycles = number * _pass_cycles(array, layer, way, whole.pixels.images, whole.pixels.columns)
+    rows_in, columns_in = _taken_in(array, layer, way, whole.pixels.columns)
+    held = p * t * e * whole.pixels.columns + q * r * rows_in * columns_in
+    filters = p * t * q * r * kernel_rows * reduction.columns
     fits = (p * q * reduction.columns <= array.filter_words) | ((p == 1) & (q == 1))
+    fits = fits & _within(held, array.buffer_words) & _within(filters, array.filter_buffer_words)
+    if not fits.any():  # no pass is small enough: the tiling will say so
+        fits = held == held.min()
     at = np.unravel_index(np.argmin(np.where(fits, cycles, np.iinfo(np.int64).max)), cycles.shape)
     return Passes(
         int(e[at[0], 0, 0]), int(p[0, at[1], 0]), int(q[0, 0, at[2]]), int(r[at[0], 0, 0]),
