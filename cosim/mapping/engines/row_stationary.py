@@ -172,6 +172,11 @@ def _pass_cycles(
     )
 
 
+def _halvings(number: int) -> list[int]:
+    """The number, half of it, a quarter... down to 1."""
+    return [number >> i for i in range(number.bit_length())]
+
+
 def _within(words: Any, most: int) -> Any:
     """Which ways take at most so many words; all where there is no limit."""
     return words <= most if most else np.ones_like(words, bool)
@@ -194,7 +199,7 @@ def _best(array: RowStationaryArray, layer: Layer) -> Passes:
         (int(e), r, t)
         for e, n in zip(strips, sets, strict=True)
         for r in range(1, min(int(n), reduction.channels) + 1)
-        for t in {max(1, min(int(n) // r, whole.filters))}
+        for t in _halvings(max(1, min(int(n) // r, whole.filters)))
     ]
     e, r, t = (np.array(column).reshape(-1, 1, 1) for column in zip(*layouts, strict=True))
     most_filters = min(array.sum_words, array.filter_words // reduction.columns, whole.filters)
