@@ -24,6 +24,7 @@ from cosim.analysis.operating_states import energy_factors
 from cosim.analysis.repeated_steps import CompactTime, Counter, Period, RepeatedSteps
 from cosim.analysis.step_function import step_function
 from cosim.analysis.task_table import Integers, Numbers
+from cosim.design.power import Capacitor
 from cosim.mapping.program import Program
 from cosim.timeline.rows import Rows
 
@@ -147,7 +148,26 @@ class Counters(OverTime):
         """
         rate = self._rate(self._run.tasks.domain_energy_pj * 1e9, energy_factors(self._run))
         static = self._run.tasks.program.static_mw
+        rate += self._while_off(static)
         return Contributions("power", "mW", rate, rate, 1e-6, static)
+
+    def _while_off(self, static_mw: float) -> Integers:
+        """What a machine that a governor switched off draws beyond its static power, nanowatts."""
+        rate = np.zeros(len(self._run.rows), np.int64)
+        governing = self._run.tasks.program.governing
+        if governing is None or not isinstance(governing.policy, Capacitor):
+            return rate
+        policy = governing.policy
+        for activity, energy_aj, time_ps in (
+            ("charging", 0, 1),
+            ("checkpoint", policy.checkpoint_aj, policy.checkpoint_ps),
+            ("restore", policy.restore_aj, policy.restore_ps),
+        ):
+            # 1 aJ in 1 ps is 1 uW
+            drawn = round(1e3 * energy_aj / time_ps) if time_ps else 0
+            here = self._run.rows.template == governing.rows[activity]
+            rate[here] = drawn - round(static_mw * 1e6)
+        return rate
 
     def _rate(self, amount: Numbers, factors: Numbers | None = None) -> Integers:
         """Amount a picosecond of every row that is its task's first; 0 where no time passes."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cosim.analysis.step_function import StepFunction
 from cosim.analysis.task_table import Numbers
-from cosim.design.power import kind_of
 from cosim.mapping.program import Program
 from cosim.timeline.governor_log import TIME, GovernorLog
 
@@ -59,7 +58,7 @@ def governor_summary(program: Program, log: GovernorLog | None) -> dict[str, Any
         return None
     samples = log.samples
     found: dict[str, Any] = {
-        "kind": kind_of(governing.policy) if governing.policy else "none",
+        "kind": governing.policy.kind if governing.policy else "none",
         "samples": len(samples.get(TIME, ())),
         "energy_j": {name: amount / JOULE_AJ for name, amount in log.totals.items()},
         **log.facts,

@@ -73,6 +73,7 @@ class RunningAverage:
     short_limit_mw: float
     short_window_ps: int
     period_ps: int
+    kind: str = "running-average"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class ThermalPid:
     switch_on_k: float
     sustainable_mw: float
     period_ps: int
+    kind: str = "thermal-pid"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Ladder:
     trips_k: tuple[float, ...]
     hysteresis_k: float
     period_ps: int
+    kind: str = "ladder"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class TokenBucket:
     rate_mw: float
     burst_aj: int
     period_ps: int
+    kind: str = "token-bucket"
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class Capacitor:
     restore_aj: int
     restore_ps: int
     period_ps: int
+    kind: str = "capacitor"
 
     def stored_aj(self, voltage: float) -> int:
         """Energy above the lowest usable voltage."""
@@ -144,21 +149,13 @@ class Battery:
     efficiency: float
     saver_below: float
     period_ps: int
+    kind: str = "battery"
 
 
 Policy = RunningAverage | ThermalPid | Ladder | TokenBucket | Capacitor | Battery
 
-POLICY_KINDS: dict[str, type] = {
-    "running-average": RunningAverage,
-    "thermal-pid": ThermalPid,
-    "ladder": Ladder,
-    "token-bucket": TokenBucket,
-    "capacitor": Capacitor,
-    "battery": Battery,
+POLICY_KINDS: dict[str, type[Policy]] = {
+    kind.kind: kind
+    for kind in (RunningAverage, ThermalPid, Ladder, TokenBucket, Capacitor, Battery)
 }
 """Policies by the word that a design file uses."""
-
-
-def kind_of(policy: Policy) -> str:
-    """The word for a policy."""
-    return next(word for word, kind in POLICY_KINDS.items() if isinstance(policy, kind))

@@ -92,7 +92,7 @@ class PowerResolution:
             if isinstance(policy, data.ThermalPid | data.Ladder):
                 raise self._error(
                     ("power", "policy"),
-                    f"a {data.kind_of(policy)} policy steers by temperature, and there is none",
+                    f"a {policy.kind} policy steers by temperature, and there is none",
                     'a table [thermal], such as cooling = "heatsink"',
                 )
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from cosim.design.power import POLICY_KINDS, StateFactors, ThermalNetwork, kind_of
+from cosim.design.power import POLICY_KINDS, StateFactors, ThermalNetwork
 from cosim.errors import CosimError
 from cosim.mapping.program import (
     Component,
@@ -107,16 +107,13 @@ def _template(data: dict[str, Any]) -> Template:
 
 
 def _governing_to_data(governing: Governing) -> dict[str, Any]:
-    data = asdict(governing)
-    if governing.policy is not None:
-        data["policy"]["kind"] = kind_of(governing.policy)
-    return data
+    return asdict(governing)
 
 
 def _governing(data: dict[str, Any]) -> Governing:
     policy, thermal = data["policy"], data["thermal"]
     if policy is not None:
-        fields = {name: _tuples(value) for name, value in policy.items() if name != "kind"}
+        fields = {name: _tuples(value) for name, value in policy.items()}
         policy = POLICY_KINDS[policy["kind"]](**fields)
     if thermal is not None:
         thermal = ThermalNetwork(**{name: _tuples(value) for name, value in thermal.items()})

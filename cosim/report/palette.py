@@ -37,7 +37,7 @@ CAUSE_WORDS: dict[str, str] = {
     "DRAM busy": "waiting while the DRAM serves another channel",
     "refresh": "waiting for a DRAM refresh",
     "power": "waiting for the power budget",
-    "throttled": "running at a lowered clock",
+    "throttled": "a governor lowered the clock or held tasks back",
     "dependency": "waiting for another operation's data",
     "output": "writing the last output to DRAM",
 }

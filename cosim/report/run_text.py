@@ -14,6 +14,7 @@ from cosim.report import quantities as q
 from cosim.report.memory_picture import ordered
 from cosim.report.palette import CAUSE_COLOURS, CAUSE_WORDS, ROLE_COLOURS, activity_colour
 from cosim.report.pipeline_text import print_pipeline
+from cosim.report.power_text import power_lines
 from cosim.report.terminal import Summary, array_use, bar, heading, layer_table
 
 WIDTH = 30
@@ -82,6 +83,8 @@ def _facts(summary: Summary) -> Table:
     table.add_row("latency", q.seconds(summary["latency_s"], 4), cycles)
     table.add_row("energy", q.joules(summary["energy_j"]), "accelerator, DRAM and host")
     table.add_row("mean power", q.watts(summary["average_power_w"]), peak)
+    for line in power_lines(summary):
+        table.add_row(*line)
     table.add_row("DRAM traffic", q.size(summary["dram_bytes"]), f"on average {mean}")
     if "dram_commands" in summary:
         table.add_row("DRAM rows", *_rows(summary))

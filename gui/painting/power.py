@@ -22,6 +22,12 @@ from gui.views.view import View
 
 LEFT = 112.0
 
+SAMPLED = (
+    "temperature", "frequency", "long average", "granted power", "tokens", "charge",
+    "capacitor voltage",
+)  # fmt: skip
+"""Counters that a power governor leaves behind, as many as its policy has."""
+
 _HELD_BACK = tuple(N_ACTIVITIES + WAITS.index(c) for c in (Cause.POWER, Cause.THROTTLED))
 
 
@@ -45,7 +51,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
         text = "power over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
-    wanted = ("power", "temperature", "DRAM bandwidth")
+    wanted = ("power", *SAMPLED, "DRAM bandwidth")
     counters = [run.counters[name] for name in wanted if name in run.counters]
     shares = [3.0 if c.name == "power" else 1.6 for c in counters]
     unit = (scene.plot.height() - 24 * len(counters)) / sum(shares)

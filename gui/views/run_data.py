@@ -159,9 +159,13 @@ class Run:
             (analysis.dram_bandwidth, dram),
             (analysis.power, design.power.budget_mw),
             *((counter, sizes.get(counter.name)) for counter in analysis.buffers),
+            *((counter, None) for counter in analysis.sampled),
         ]
         few = len(self.timeline) <= MANY_ROWS
-        names = ("DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers))
+        names = (
+            "DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers),
+            *(c.name for c in analysis.sampled),
+        )  # fmt: skip
         return {
             name: counter_of(name, steps, self.makespan_ps, limit, few)
             for name, (steps, limit) in zip(names, found, strict=True)
