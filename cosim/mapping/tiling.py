@@ -134,8 +134,7 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
         if design.mapping.objective is Objective.TRAFFIC_DELAY:
             first = costs.latency_ps * costs.dram_bytes
         elif design.mapping.objective is Objective.TRAFFIC:
-            # a picosecond counts less than a byte, however many there are
-            first = costs.dram_bytes + costs.latency_ps * 1e-18
+            first = costs.dram_bytes
         latency = np.where(costs.feasible, first, np.inf)
         plans += [_best(space, costs, latency, number) for number in range(len(some))]
     return plans
@@ -147,7 +146,10 @@ def _batches(requests: Sequence[TileRequest]) -> Iterator[Sequence[TileRequest]]
 
 
 def _best(space: TileSearch, costs: Costs, latency: Array, number: int) -> TilePlan | None:
-    """The fastest feasible candidate of a request; fewer bytes, then fewer tiles break ties."""
+    """The best feasible candidate of a request; fewer bytes, then fewer tiles break ties.
+
+    Where bytes are the objective, of the candidates with the fewest the fastest.
+    """
     low, high = space.bounds[number : number + 2]
     if low == high:
         return None
@@ -160,9 +162,14 @@ def _best(space: TileSearch, costs: Costs, latency: Array, number: int) -> TileP
     best = 0
     if len(place) > 1:
         bytes_, tasks = costs.dram_bytes[variant, place], costs.tasks[variant, place]
-        best = int(np.lexsort((place, variant, tasks, bytes_))[0])
+        keys = [place, variant, tasks, bytes_]
+        if space.design.mapping.objective is Objective.TRAFFIC:
+            keys.insert(3, costs.latency_ps[variant, place])
+        best = int(np.lexsort(keys)[0])
     v, i = int(variant[best]), int(place[best])
-    return _plan(space, number, v, i, float(floor), float(costs.dram_bytes[v, i]))
+    return _plan(
+        space, number, v, i, float(costs.latency_ps[v, i]), float(costs.dram_bytes[v, i])
+    )  # fmt: skip
 
 
 def infeasible(design: Design, request: TileRequest, name: str) -> CosimError:
