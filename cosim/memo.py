@@ -6,15 +6,31 @@ answers are kept here, never more than a fixed number, so that its memory stays 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
-from contextlib import suppress
 from typing import Generic, TypeVar
+from weakref import ref
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Owner = TypeVar("Owner")
 
 _all: list[Memo[object, object]] = []
+
+
+class Attached(Generic[Owner, Value]):
+    """What is known of an object, for as long as the object lives."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[ref[Owner], Value]] = {}
+
+    def get(self, owner: Owner) -> Value | None:
+        """What is known of `owner`, None if nothing is."""
+        entry = self._of.get(id(owner))
+        return entry[1] if entry is not None and entry[0]() is owner else None
+
+    def __setitem__(self, owner: Owner, value: Value) -> None:
+        number, of = id(owner), self._of
+        of[number] = (ref(owner, lambda _: of.pop(number, None)), value)
 
 
 class Signature:
@@ -60,6 +76,9 @@ def hashed_once(of: type[Value]) -> type[Value]:
 class Memo(Generic[Key, Value]):
     """The answers last asked for.
 
+    Kept in two generations, so that an answer costs one look: what is asked for is young, and when
+    the young are half of all there may be, the old ones go and the young become old.
+
     Parameters
     ----------
     name : str
@@ -70,27 +89,29 @@ class Memo(Generic[Key, Value]):
 
     def __init__(self, name: str, most: int) -> None:
         self.name, self.most = name, most
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
+        self._young: dict[Key, Value] = {}
+        self._old: dict[Key, Value] = {}
         _all.append(self)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._young) + len(self._old)
 
     def get(self, key: Key) -> Value | None:
         """What is remembered under `key`, None if nothing is."""
-        found = self._entries.get(key)
-        if found is not None:
-            with suppress(KeyError):  # gone meanwhile, by another thread
-                self._entries.move_to_end(key)
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.pop(key, None)
+            if found is not None:
+                self[key] = found
         return found
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        self._entries[key] = value
-        if len(self._entries) > self.most:
-            self._entries.popitem(last=False)
+        if len(self._young) >= max(1, self.most // 2):
+            self._young, self._old = {}, self._young
+        self._young[key] = value
 
     def clear(self) -> None:
-        self._entries.clear()
+        self._young, self._old = {}, {}
 
 
 def entries() -> dict[str, tuple[int, int]]:
@@ -102,3 +123,14 @@ def forget() -> None:
     """Forget everything, as in a process that has just begun."""
     for memo in _all:
         memo.clear()
+
+
+_signatures: Memo[Signature, Signature] = Memo("signatures", 2048)
+
+
+def canonical(signature: Signature) -> Signature:
+    """The first signature that was equal to this one: keys with it are found by identity."""
+    found = _signatures.get(signature)
+    if found is None:
+        found = _signatures[signature] = signature
+    return found

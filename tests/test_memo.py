@@ -6,7 +6,7 @@ import pickle
 
 from cosim import memo
 from cosim.design.design import Clock
-from cosim.memo import Memo, Signature
+from cosim.memo import Attached, Memo, Signature
 
 
 def test_a_memo_forgets_what_was_asked_for_longest_ago():
@@ -30,3 +30,16 @@ def test_a_remembered_hash_stays_in_its_process():
     clock = Clock("core", 200_000_000)
     assert hash(clock) == hash(Clock("core", 200_000_000))
     assert vars(pickle.loads(pickle.dumps(clock))) == {"name": "core", "frequency_hz": 200_000_000}
+
+
+def test_what_is_attached_to_an_object_goes_with_it():
+    class Thing:
+        pass
+
+    known: Attached[Thing, str] = Attached()
+    thing = Thing()
+    known[thing] = "one"
+    assert known.get(thing) == "one"
+    assert known.get(Thing()) is None
+    del thing
+    assert not known._of

@@ -30,7 +30,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ from cosim.machine.flatten import Flat
 from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import LoopTrees, Place, Sequence, Stream, locate
+from cosim.timeline.loop_tree import Place, Sequence, Stream, locate
 
 MIN_LOOP_TASKS = 24
 """Loops of fewer tasks are not worth a comparison."""
@@ -100,10 +99,10 @@ class FastForward:
     """
 
     def __init__(self, program: Program, flat: Flat) -> None:
-        self._streams = streams = flat.streams
-        trees = LoopTrees(flat.template_kinds)
-        self._alike = [trees.sequence(stream) for stream in streams]
-        self._kinds_are_unique = len(set(flat.template_kinds)) == len(flat.template_kinds)
+        streams = flat.streams
+        self._flat = flat
+        self._alike = flat.alike
+        self._kinds_are_unique = flat.kinds_are_unique
         self._foreground = [
             rank for rank, part in enumerate(program.components) if not part.background
         ]
@@ -127,12 +126,6 @@ class FastForward:
         self.skipped = 0
         self.compared = 0
         self.recurred = 0
-
-    @cached_property
-    def _same(self) -> list[Sequence]:
-        """The streams again, with templates equal only if they are the same one."""
-        trees = LoopTrees()
-        return [trees.sequence(stream) for stream in self._streams]
 
     def begin(self, m: k.Memory) -> None:
         """Prepare the machine for its first run."""
@@ -259,7 +252,7 @@ class FastForward:
             ),
             default=k.NEVER,
         )
-        times = self._times_repeated(self._same, here.tasks, lags, most, depth < 0)
+        times = self._times_repeated(self._flat.same, here.tasks, lags, most, depth < 0)
         other = False
         if times < 1 and not self._kinds_are_unique:
             times = self._times_repeated(self._alike, here.tasks, lags, most, depth < 0)

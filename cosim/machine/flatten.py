@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
 from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step
-from cosim.timeline.loop_tree import Stream, merge_loops
+from cosim.memo import Attached
+from cosim.timeline.loop_tree import LoopTrees, Sequence, Stream, merge_loops
 
 BUFFER_ROWS = 4096
 """Intervals that a machine may record before its buffer must be emptied."""
@@ -25,11 +27,44 @@ class Flat:
         Number of every template's steps; templates of the same steps share one.
     streams : list of Stream
         The loops of every component as they are laid out, see `merge_loops`.
+    trees : dict
+        `alike` and `same`, once asked for; shared by all copies.
     """
 
     memory: list[int]
     template_kinds: list[int]
     streams: list[Stream]
+    trees: dict[str, list[Sequence]] = field(default_factory=dict)
+
+    @cached_property
+    def kinds_are_unique(self) -> bool:
+        """Whether no two templates have the same steps."""
+        return len(set(self.template_kinds)) == len(self.template_kinds)
+
+    @property
+    def alike(self) -> list[Sequence]:
+        """The streams, with templates of the same steps equal."""
+        if "alike" not in self.trees:
+            trees = LoopTrees(self.template_kinds)
+            self.trees["alike"] = [trees.sequence(stream) for stream in self.streams]
+        return self.trees["alike"]
+
+    @property
+    def same(self) -> list[Sequence]:
+        """The streams, with templates equal only if they are the same one."""
+        if self.kinds_are_unique:
+            return self.alike
+        if "same" not in self.trees:
+            trees = LoopTrees()
+            self.trees["same"] = [trees.renumbered(sequence) for sequence in self.alike]
+        return self.trees["same"]
+
+    def copy(self) -> Flat:
+        """The same machine, about to run again."""
+        return replace(self, memory=self.memory.copy())
+
+
+_laid_out: Attached[Program, Flat] = Attached()
 
 
 def flatten(program: Program) -> Flat:
@@ -40,6 +75,13 @@ def flatten(program: Program) -> Flat:
     program : Program
         Checked.
     """
+    flat = _laid_out.get(program)
+    if flat is None:
+        flat = _laid_out[program] = _lay_out(program)
+    return flat.copy()
+
+
+def _lay_out(program: Program) -> Flat:
     part_size = k.PART_FIELDS + len(program.pools)
     pool_size = k.POOL_FIELDS + len(program.components)
     parts = k.SCALARS

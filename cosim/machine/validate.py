@@ -12,6 +12,7 @@ from cosim.mapping.program import (
     StepKind,
     template_counts,
 )
+from cosim.memo import Attached
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = (int(kind) for kind in StepKind)
 
@@ -26,6 +27,15 @@ def check_program(program: Program) -> None:
         its capacity; a request above a pool's capacity; two requesters of an immediate pool; steps
         in an order that the grammar excludes.
     """
+    if not _sound.get(program):
+        _check(program)
+        _sound[program] = True
+
+
+_sound: Attached[Program, bool] = Attached()
+
+
+def _check(program: Program) -> None:
     _check_clocks(program)
     _check_pools(program)
     requests: dict[tuple[Step, ...], set[int]] = {}

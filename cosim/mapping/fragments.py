@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cosim.design.design import Design
 from cosim.mapping.program import Node, Pool, Template
-from cosim.memo import Memo, Signature
+from cosim.memo import Memo, Signature, canonical
 
 NOT_SEEN = ("name", "description", "array", "others", "assumptions")
 """Fields of a design that groups of the vector unit do not depend on."""
@@ -65,4 +65,4 @@ fragments: Memo[tuple[object, ...], Fragment] = Memo("fragments", 4096)
 def seen_by_vector_groups(design: Design, components: Iterable[str]) -> Signature:
     """All that groups of the vector unit depend on of a machine."""
     seen = [getattr(design, f.name) for f in fields(design) if f.compare and f.name not in NOT_SEEN]
-    return Signature((*seen, *components))
+    return canonical(Signature((*seen, *components)))

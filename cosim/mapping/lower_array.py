@@ -17,7 +17,7 @@ from cosim.mapping.tile_tree import Leaf, Part, tile_tree
 from cosim.mapping.tiles import Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
 from cosim.mapping.transfer import coded_share
-from cosim.memo import Memo, Signature
+from cosim.memo import Memo, Signature, canonical
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
@@ -353,7 +353,7 @@ class ArrayLowering:
     @cached_property
     def _engine(self) -> Signature:
         """What an array tile depends on of the machine, whatever the clocks."""
-        return Signature((self.design.array, self.design.buffers))
+        return canonical(Signature((self.design.array, self.design.buffers)))
 
     def _work_out(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
         request, task, shape = self.request, self.task, leaf.tile.shape

@@ -43,7 +43,7 @@ from cosim.mapping.streams import (
 )  # fmt: skip
 from cosim.mapping.tiling import TilePlan, TileRequest, infeasible, search_all
 from cosim.mapping.work import host_operations, lane_operations
-from cosim.memo import Memo, Signature
+from cosim.memo import Memo, Signature, canonical
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Kind, Tensor, Workload
 
@@ -66,6 +66,11 @@ class Mapping:
 
 _prepared: dict[int, tuple[weakref.ref[Workload], dict[object, object]]] = {}
 """What mapping knows of a workload whatever the design, by identity of the workload."""
+
+LAST_MAPPINGS = 4
+"""Mappings of a workload that are kept whole: one looks at the same design again."""
+
+_NO_WORKLOAD = Workload("", (), ())
 
 KNOWN_OF_A_WORKLOAD = 256
 """Facts that are remembered of each."""
@@ -102,8 +107,18 @@ def map_workload(workload: Workload, design: Design) -> Mapping:
         An operation that nothing can run, a tile that fits no buffer, tensors that exceed the
         DRAM, a power budget that could never admit a task.
     """
+    last = _remember(_known(workload), "mappings", dict[Design, Mapping])
+    made = last.get(design)
+    if made is None:
+        held = _in_fixed_point(workload, design.fixed_point_bits)
+        mapping = _Mapper(_in_lanes(held, design.element_bits), design).run()
+        if len(last) >= LAST_MAPPINGS:
+            del last[next(iter(last))]
+        # without the workload: what is remembered of it must not keep it alive
+        last[design] = replace(mapping, workload=_NO_WORKLOAD)
+        return mapping
     held = _in_fixed_point(workload, design.fixed_point_bits)
-    return _Mapper(_in_lanes(held, design.element_bits), design).run()
+    return replace(made, workload=_in_lanes(held, design.element_bits), design=design)
 
 
 def _in_fixed_point(workload: Workload, bits: int | None) -> Workload:
@@ -279,10 +294,10 @@ class _Mapper:
         for (p, key), pools in self.ordering.waits.items():
             waits[p][key] = pools
         signatures = [
-            Signature((
+            canonical(Signature((
                 tuple((key, tuple(pools)) for key, pools in waits[p].items()),
                 tuple(self.ordering.signals.get(p, ())), finisher[p], tuple(t.id for t in fills[p]),
-            ))
+            )))
             for p in range(len(groups))
         ]  # fmt: skip
         return _Preparation(operands, requests, self.ordering, fills, waits, signatures, {})

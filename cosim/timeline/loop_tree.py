@@ -87,6 +87,27 @@ class LoopTrees:
         made.kind = numbers.setdefault(("sequence", *made.kinds), len(numbers))
         return made
 
+    def renumbered(self, sequence: Sequence) -> Sequence:
+        """A sequence of other trees with the kinds of these."""
+        made, numbers = Sequence(), self._numbers
+        made.templates, made.counts = sequence.templates, sequence.counts
+        made.starts, made.size = sequence.starts, sequence.size
+        known = self._template_kinds
+        for template, count, body in zip(
+            sequence.templates, sequence.counts, sequence.bodies, strict=True
+        ):
+            content: Hashable
+            inner = None
+            if body is None:
+                content = template if known is None else known[template]
+            else:
+                inner = self.renumbered(body)
+                content = (count, inner.kind)
+            made.bodies.append(inner)
+            made.kinds.append(numbers.setdefault(content, len(numbers)))
+        made.kind = numbers.setdefault(("sequence", *made.kinds), len(numbers))
+        return made
+
 
 def merge_loops(stream: Stream) -> Stream:
     """The same tasks with fewer loops: a loop that is all there is in a loop becomes one with it.
