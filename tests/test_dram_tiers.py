@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -150,3 +151,44 @@ def test_what_the_burst_tier_cannot_be_combined_with_is_said():
     thermal = {"dram.tier": "burst", "power.policy": bucket}
     with pytest.raises(CosimError, match="cannot be followed in the DRAM's burst tier"):
         map_workload(streaming_layer(), designs.load("ultra96", thermal))
+
+
+def bytes_of(rows):
+    """Every byte that descriptors name."""
+    found = set()
+    for base, chunk, pitch, chunks, _, outer_pitch, outer in rows:
+        for block in range(outer):
+            for piece in range(chunks):
+                start = base + block * outer_pitch + piece * pitch
+                found.update(range(start, start + chunk))
+    return found
+
+
+@few
+@given(workloads(), machines())
+def test_descriptors_name_the_bytes_of_the_memory_map(workload, machine):
+    """Everything that is moved is named, and nothing beside it but within a burst."""
+    mapping = mapped(workload, by_bursts(machine))
+    tensors, storages = tensors_of(mapping), mapping.memory.storages
+    service = mapping.program.dram
+    for master in service.masters:
+        component = mapping.program.components[master.component]
+        tasks = [t for t in tasks_of(mapping)[component.name] if t.source or t.target]
+        if len(tasks) != master.serves:
+            continue  # the host moves whole tensors without naming regions
+        for k, task in enumerate(tasks):
+            region = task.source or task.target
+            tensor = tensors[region.tensor]
+            storage = storages[tensor.storage]
+            base = storage.address if storage.home is None else storage.home
+            named = bytes_of(master.descriptors[master.starts[k] : master.starts[k + 1]].tolist())
+            assert all(base <= byte < base + storage.bytes for byte in named)
+            assert len(named) >= region.elements * tensor.bits // 8
+            if tensor.strides or (storage.writers == [] and task.takes):
+                continue  # tiles of constant weights lie in their own order
+            every = np.arange(tensor.elements).reshape(region.shape)
+            if region.transpose:
+                every = every.transpose(region.transpose)
+            elements = every[region.slices].ravel() + tensor.offset
+            needed = {base + int(e) * tensor.bits // 8 for e in elements}
+            assert needed <= named

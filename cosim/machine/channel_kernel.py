@@ -5,7 +5,6 @@ from __future__ import annotations
 from cosim.machine import kernel as k
 from cosim.machine.dram.server import DramServer, Request
 from cosim.mapping.dram_service import DramService
-from cosim.mapping.program import Program
 
 ASKED, JOINED = 1, 2
 """States of a component at a SERVE (`kernel.SERVING`)."""
@@ -14,39 +13,43 @@ ASKED, JOINED = 1, 2
 class ChannelOfKernel:
     """Reads requests from the kernel's memory and writes to it what came of them."""
 
-    def __init__(self, program: Program, service: DramService, compiled: bool | None) -> None:
+    def __init__(self, memory: k.Memory, service: DramService, compiled: bool | None) -> None:
         self.service = service
         self.server = DramServer(service, self._mark, compiled)
-        self._ranks = [master.component for master in service.masters if not master.background]
+        self._parts = {
+            master.component: memory[k.PARTS] + master.component * memory[k.PART_SIZE]
+            for master in service.masters
+            if not master.background
+        }
+        self._goes_on = any(master.background for master in service.masters)
         self._memory: k.Memory = []
 
     def act(self, m: k.Memory) -> None:
         """Let the server do what is due now; there must be room for a row."""
         self._memory = m
         now = int(m[k.NOW])
-        for rank in self._ranks:
-            part = self._part(rank)
-            if m[part + k.SERVING] == ASKED:
-                m[part + k.SERVING] = JOINED
-                cause, row = int(m[part + k.CAUSE]), int(m[part + k.CAUSE_ROW])
-                self.server.request(Request(rank, now, cause, row))
-        m[k.CHANNEL_ASKED] = 0
+        if m[k.CHANNEL_ASKED]:
+            m[k.CHANNEL_ASKED] = 0
+            for rank, part in self._parts.items():
+                if m[part + k.SERVING] == ASKED:
+                    m[part + k.SERVING] = JOINED
+                    cause, row = int(m[part + k.CAUSE]), int(m[part + k.CAUSE_ROW])
+                    self.server.request(Request(rank, now, cause, row))
         joined, complete = self.server.act(now)
         for rank, start, cause, row in joined:
-            part = self._part(rank)
+            part = self._parts[rank]
             m[part + k.START], m[part + k.CAUSE], m[part + k.CAUSE_ROW] = start, cause, row
         for rank, end in complete:
-            part = self._part(rank)
+            part = self._parts[rank]
             m[part + k.SERVING] = 0
             m[part + k.HOLD_END] = end
         m[k.CHANNEL_WAKE] = self.server.next_ps
 
     def is_stuck(self, m: k.Memory) -> bool:
         """Whether only background traffic goes on and all components wait for ever."""
-        return not m[k.CHANNEL_ASKED] and not self.server.serving and k._is_stuck(m)
-
-    def _part(self, rank: int) -> int:
-        return int(self._memory[k.PARTS]) + rank * int(self._memory[k.PART_SIZE])
+        if not self._goes_on or m[k.CHANNEL_ASKED] or self.server.serving:
+            return False
+        return k._is_stuck(m)
 
     def _mark(
         self, template: int, task: int, start: int, end: int, cause: int, cause_row: int
@@ -55,9 +58,10 @@ class ChannelOfKernel:
         number = int(m[k.ROW])
         row = int(m[k.ROWS]) + int(m[k.BUFFERED]) * k.ROW_FIELDS
         back = number - cause_row if cause_row >= 0 else 0
-        values = (self.service.component, template, task, self.service.lane, start, end)
-        for place, value in enumerate((*values, cause, back)):
-            m[row + place] = value
+        service = self.service
+        m[row : row + k.ROW_FIELDS] = (
+            service.component, template, task, service.lane, start, end, cause, back,
+        )  # fmt: skip
         m[k.BUFFERED] += 1
         m[k.ROW] += 1
         return number

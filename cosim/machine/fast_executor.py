@@ -84,7 +84,7 @@ class FastExecutor:
             self._forward = FastForward(program, flat)
         self.channel: ChannelOfKernel | None = None
         if program.dram is not None:
-            self.channel = ChannelOfKernel(program, program.dram, compiled)
+            self.channel = ChannelOfKernel(self.memory, program.dram, compiled)
             self.memory[k.CHANNEL_WAKE] = self.channel.server.next_ps
         self._total = sum(part.tasks for part in program.components if not part.background)
         self._undecided = compiled is None

@@ -204,14 +204,17 @@ class _Addresses:
                 levels[-1] = (levels[-1][0], levels[-1][1] * size)
             else:
                 levels.append((step, size))
-        inner, outer = ([*levels[:2], (0, 1), (0, 1)])[:2]
+        # a descriptor's pitches are whole bytes
+        pitches = [level for level in levels if level[0] % 8 == 0][:2]
+        others = [level for level in levels if level not in pitches]
+        inner, outer = (*pitches, (0, 1), (0, 1))[:2]
         rows: list[Row] = []
-        for offsets in product(*(range(0, step * size, step) for step, size in levels[2:])):
+        for offsets in product(*(range(0, step * size, step) for step, size in others)):
             first = base + sum(offsets)
             low = first // 8
             rows.append(
-                (low, -(-(first + chunk) // 8) - low, -(-inner[0] // 8), inner[1], int(write),
-                 -(-outer[0] // 8), outer[1])
+                (low, -(-(first + chunk) // 8) - low, inner[0] // 8, inner[1], int(write),
+                 outer[0] // 8, outer[1])
             )  # fmt: skip
         return rows
 

@@ -17,7 +17,7 @@ from tests.machine.test_equality import assert_same
 
 
 @given(served_programs(max_tasks=24))
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_every_executor_gives_the_same_rows(program: Program) -> None:
     expected = run(program, executor="simpy")
     for executor in ("python", "compiled"):
