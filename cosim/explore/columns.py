@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from cosim.analysis.breakdown import LABELS
+from cosim.analysis.distinct_rows import distinct_rows
 from cosim.analysis.energy import energy, task_counts
+from cosim.analysis.operating_states import weighted_counts
 from cosim.analysis.summary import PER_SECOND, analyse, summarise
-from cosim.analysis.task_table import Integers
+from cosim.analysis.task_table import Integers, Numbers
 from cosim.errors import CosimError, nearest
 from cosim.machine.execute import RunResult
 from cosim.mapping.program import Program
@@ -47,7 +49,13 @@ def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
     """The columns of `USUAL`."""
     program, design = mapping.program, mapping.design
     counts = executed(program, result)
-    spent = energy(program, design, counts, result.makespan_ps, commands=result.dram)
+    weighted: Integers | Numbers = counts
+    if result.governor is not None:  # tasks in lower states took less
+        weighted = weighted_counts(distinct_rows(program, result.timeline), counts)
+    spent = energy(
+        program, design, weighted, result.makespan_ps, commands=result.dram,
+        governor=result.governor,
+    )  # fmt: skip
     seconds = result.makespan_ps / PER_SECOND
     period = design.clock(design.array.clock).period_ps
     elements = sum(array.macs_per_cycle for array in design.arrays)
@@ -61,7 +69,8 @@ def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
             on_array += count * info.macs
         domain_pj += count * sum(entry[2] for entry in info.energy if entry[0] != "host")
     domain_pj += program.static_mw * result.makespan_ps * 1e-3
-    if result.dram is not None:  # its commands were counted, not taken from the templates
+    # what was counted instead of being taken from the templates
+    if result.dram is not None or result.governor is not None:
         domain_pj = spent.total_pj - spent.by_component.get("host", 0.0)
     cycles = result.makespan_ps / period
     return {

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from cosim.design.power import Capacitor
+from cosim.design.power import Capacitor, TokenBucket
+from cosim.errors import CosimError
 from cosim.machine.execute import RunResult, run
+from cosim.mapping.governing import govern
 from cosim.mapping.program import Program, StepKind
-from tests.machine.governed_programs import governed
+from tests.analysis.tiny import DESIGN
+from tests.machine.governed_programs import THERMAL, governed
+from tests.machine.reference_pipeline import pipeline
 from tests.machine.test_equality import assert_same
 
 
@@ -89,3 +95,20 @@ def check_laws(program: Program) -> None:
         flows = result.governor.totals
         gone = ("tasks", "static", "leaked", "checkpoints", "restores", "spilled", "stored")
         assert flows["initial"] + flows["harvested"] == sum(flows[name] for name in gone)
+
+
+def test_a_deadlock_is_told_although_a_governor_never_sleeps() -> None:
+    """Take away one slot of the output buffer after a few tiles: everything stops."""
+    program = pipeline()
+    templates = list(program.templates)
+    steps = tuple(step for step in templates[4].steps if step[0] != 2 or step[1] != 3)
+    templates[4] = replace(templates[4], steps=steps)
+    power = replace(DESIGN.power, policy=TokenBucket(1e6, 10**18, 10**9))
+    for design in (replace(DESIGN, thermal=THERMAL), replace(DESIGN, power=power)):
+        broken = govern(replace(program, templates=tuple(templates)), design)
+        messages = set()
+        for executor in ("simpy", "python", "compiled"):
+            with pytest.raises(CosimError, match="deadlock") as error:
+                run(broken, executor=executor)
+            messages.add(str(error.value))
+        assert len(messages) == 1

@@ -14,6 +14,7 @@ from cosim import design
 from cosim.analysis.summary import Analysis, analyse, summarise
 from cosim.design.design import Design
 from cosim.errors import CosimError
+from cosim.explore.columns import usual
 from cosim.machine.program_file import program_from_data, program_to_data
 from cosim.mapping.mapping import map_workload
 from cosim.simulate import Simulation, simulate
@@ -119,6 +120,15 @@ def test_energy_of_the_analysis_is_what_the_policy_counted(policy: str) -> None:
     supplied = sum(counted.get(name, 0.0) for name in ("checkpoints", "restores"))
     inside = sum(energy for name, energy in spent.items() if name != "host") / 1e12
     assert inside == pytest.approx(counted["tasks"] + counted["static"] + supplied, rel=1e-4)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_sweep_and_a_run_report_the_same_energy_and_power(policy: str) -> None:
+    run = done(policy)
+    columns = usual(map_workload(network(), run.design), run.result)
+    summary = summarise(analysis(policy))
+    assert columns["energy_j"] == pytest.approx(summary["energy_j"], rel=1e-12)
+    assert columns["average_power_w"] == pytest.approx(summary["average_power_w"], rel=1e-12)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
