@@ -10,6 +10,7 @@ tile of them is one piece, as in the transfer tier.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -40,8 +41,6 @@ Row = tuple[int, ...]
 def with_dram_service(mapping: Mapping) -> Mapping:
     """The mapping with a DRAM channel that serves its SERVE steps."""
     program, design = mapping.program, mapping.design
-    assert design.dram.sheet
-    assert design.dram.map
     addresses = _Addresses(mapping)
     tasks = tasks_of(mapping)
     masters = []
@@ -53,8 +52,22 @@ def with_dram_service(mapping: Mapping) -> Mapping:
             )
             _check(master, asked, component.name, design)
             masters.append(master)
+    return replace(mapping, program=served(program, design, masters, mapping.memory.extent))
+
+
+def served(
+    program: Program, design: Design, masters: Sequence[DramMaster], extent: int
+) -> Program:
+    """The program with a DRAM channel that serves `masters`, and the host's own traffic.
+
+    Parameters
+    ----------
+    extent : bytes that the program uses of the DRAM, from address 0.
+    """
+    assert design.dram.sheet
+    assert design.dram.map
     if design.dram.host_traffic:
-        masters.append(_background(design.dram.host_traffic, mapping.memory.extent, design))
+        masters = [*masters, _background(design.dram.host_traffic, extent, design)]
     first, lane = len(program.templates), len(program.lanes)
     steps = ((int(StepKind.HOLD), 0, 0, 0), (int(StepKind.MARK), lane, 0, 0))
     service = DramService(
@@ -62,14 +75,13 @@ def with_dram_service(mapping: Mapping) -> Mapping:
         len(program.components), (first, first + 1, first + 2), lane,
         request_bytes=min(channel.burst_bytes for channel in design.dma),
     )  # fmt: skip
-    served = replace(
+    return replace(
         program,
         components=(*program.components, Component(CHANNEL, "dram", (), background=True)),
         templates=(*program.templates, *(Template(steps, TaskInfo(-1, a)) for a in ACTIVITIES)),
         lanes=(*program.lanes, CHANNEL),
         dram=service,
     )
-    return replace(mapping, program=served)
 
 
 def _serves(program: Program, component: Component) -> int:
@@ -103,7 +115,13 @@ def _master(rank: int, tasks: list[Task], addresses: _Addresses, channel: DmaCha
         if moved is not None:
             rows += moved
             starts.append(len(rows))
-    design = addresses.design
+    return master_of(rank, rows, starts, channel, addresses.design)
+
+
+def master_of(
+    rank: int, rows: Sequence[Row], starts: Sequence[int], channel: DmaChannel, design: Design
+) -> DramMaster:
+    """What a component asks of the DRAM over a channel: see `DramMaster`."""
     assert design.dram.sheet
     burst = design.dram.sheet.burst_bytes
     period = design.clock(channel.clock).period_ps

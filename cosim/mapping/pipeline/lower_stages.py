@@ -169,7 +169,7 @@ class StageLowering:
         streams, shape, bits = self.streams, self.graph.input_shape, self.graph.input_bits
         channel = streams.load["input"]
         lane = load_lane(channel)
-        chunks, bytes_ = _chunks(shape, bits, self.pipeline)
+        chunks, bytes_ = image_chunks(shape, bits, self.pipeline)
         outputs = self._outputs(INPUT)
         tokens = [self.fifos[n].tokens // chunks for n in outputs]
         node = streams.descriptor(
@@ -183,7 +183,7 @@ class StageLowering:
     def _output(self) -> None:
         streams, fifo = self.streams, len(self.fifos) - 1
         last = self.fifos[fifo]
-        chunks, bytes_ = _chunks(last.shape, last.bits, self.pipeline)
+        chunks, bytes_ = image_chunks(last.shape, last.bits, self.pipeline)
         before, after = self.take(fifo, last.tokens // chunks)
         lane = store_lane(streams.store)
         node = streams.descriptor(
@@ -333,7 +333,7 @@ def _advice(fifo: Fifo) -> str:
     return f"a depth of at least {fifo.needed} words for FIFO '{fifo.name}' (it has {fifo.depth})"
 
 
-def _chunks(shape: Shape, bits: int, pipeline: Pipeline) -> tuple[int, int]:
+def image_chunks(shape: Shape, bits: int, pipeline: Pipeline) -> tuple[int, int]:
     """Descriptors that an image is moved in, and the bytes of each."""
     rows = chunk_rows(shape, bits, pipeline)
     return shape.height // rows, max(1, ceil(rows * shape.width * shape.channels * bits / 8))

@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import ceil
 
 from cosim.design.arrays import StreamingEngines
-from cosim.design.design import Design
+from cosim.design.design import Design, DramTier
 from cosim.design.pipeline import Pipeline, PipelineUnit, Resources
 from cosim.errors import CosimError
 from cosim.mapping.governing import govern
@@ -87,6 +87,11 @@ def build_pipeline(name: str, graph: StageGraph, design: Design) -> BuiltPipelin
     StageLowering(streams, graph, engines, fifos, pipeline).emit()
     facts = _facts(built, graph, engines, fifos)
     program = streams.program(name, [stage.name for stage in graph.stages], facts)
+    program = govern(program, built)
+    if built.dram.tier is DramTier.BURST:
+        from cosim.mapping.pipeline.addresses import with_dram  # which knows regions of tensors
+
+        program = with_dram(program, built, graph)
     return BuiltPipeline(built, tuple(engines), tuple(fifos), program)
 
 
