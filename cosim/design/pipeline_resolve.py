@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cosim.design.arrays import StreamingEngines
 from cosim.design.derivation import Derivation, technology_of
-from cosim.design.design import Clock, Design, DramTier, VectorUnit
+from cosim.design.design import Clock, Design, VectorUnit
 from cosim.design.document import Document
 from cosim.design.pipeline import BoardLimits, FifoSize, LayerFolding, Pipeline
 from cosim.design.pipeline_specification import BoardSpec, PipelineDesignSpec, PipelineSpec
@@ -44,12 +44,6 @@ def resolved_pipeline(spec: PipelineDesignSpec, document: Document) -> Design:
     if errors:
         raise CosimErrors(errors)
     dram, dram_part = dram_channel(spec.dram, document)
-    if dram.tier is DramTier.BURST:
-        raise CosimError(
-            "a dataflow pipeline streams images and has no tiles with addresses",
-            where=f"{document.where(('dram', 'tier'))}: dram.tier",
-            expected='"transfer"',
-        )
     technology = technology_of(spec.technology, document)
     derivation = Derivation(technology, document)
     pipeline = spec.pipeline

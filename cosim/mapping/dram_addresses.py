@@ -55,9 +55,7 @@ def with_dram_service(mapping: Mapping) -> Mapping:
     return replace(mapping, program=served(program, design, masters, mapping.memory.extent))
 
 
-def served(
-    program: Program, design: Design, masters: Sequence[DramMaster], extent: int
-) -> Program:
+def served(program: Program, design: Design, masters: Sequence[DramMaster], extent: int) -> Program:
     """The program with a DRAM channel that serves `masters`, and the host's own traffic.
 
     Parameters

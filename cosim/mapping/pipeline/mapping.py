@@ -87,7 +87,6 @@ def build_pipeline(name: str, graph: StageGraph, design: Design) -> BuiltPipelin
     StageLowering(streams, graph, engines, fifos, pipeline).emit()
     facts = _facts(built, graph, engines, fifos)
     program = streams.program(name, [stage.name for stage in graph.stages], facts)
-    program = govern(program, built)
     if built.dram.tier is DramTier.BURST:
         from cosim.mapping.pipeline.addresses import with_dram  # which knows regions of tensors
 

@@ -134,3 +134,27 @@ def test_mistakes_in_a_design_are_said_in_one_line(
 def test_the_published_figures_are_met() -> None:
     (result,) = run_cases(load_cases(["finn"]))
     assert not result.outside
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dram.tier": "burst"},
+        {
+            "power.policy.kind": "token-bucket", "power.policy.rate": "700 mW",
+            "power.policy.burst": "100 uJ",
+        },
+        {"power.budget": "700 mW"},
+    ],
+)  # fmt: skip
+def test_dram_bursts_and_power_policies_hold_for_pipelines(changes: dict[str, object]) -> None:
+    """All images go through, and both executors agree."""
+    workload = load_or_capture(
+        "lenet5", {"bits_w": 4, "bits_a": 4}, mode="inference", batch=4, optimizer="sgd"
+    )
+    design = load(BOARD, changes)
+    slow, fast = (simulate(workload, design, executor=e) for e in ("simpy", "python"))
+    assert slow.result.makespan_ps == fast.result.makespan_ps
+    plain = simulate(workload, load(BOARD)).result.makespan_ps
+    assert slow.result.makespan_ps == pytest.approx(plain, rel=0.5)
+    assert slow.result.makespan_ps != plain
