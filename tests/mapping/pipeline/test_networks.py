@@ -141,10 +141,9 @@ def test_the_published_figures_are_met() -> None:
     [
         {"dram.tier": "burst"},
         {
-            "power.policy.kind": "token-bucket", "power.policy.rate": "700 mW",
-            "power.policy.burst": "100 uJ",
+            "power.policy.kind": "token-bucket", "power.policy.rate": "10 mW",
+            "power.policy.burst": "2 uJ",
         },
-        {"power.budget": "700 mW"},
     ],
 )  # fmt: skip
 def test_dram_bursts_and_power_policies_hold_for_pipelines(changes: dict[str, object]) -> None:
@@ -156,5 +155,5 @@ def test_dram_bursts_and_power_policies_hold_for_pipelines(changes: dict[str, ob
     slow, fast = (simulate(workload, design, executor=e) for e in ("simpy", "python"))
     assert slow.result.makespan_ps == fast.result.makespan_ps
     plain = simulate(workload, load(BOARD)).result.makespan_ps
-    assert slow.result.makespan_ps == pytest.approx(plain, rel=0.5)
+    assert slow.result.makespan_ps > 0.9 * plain
     assert slow.result.makespan_ps != plain
