@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from cosim.design import catalogue
+from cosim.design.address_map import address_map
+from cosim.design.design import DramController
 from cosim.errors import CosimError
+from cosim.machine.dram.layout import Descriptor
 from cosim.machine.execute import run
 from cosim.machine.simpy_executor import SimPyExecutor
-from cosim.mapping.program import Program
+from cosim.mapping.dram_service import IN_THE_BACKGROUND, DramMaster, DramService
+from cosim.mapping.program import (
+    Component,
+    Pool,
+    PoolPhase,
+    Program,
+    StepKind,
+    TaskInfo,
+    Template,
+)
 from cosim.timeline.causes import Cause
 from tests.machine.dram.test_scheduler import bursts_of
 from tests.machine.served_programs import served_programs
@@ -25,6 +40,16 @@ def test_every_executor_gives_the_same_rows(program: Program) -> None:
         assert_same(other, expected)
         assert other.dram == expected.dram
         assert "burst by burst" in other.why_not_skipped
+
+
+@pytest.mark.slow
+@given(served_programs(max_tasks=40))
+@settings(max_examples=300)
+def test_many_machines(program: Program) -> None:
+    expected = run(program, executor="simpy")
+    other = run(program, executor="compiled")
+    assert_same(other, expected)
+    assert other.dram == expected.dram
 
 
 @given(served_programs(max_tasks=12))
@@ -80,19 +105,43 @@ def test_every_burst_is_moved_once(program: Program) -> None:
 
 
 def _bursts(row: np.ndarray, size: int) -> list[int]:
-    from cosim.machine.dram.layout import Descriptor
-
     return bursts_of(Descriptor(*(int(value) for value in row)), size)
 
 
 @given(served_programs(max_tasks=10))
 @settings(max_examples=10)
 def test_a_serve_without_a_descriptor_is_refused(program: Program) -> None:
-    from dataclasses import replace
-
     assert program.dram
     if not program.dram.masters or program.dram.masters[0].background:
         return
     without = replace(program.dram, masters=program.dram.masters[1:])
     with pytest.raises(CosimError, match="for DRAM service and has 0 descriptors"):
         run(replace(program, dram=without))
+
+
+@pytest.mark.parametrize("executor", ["simpy", "python", "compiled"])
+@pytest.mark.parametrize("traffic", [False, True])
+def test_a_deadlock_is_found_whatever_goes_on_in_the_background(
+    executor: str, traffic: bool
+) -> None:
+    """One transfer, then a wait for a token that nobody gives."""
+    part = catalogue.dram_part("ddr3l-1600-x16")
+    rows = np.array([[0, 256, 0, 1, 0, 0, 1]])
+    masters = [DramMaster(0, rows, np.array([0, 1]))]
+    if traffic:
+        masters.append(DramMaster(IN_THE_BACKGROUND, rows, np.array([0]), period_ps=10**6))
+    service = DramService(
+        part, address_map(part.map, part), DramController(), tuple(masters), 1, (2, 3, 4), 0
+    )
+    mark = (int(StepKind.MARK), 0, 0, 0)
+    hold = (int(StepKind.HOLD), 1, 0, 0)
+    steps = [((int(StepKind.SERVE), 0, 0, 0), mark)]
+    steps += [((int(StepKind.ACQUIRE), 0, 1, 0), hold, mark), *[(hold, mark)] * 3]
+    program = Program(
+        "stuck", (1,), ("ps",), (Pool("token", 0, PoolPhase.IMMEDIATE, Cause.INPUT),),
+        (Component("load", "dma", (0, 1)), Component("dram", "dram", (), background=True)),
+        tuple(Template(each, TaskInfo(-1, "work")) for each in steps), ("lane",), ("layer",),
+        dram=service,
+    )  # fmt: skip
+    with pytest.raises(CosimError, match=r"deadlock at .* 'load' waits for 1 of 'token'"):
+        run(program, executor=executor)
