@@ -41,7 +41,7 @@ from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.loop_tree import Place, Sequence, Stream, locate
 
-MIN_LOOP_TASKS = 24
+MIN_LOOP_TASKS = 48
 """Loops of fewer tasks are not worth a comparison."""
 
 PATIENCE = 4
@@ -62,7 +62,7 @@ FIRST_STRETCH, LONGEST_STRETCH = 64, 16384
 ALARM_AGE = 8
 """Comparisons that a foreground component's hold outlasts before it counts as an alarm."""
 
-N_LANDMARKS = 3
+N_LANDMARKS = 6
 """Kinds of loops in a stream at whose start one looks for equal layers."""
 
 MAX_STATES = 4096
@@ -227,7 +227,8 @@ class FastForward:
             return tuple(out[:size]), out[:count]
         array = np.empty(room, np.int64)
         size = signature(m, recently, long_ago, array)
-        return array[:size].tobytes(), array[:count].tolist()
+        # the same key as uncompiled: a run may be compiled on its way
+        return tuple(array[:size].tolist()), array[:count].tolist()
 
     def _jump(
         self,
