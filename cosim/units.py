@@ -35,6 +35,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from cosim.errors import CosimError, nearest
 
@@ -376,6 +377,7 @@ def parse_operation_rate(text: object, where: str = "") -> int:
     return int(OPERATION_RATE.parse(text, where))
 
 
+@lru_cache(maxsize=1 << 14, typed=True)
 def format_time(picoseconds: float, digits: int | None = 4) -> str:
     """``1.3 ms``. `digits` significant digits, None for all, as in every ``format_*``."""
     return TIME.format(picoseconds, digits)
@@ -386,6 +388,7 @@ def format_frequency(hertz: float, digits: int | None = 4) -> str:
     return FREQUENCY.format(hertz, digits)
 
 
+@lru_cache(maxsize=1 << 14, typed=True)
 def format_bytes(size: float, digits: int | None = 4) -> str:
     """``64 KiB``."""
     return BYTES.format(size, digits)

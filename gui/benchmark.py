@@ -25,6 +25,8 @@ import numpy as np
 FRAMES = 80
 SIZE = (1600, 900)
 DEEPEST_PS = 400_000
+LAYERS = "resnet18"
+"""Folder of the run of many layers."""
 
 
 def main() -> int:
@@ -68,14 +70,21 @@ def _table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def make_runs(folder: Path, batch: int) -> dict[str, Any]:
-    """A perceptron on a small array with tiny buffers: many tiles."""
+    """A perceptron on a small array with tiny buffers: many tiles; and ResNet-18: many layers."""
+    from gui.views.run_data import find_runs, open_run
+
     sizes = {}
     for name, samples, forward in (("large", batch, False), ("compressed", 1_000_000, True)):
         if not (folder / name / "manifest.json").is_file():
             _make_run(folder / name, samples, forward)
-        from gui.views.run_data import open_run
+    if not find_runs(folder / LAYERS):
+        from cosim.explore.run_scenario import run_scenario
+        from cosim.explore.scenario_file import read_scenario
 
-        run = open_run(folder / name)
+        scenario = read_scenario("resnet18")
+        run_scenario(scenario, scenario.points()[:1], folder / LAYERS)
+    for name in ("large", "compressed", LAYERS):
+        run = open_run(find_runs(folder / name)[0])
         stored = len(run.timeline.stored["end"])
         sizes[f"intervals of the {name} run"] = f"{len(run.timeline):,} ({stored:,} stored)"
     return sizes
@@ -301,12 +310,64 @@ def measure_table(folder: Path, batch: int, rows: int = 100_000) -> dict[str, An
     return result
 
 
+def measure_selection(folder: Path, batch: int) -> dict[str, Any]:
+    """Choosing an interval, a layer or a range, until every panel in sight shows it."""
+    from PyQt6.QtCore import QSettings
+    from PyQt6.QtWidgets import QApplication, QWidget
+
+    application = QApplication([])
+    from gui.views.run_data import find_runs
+    from gui.widgets.main_window import MainWindow
+
+    settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+    settings.setValue("tour/seen", True)
+    window = MainWindow(settings)
+    window.resize(1600, 1000)
+    window.show()
+    window.opening.open_run(find_runs(folder / LAYERS)[0])
+    while window.opening.loaders:
+        application.processEvents()
+    run, state = window.state.run, window.state
+    assert run is not None
+    numbers = np.linspace(0, len(run.timeline) - 1, FRAMES).astype(int).tolist()
+    spans = [run.intervals.interval(n) for n in numbers]
+    changes: dict[str, list[Callable[[], object]]] = {
+        "interval": [lambda n=n, s=s: state.change(selected=n, time_ps=s.start_ps)
+                     for n, s in zip(numbers, spans, strict=True)],
+        "layer": [lambda s=s: state.change(layer=s.name) for s in run.layers] * 3,
+        "range": [lambda s=s: state.change(range_ps=(s.start_ps // 2, s.end_ps)) for s in spans],
+    }  # fmt: skip
+
+    def shown() -> None:
+        application.sendPostedEvents()
+        application.processEvents()
+
+    result: dict[str, Any] = {"intervals": f"{len(run.timeline):,}"}
+    for what, made in changes.items():
+        shown()
+        spent = [_timed(lambda c=c: (c(), shown())) for c in made[:FRAMES]]
+        result[f"{what}, all panels in sight, ms CPU (median / 95 %)"] = _median(spent)
+    for name in window.docks:
+        window.show_panel(name)
+        shown()
+        widget = window.docks[name].widget()
+        assert isinstance(widget, QWidget)
+        slowest = 0.0
+        for made in changes.values():
+            spent = [_timed(lambda c=c: (c(), shown())) for c in made[:20]]
+            slowest = max(slowest, float(np.median(spent)))
+        result[f"with {name} in front, ms CPU (slowest median)"] = f"{slowest:.1f}"
+    window.close()
+    return result
+
+
 PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "runs": make_runs,
     "run of 1e7 intervals": measure_large,
     "compressed run of 1e9 intervals": measure_compressed,
     "counter of 1e7 samples": measure_counter,
     "table of 1e5 design points": measure_table,
+    "selection": measure_selection,
 }
 
 

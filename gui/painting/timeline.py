@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -43,34 +44,89 @@ RECTANGLES = 24000
 """Most exact intervals in one picture; what has more is merged."""
 
 
+FOLLOWS_POINTER = ("selected", "arrows", "time_ps", "range_ps", "markers")
+"""What of a view is drawn over the lanes: changing it leaves what lies under it as it is."""
+
+
+@dataclass
+class Lanes:
+    """What lies under selection, range and cursor, and where."""
+
+    scene: Scene
+    lines: list[Track]
+    rect: QRectF
+    window: Window
+    scroll: float
+
+    @property
+    def top(self) -> float:
+        """Where the first line would be if nothing were scrolled."""
+        return self.rect.top() + RULER_HEIGHT + BAND_HEIGHT
+
+
 def paint_timeline(
     view: View, stores: Stores, painter: QPainter, rect: QRectF, scroll: float = 0.0
 ) -> Scene:
     """Draw the timeline of the first run; `scroll` is how far its lanes are moved up."""
+    lanes = paint_lanes(view, stores, painter, rect, scroll)
+    return lanes.scene if stores.run is None else paint_pointers(view, stores.run, painter, lanes)
+
+
+def paint_lanes(
+    view: View, stores: Stores, painter: QPainter, rect: QRectF, scroll: float = 0.0
+) -> Lanes:
+    """The part of the timeline that does not depend on `FOLLOWS_POINTER`."""
     colours = palette(view.theme)
     painter.fillRect(rect, colours.background)
-    scene = Scene()
     run = stores.run
-    if run is None:
-        return scene
     header = min(HEADER_WIDTH, rect.width() * 0.3)
-    start, end = view.window(run.makespan_ps)
+    start, end = view.window(run.makespan_ps if run is not None else 1)
     window = Window(start, end, rect.left() + header, rect.width() - header)
-    top = rect.top() + RULER_HEIGHT + BAND_HEIGHT
-    lines = tracks(view, run)
+    scene = Scene()
+    if run is None:
+        return Lanes(scene, [], rect, window, scroll)
+    lanes = Lanes(scene, tracks(view, run), rect, window, scroll)
+    top, lines = lanes.top, lanes.lines
     scene.plot = QRectF(window.left, top, window.width, max(0.0, rect.bottom() - top))
     scene.start_ps, scene.end_ps = start, end
     codes = _draw_tracks(painter, view, run, lines, rect, scene, window, scroll, colours)
     _draw_top(painter, run, view, rect, scene, window, colours)
     bottom = _draw_legend(painter, codes, rect, scene, window, top + height_of(lines), colours)
     scene.height = bottom - rect.top()
-    scene.plot.setBottom(min(rect.bottom(), top + height_of(lines) - scroll))
+    return lanes
+
+
+def paint_pointers(view: View, run: Run, painter: QPainter, lanes: Lanes) -> Scene:
+    """Selection, range, markers and cursor over the lanes, and what counters are at the cursor."""
+    colours, window, rect = palette(view.theme), lanes.window, lanes.rect
+    scene = replace(lanes.scene, hits=list(lanes.scene.hits), plot=QRectF(lanes.scene.plot))
     painter.save()
+    painter.setClipRect(QRectF(rect.left(), lanes.top, rect.width(), rect.height()))
+    for line in lanes.lines:
+        top = lanes.top + line.y - lanes.scroll
+        if line.counter is not None and top + line.height >= lanes.top and top <= rect.bottom():
+            room = QRectF(rect.left() + 14, top + 14, window.left - rect.left() - 20,
+                          line.height - 14)  # fmt: skip
+            write(painter, room, _counter_now(line, view, window), colours.faint, pixels=10)
+    places = lane_places(lanes.lines, lanes.top - lanes.scroll, window.left, window.width)
+    painter.setClipRect(QRectF(window.left, lanes.top, window.width, rect.height()))
+    draw_selection(painter, view, run, scene, places, colours)
+    bottom = lanes.top + height_of(lanes.lines) - lanes.scroll
+    scene.plot.setBottom(min(rect.bottom(), bottom))
     painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
     draw_range(painter, view, scene, scene.plot.bottom(), colours)
     draw_markers(painter, view, scene, scene.plot.bottom(), colours)
     painter.restore()
     return scene
+
+
+def _counter_now(line: Track, view: View, window: Window) -> str:
+    counter = line.counter
+    assert counter is not None
+    if view.time_ps is not None:
+        return f"{counter_text(counter.unit, counter.at(view.time_ps))} now"
+    mean = counter.about(window.start_ps, window.end_ps)
+    return f"mean {counter_text(counter.unit, mean)}"
 
 
 def _draw_tracks(
@@ -96,7 +152,7 @@ def _draw_tracks(
         elif line.counter is not None:
             colour = _counter_colour(line, colours)
             draw_counter(painter, line.counter, body, window, colour, colours)
-            _counter_header(painter, line, place, body, view, scene, window, colours)
+            _counter_header(painter, line, place, body, scene, window, colours)
         elif line.lane is not None:
             painter.save()
             painter.setClipRect(body.intersected(painter.clipBoundingRect()))
@@ -112,7 +168,6 @@ def _draw_tracks(
     painter.setClipRect(QRectF(window.left, top, window.width, rect.height()))
     if (view.critical or view.only_critical) and run.has("critical"):
         draw_critical(painter, run, places, window, view.only_critical, colours)
-    draw_selection(painter, view, run, scene, places, colours)
     painter.restore()
     return codes
 
@@ -158,19 +213,14 @@ def _counter_colour(line: Track, colours: Palette) -> object:
 
 
 def _counter_header(
-    painter: QPainter, line: Track, place: QRectF, body: QRectF, view: View, scene: Scene,
-    window: Window, colours: Palette,
+    painter: QPainter, line: Track, place: QRectF, body: QRectF, scene: Scene, window: Window,
+    colours: Palette,
 ) -> None:  # fmt: skip
     counter = line.counter
     assert counter is not None
     room = QRectF(place.left() + 14, place.top(), window.left - place.left() - 20, place.height())
     name = line.name.removeprefix("buffer ")
     write(painter, room.adjusted(0, 0, 0, -14), name, colours.text)
-    if view.time_ps is not None:
-        now = f"{counter_text(counter.unit, counter.at(view.time_ps))} now"
-    else:
-        now = f"mean {counter_text(counter.unit, counter.about(window.start_ps, window.end_ps))}"
-    write(painter, room.adjusted(0, 14, 0, 0), now, colours.faint, pixels=10)
     tip = (
         f"{line.name}: peak {counter_text(counter.unit, counter.peak)}"
         + (f", limit {counter_text(counter.unit, counter.limit)} (dashed)"

@@ -8,8 +8,9 @@ already drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,10 @@ class Interval:
         return self.end_ps - self.start_ps
 
 
+MOST_ANSWERS = 8
+"""Windows whose shares and totals a lane keeps."""
+
+
 class LaneStore:
     """Intervals of one component.
 
@@ -82,6 +87,7 @@ class LaneStore:
     def use(self, positions: NDArray[np.int64]) -> None:
         """Let the lane consist of these stored rows of the timeline."""
         self.periods: dict[tuple[int, int], Events] = {}
+        self._answers: dict[tuple[Any, ...], Any] = {}
         self._stretches: dict[int, LaneRows] = {}
         # plain views: a memory-mapped array costs microseconds more at every access
         stored = self._stored = {n: np.asarray(c) for n, c in self._timeline.stored.items()}
@@ -119,6 +125,7 @@ class LaneStore:
             sums.finish()
             self.sums = sums
         self.pyramid = pyramid
+        self._answers.clear()
 
     def sketch(self, samples: int = 400) -> LaneRows:
         """A few of the intervals, evenly spread: a first picture before `build` is done."""
@@ -175,6 +182,10 @@ class LaneStore:
         """Shares of time by category in a window, None before `build` is done."""
         if self.pyramid is None:
             return None
+        return self._known(("shares", start_ps, end_ps, pixels), self._shares)
+
+    def _shares(self, start_ps: int, end_ps: int, pixels: int) -> Shares:
+        assert self.pyramid is not None
         width = max(1, (end_ps - start_ps) // max(1, pixels))
         if self.index.plain or width >= self.pyramid.bin_ps:
             return self.pyramid.shares(start_ps, end_ps, pixels)
@@ -192,9 +203,20 @@ class LaneStore:
         Intervals that stick out of the window count with the part inside it in the sum, and with
         their full length in minimum and maximum. Waiting counts where it lies inside.
         """
+        return self._known(("totals", start_ps, end_ps), self._totals)
+
+    def _totals(self, start_ps: int, end_ps: int) -> Totals:
         first, stop = self.span(start_ps, end_ps)
         # waiting inside the window may belong to the interval after it
         return lane_totals(self, first, min(len(self), stop + 1), start_ps, end_ps)
+
+    def _known(self, key: tuple[Any, ...], make: Callable[..., Any]) -> Any:
+        """An answer about a window; selecting asks for those of the same one again and again."""
+        if key not in self._answers:
+            while len(self._answers) >= MOST_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+            self._answers[key] = make(*key[1:])
+        return self._answers[key]
 
     def at(self, time_ps: int) -> int:
         """Place of the interval that runs at an instant, -1 if none does."""

@@ -9,7 +9,6 @@ from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSign
 from PyQt6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from cosim.units import format_time
 from gui.views.lanes import CATEGORIES, explain
 from gui.views.run_data import Run
 from gui.widgets.navigation import Navigation
+from gui.widgets.quiet_text import Line, RichText
 from gui.widgets.state import State
 
 COLUMNS = (
@@ -33,6 +33,14 @@ COLUMNS = (
     ("least", "shortest interval, at full length"),
     ("most", "longest interval, at full length"),
 )
+
+
+LINES = 11
+"""Room for the words about an interval."""
+
+SAMPLES = ("accumulator", "wait: output space", "1,234,567", "123.45 us", "100.0 %", "123.45 us",
+           "123.45 us", "123.45 us")  # fmt: skip
+"""Text as wide as a column shall be."""
 
 
 class RangeModel(QAbstractTableModel):
@@ -107,11 +115,8 @@ class DetailsPanel(QWidget):
     def __init__(self, state: State, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = state
-        self.text = QLabel(self)
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.RichText)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.text = RichText(LINES, self)
+        self.text.setAccessibleName("the selected interval")
         self.cause = QPushButton("◂ cause", self)
         self.cause.setToolTip("The interval whose end let this one start  [")
         self.consequence = QPushButton("consequence ▸", self)
@@ -120,7 +125,7 @@ class DetailsPanel(QWidget):
         self.values.setToolTip("What its task reads and writes, and the numbers in it  Shift+Q")
         self.cause.clicked.connect(navigation.to_cause)
         self.consequence.clicked.connect(navigation.to_consequence)
-        self.title = QLabel(self)
+        self.title = Line(200, self)
         self.model = RangeModel(self)
         self.table = QTableView(self)
         self.table.setModel(self.model)
@@ -135,7 +140,11 @@ class DetailsPanel(QWidget):
         assert horizontal is not None
         vertical.hide()
         vertical.setDefaultSectionSize(20)
-        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # fitting widths to contents asks for every cell at every change
+        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        widths = self.table.fontMetrics()
+        for column, sample in enumerate(SAMPLES):
+            horizontal.resizeSection(column, widths.horizontalAdvance(sample) + 14)
         buttons = QHBoxLayout()
         buttons.addWidget(self.cause)
         buttons.addWidget(self.consequence)

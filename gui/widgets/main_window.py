@@ -12,7 +12,6 @@ from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QLabel,
     QMainWindow,
     QProgressBar,
     QStackedWidget,
@@ -35,6 +34,7 @@ from gui.widgets.minimap import Minimap
 from gui.widgets.navigation import Navigation
 from gui.widgets.opening import Opening
 from gui.widgets.picture_panel import PicturePanel
+from gui.widgets.quiet_text import Line
 from gui.widgets.run_control import MachinePanel, RunControl
 from gui.widgets.search_bar import SearchBar
 from gui.widgets.session import Session
@@ -174,7 +174,7 @@ class MainWindow(QMainWindow):
         self.tools = bar
         status = self.statusBar()
         assert status is not None
-        self.where = QLabel(self)
+        self.where = Line(380, self)
         self.progress = QProgressBar(self)
         self.progress.setRange(0, 1000)
         self.progress.setMaximumWidth(260)
@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
             parts.append(f"range {format_time(high - low, 5)}")
         if self.state.view.time_ps is not None:
             parts.append(f"at {format_time(self.state.view.time_ps, 6)}")
-        self.where.setText("   ".join(parts))
+        self.where.setText("&nbsp;&nbsp; ".join(parts))
 
     def _show_progress(self, what: str, part: float) -> None:
         self.progress.setVisible(part < 1.0)

@@ -96,9 +96,7 @@ class PicturePanel(QAbstractScrollArea):
         bar = self.verticalScrollBar()
         scroll = float(bar.value()) if bar is not None and self.panel in SCROLLING else None
         try:
-            self.scene_drawn = paint(
-                self.view_shown(), self.state.stores(self.panel), painter, area, scroll
-            )
+            self.scene_drawn = self.paint_picture(painter, area, scroll)
             self.paint_over(painter, area)
         except Exception as error:
             # a picture that cannot be drawn shall not take the program with it
@@ -113,6 +111,10 @@ class PicturePanel(QAbstractScrollArea):
             painter.end()
         self.frames += 1
         self._set_scroll()
+
+    def paint_picture(self, painter: QPainter, area: QRectF, scroll: float | None) -> Scene:
+        """Draw the panel's picture."""
+        return paint(self.view_shown(), self.state.stores(self.panel), painter, area, scroll)
 
     def paint_over(self, painter: QPainter, area: QRectF) -> None:
         """For what only a widget has: hover, drags."""

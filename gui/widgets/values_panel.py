@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtCore import QPointF, QRectF
 from PyQt6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QCheckBox,
@@ -24,6 +24,7 @@ from gui.painting.heat_map import HeatMap, paint_heat_map
 from gui.painting.palette import palette
 from gui.views.value_inspection import WINDOW, agreement
 from gui.widgets.inquiry import Inquiry
+from gui.widgets.quiet_text import RichText
 from gui.widgets.state import State
 
 NOTHING = "<i>Click an interval of an engine or channel: which part of which tensor it reads and " \
@@ -83,10 +84,9 @@ class ValuesPanel(QWidget):
         self._shown: tuple[object, ...] | None = None
         self._tiles: list[dict[str, Any]] = []
         self._seen = False
-        self.text = QLabel(NOTHING, self)
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.RichText)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text = RichText(12, self)
+        self.text.setText(NOTHING)
+        self.text.setAccessibleName("what the task reads and writes")
         self.numbers = QCheckBox("Show the numbers", self)
         self.numbers.setToolTip(
             "Carry the run out in real numbers up to this task, and hold them against PyTorch's.\n"
