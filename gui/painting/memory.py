@@ -41,6 +41,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     scene.start_ps, scene.end_ps = start, end
     axes.time_ruler(painter, QRectF(window.left, y, window.width, 20), start, end, colours,
                     rect.bottom() - 6)  # fmt: skip
+    ruler = y
     y += 22
     scene.plot = QRectF(window.left, y, window.width, rect.bottom() - 8 - y)
     if facts is None:
@@ -67,7 +68,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     painter.save()
     painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
     draw_range(painter, view, scene, rect.bottom() - 6, colours)
-    draw_markers(painter, view, scene, rect.bottom() - 6, colours)
+    draw_markers(painter, view, scene, rect.bottom() - 6, colours, ruler)
     painter.restore()
     return scene
 
@@ -111,6 +112,7 @@ def _draw_alive(
         painter.setBrush(with_alpha(colours.role(counter.name), 0.88))
         painter.drawPolygon(shape)
         base = top
+    _name_phases(painter, facts.phases, plot, window, colours)  # type: ignore[attr-defined]
     _draw_peak(painter, peak_ps, peak_bytes, plot, window, place(peak_bytes), colours)
     painter.restore()
     axes.frame(painter, plot, colours)
@@ -132,10 +134,21 @@ def _draw_phases(
         box = QRectF(left, plot.top(), right - left, plot.height())
         if position % 2:
             painter.fillRect(box, with_alpha(colours.faint, 0.10))
-        inside = box.intersected(plot)
-        if inside.width() > width(phase.name, 10) + 6:
-            write(painter, QRectF(inside.left() + 4, plot.top() + 2, inside.width(), 14),
-                  phase.name, colours.text, pixels=10)  # fmt: skip
+
+
+def _name_phases(
+    painter: QPainter, phases: object, plot: QRectF, window: Window, colours: Palette
+) -> None:
+    """At the foot of the plot: the peak and its line are at the top."""
+    if len(phases) < 2:  # type: ignore[arg-type]
+        return
+    for phase in phases:  # type: ignore[attr-defined]
+        left, right = window.x(np.array([phase.start, phase.end], np.int64)).tolist()
+        inside = QRectF(left, plot.top(), right - left, plot.height()).intersected(plot)
+        room = QRectF(inside.left() + 3, plot.bottom() - 17, width(phase.name, 10) + 6, 14)
+        if inside.width() > room.width() + 6:
+            painter.fillRect(room, with_alpha(colours.background, 0.8))
+            write(painter, room, phase.name, colours.text, pixels=10, align=CENTRE, cut=False)
 
 
 def _draw_peak(
@@ -152,7 +165,7 @@ def _draw_peak(
     painter.drawEllipse(QPointF(x, y), 4, 4)
     text = f"peak {format_bytes(peak_bytes)}"
     room = QRectF(min(x + 7, plot.right() - width(text) - 8), y - 18, width(text) + 8, 15)
-    if room.top() < plot.top() + 18:  # the names of phases are up there
+    if room.top() < plot.top():
         room.moveTop(y + 3)
     painter.fillRect(room, with_alpha(colours.background, 0.75))
     write(painter, room, text, colours.critical, align=CENTRE, cut=False)

@@ -172,33 +172,34 @@ def draw_range(
 
 
 def draw_markers(
-    painter: QPainter, view: View, scene: Scene, bottom: float, colours: Palette
+    painter: QPainter, view: View, scene: Scene, bottom: float, colours: Palette, top: float = 0.0
 ) -> None:
-    """Markers as flags at the ruler, and the cursor."""
+    """Markers as flags at the ruler, which is at `top`, and the cursor."""
     for position, marker in enumerate(view.markers):
         x = scene.x_of(marker.time_ps)
         if scene.plot.left() - 1 <= x <= scene.plot.right() + 1:
-            _flag(painter, x, marker.text or f"m{position + 1}", scene, bottom, colours)
+            _flag(painter, x, marker.text or f"m{position + 1}", top, bottom, colours)
             tip = f"{marker.text or 'Marker'} at {format_time(marker.time_ps, None)}"
-            scene.add(QRectF(x - 3, 0, 12, scene.plot.top()), "marker", position, tip)
+            scene.add(QRectF(x - 3, top, 12, scene.plot.top() - top), "marker", position, tip)
     if view.time_ps is not None:
         x = scene.x_of(view.time_ps)
         if scene.plot.left() <= x <= scene.plot.right():
             painter.setPen(QPen(colours.text, 1, Qt.PenStyle.DashLine))
-            painter.drawLine(QLineF(x, 0, x, bottom))
+            painter.drawLine(QLineF(x, top, x, bottom))
             text = format_time(view.time_ps, 5)
             room = width(text) + 8
             left = min(max(scene.plot.left(), x - room / 2), scene.plot.right() - room)
-            painter.fillRect(QRectF(left, 1, room, 15), colours.text)
-            write(painter, QRectF(left, 1, room, 15), text, colours.background, align=CENTRE)
+            label = QRectF(left, top + 1, room, 15)
+            painter.fillRect(label, colours.text)
+            write(painter, label, text, colours.background, align=CENTRE)
 
 
 def _flag(
-    painter: QPainter, x: float, text: str, scene: Scene, bottom: float, colours: Palette
+    painter: QPainter, x: float, text: str, top: float, bottom: float, colours: Palette
 ) -> None:
     painter.setPen(QPen(colours.accent, 1))
-    painter.drawLine(QLineF(x, 2, x, bottom))
-    room = QRectF(x, 2, min(160.0, width(text, 10) + 8), 14)
+    painter.drawLine(QLineF(x, top + 2, x, bottom))
+    room = QRectF(x, top + 2, min(160.0, width(text, 10) + 8), 14)
     painter.fillRect(room, colours.accent)
     write(painter, room.adjusted(4, 0, 0, 0), text, on(colours.accent), pixels=10, cut=False)
 

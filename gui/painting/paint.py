@@ -14,11 +14,13 @@ from gui.painting.compare import paint_compare
 from gui.painting.designs import paint_designs, paint_parallel
 from gui.painting.machine import paint_machine
 from gui.painting.memory import paint_memory
+from gui.painting.palette import palette
 from gui.painting.power import paint_power
 from gui.painting.roofline import paint_energy, paint_roofline
 from gui.painting.scene import Scene, Stores
+from gui.painting.text import CENTRE, write
 from gui.painting.timeline import paint_timeline
-from gui.views.view import View
+from gui.views.view import PANELS, View
 
 Paint = Callable[..., Scene]
 
@@ -62,10 +64,19 @@ def paint(
         raise unknown("panel", view.panel, PICTURES)
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, view.panel not in SHARP)
+    if stores.run is None and view.panel in OF_A_RUN:
+        colours = palette(view.theme)
+        painter.fillRect(rect, colours.background)
+        text = f"Open a run to see {PANELS[view.panel]}"
+        write(painter, rect, text, colours.faint, align=CENTRE)
+        return Scene()
     if scroll is not None and view.panel in SCROLLING:
         return picture(view, stores, painter, rect, scroll)
     return picture(view, stores, painter, rect)
 
+
+OF_A_RUN = ("breakdown", "memory", "power", "machine", "roofline", "energy")
+"""Panels that show one run, and say so where there is none."""
 
 SCROLLING = ("timeline", "breakdown", "compare")
 """Panels that may need more height than there is."""

@@ -45,6 +45,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
     scene.start_ps, scene.end_ps = start, end
     axes.time_ruler(painter, QRectF(window.left, y, window.width, 20), start, end, colours,
                     rect.bottom() - 6)  # fmt: skip
+    ruler = y
     y += 24
     scene.plot = QRectF(window.left, y, window.width, rect.bottom() - 8 - y)
     if not run.has("counters"):
@@ -62,7 +63,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
     painter.save()
     painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
     draw_range(painter, view, scene, rect.bottom() - 6, colours)
-    draw_markers(painter, view, scene, rect.bottom() - 6, colours)
+    draw_markers(painter, view, scene, rect.bottom() - 6, colours, ruler)
     painter.restore()
     return scene
 
@@ -102,8 +103,11 @@ def _draw_one(
         word = "budget" if counter.name == "power" else "limit"
         y = plot.bottom() - 1 - counter.limit / ceiling * (plot.height() - 5)
         text = f"{word} {counter_text(counter.unit, counter.limit)}"
-        write(painter, QRectF(plot.right() - width(text) - 6, y - 15, width(text) + 4, 14), text,
-              colours.bad, cut=False)  # fmt: skip
+        above = y - 16 > plot.top()  # else it would lie on the frame
+        room = QRectF(plot.right() - width(text) - 8, y - 16 if above else y + 2,
+                      width(text) + 6, 14)  # fmt: skip
+        painter.fillRect(room, with_alpha(colours.background, 0.8))
+        write(painter, room, text, colours.bad, align=CENTRE, cut=False)
     if counter.window(window.start_ps, window.end_ps, max(1, int(window.width))).merged:
         text = "line: largest value in a pixel; dark: up to the smallest"
         write(painter, QRectF(plot.left(), plot.top() - 17, plot.width(), 16), text, colours.faint,
@@ -140,4 +144,4 @@ def _shade(painter: QPainter, run: Run, plot: QRectF, window: Window, colours: P
         box = QRectF(window.left + column, plot.top(), 1, plot.height())
         painter.fillRect(box, with_alpha(colours.cause("power"), alpha))
     text = "shaded: something waits for power or runs throttled"
-    write(painter, QRectF(plot.left() + 6, plot.top() + 2, 380, 14), text, colours.text, pixels=10)
+    write(painter, QRectF(plot.left() + 2, plot.top() - 17, 380, 16), text, colours.text, pixels=10)

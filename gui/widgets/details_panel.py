@@ -38,7 +38,7 @@ COLUMNS = (
 LINES = 11
 """Room for the words about an interval."""
 
-SAMPLES = ("accumulator", "wait: output space", "1,234,567", "123.45 us", "100.0 %", "123.45 us",
+SAMPLES = ("accumula", "wait: DRAM busy", "12,345", "123.4 us", "100.0 %", "123.45 us",
            "123.45 us", "123.45 us")  # fmt: skip
 """Text as wide as a column shall be."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 from PyQt6.QtCore import QByteArray, QSettings, Qt, QTimer
@@ -15,6 +14,7 @@ from PyQt6.QtWidgets import (
     QMainWindow,
     QProgressBar,
     QStackedWidget,
+    QTabBar,
     QToolBar,
     QVBoxLayout,
     QWidget,
@@ -97,6 +97,7 @@ class MainWindow(QMainWindow):
         self._tour_timer.timeout.connect(self.tour.start)
         self._connect()
         self._restore_window()
+        self._hide_stray_tabs()
         self._show_page()
 
     # Building
@@ -143,18 +144,25 @@ class MainWindow(QMainWindow):
             "details": self.details, "values": self.values, "what-if": self.what_if,
             "markers": self.markers, "runs": self.runs,
         }  # fmt: skip
-        for name in BOTTOM:
-            self._dock(name, widgets[name], area.BottomDockWidgetArea)
-        for name in RIGHT:
-            self._dock(name, widgets[name], area.RightDockWidgetArea)
-        self._dock("runs", self.runs, area.LeftDockWidgetArea)
-        for names in (BOTTOM, RIGHT):
-            for first, second in pairwise(names):
-                self.tabifyDockWidget(self.docks[first], self.docks[second])
+        for names, side in ((BOTTOM, area.BottomDockWidgetArea), (RIGHT, area.RightDockWidgetArea)):
+            for name in names:
+                self._dock(name, widgets[name], side)
+                if name != names[0]:  # at once: tabs of docks that were beside each other stay
+                    self.tabifyDockWidget(self.docks[names[0]], self.docks[name])
             self.docks[names[0]].raise_()
+        self._dock("runs", self.runs, area.LeftDockWidgetArea)
         self.resizeDocks([self.docks["runs"], self.docks["details"]], [200, 400],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["breakdown"]], [340], Qt.Orientation.Vertical)
+
+    def _hide_stray_tabs(self) -> None:
+        """Hide bars of tabs that Qt left behind while docks were put together one by one."""
+        direct = Qt.FindChildOption.FindDirectChildrenOnly
+        bars = self.findChildren(QTabBar, options=direct)
+        titles = [{bar.tabText(i) for i in range(bar.count())} for bar in bars]
+        for bar, mine in zip(bars, titles, strict=True):
+            if any(mine < other for other in titles):
+                bar.hide()
 
     def _dock(self, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> None:
         title = name[0].upper() + name[1:]
@@ -174,7 +182,7 @@ class MainWindow(QMainWindow):
         self.tools = bar
         status = self.statusBar()
         assert status is not None
-        self.where = Line(380, self)
+        self.where = Line(420, self, right=True)
         self.progress = QProgressBar(self)
         self.progress.setRange(0, 1000)
         self.progress.setMaximumWidth(260)

@@ -38,16 +38,18 @@ class RichText(QTextBrowser):
 
 
 class Line(QWidget):
-    """One line of rich text."""
+    """One line of rich text; `right` for one that ends at the right edge."""
 
-    def __init__(self, width: int, parent: QWidget | None = None) -> None:
+    def __init__(self, width: int, parent: QWidget | None = None, right: bool = False) -> None:
         super().__init__(parent)
+        self._right = right
         self._document = QTextDocument(self)
         self._document.setDocumentMargin(0)
         self._document.setUndoRedoEnabled(False)
         self._html = ""
         self._size = QSize(width, self.fontMetrics().lineSpacing() + 4)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        wide = QSizePolicy.Policy.Fixed if right else QSizePolicy.Policy.Expanding
+        self.setSizePolicy(wide, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
         return self._size
@@ -76,6 +78,7 @@ class Line(QWidget):
         context.palette.setColor(
             QPalette.ColorRole.Text, self.palette().color(QPalette.ColorRole.WindowText)
         )
-        painter.translate(0, max(0.0, (self.height() - self._document.size().height()) / 2))
+        left = self.width() - self._document.idealWidth() - 6 if self._right else 0.0
+        painter.translate(left, max(0.0, (self.height() - self._document.size().height()) / 2))
         layout.draw(painter, context)
         painter.end()

@@ -414,3 +414,17 @@ def test_themes_change_every_picture(opened, theme):
     image = opened.timeline.viewport().grab().toImage()
     dark = image.pixelColor(20, image.height() // 2).lightness() < 128
     assert dark == theme.endswith("dark")
+
+
+def test_every_dock_has_one_tab(window, qtbot):
+    from collections import Counter
+
+    from PyQt6.QtCore import Qt
+    from PyQt6.QtWidgets import QTabBar
+
+    qtbot.wait(1)
+    bars = window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    shown = [bar for bar in bars if bar.isVisible()]
+    names = Counter(bar.tabText(i) for bar in shown for i in range(bar.count()))
+    assert set(names.values()) == {1}
+    assert "Values" in names
