@@ -110,8 +110,8 @@ def _draw_one(
         write(painter, room, text, colours.bad, align=CENTRE, cut=False)
     if counter.window(window.start_ps, window.end_ps, max(1, int(window.width))).merged:
         text = "line: largest value in a pixel; dark: up to the smallest"
-        write(painter, QRectF(plot.left(), plot.top() - 17, plot.width(), 16), text, colours.faint,
-              pixels=10, align=RIGHT)  # fmt: skip
+        room = QRectF(plot.center().x(), plot.top() - 17, plot.width() / 2, 16)
+        write(painter, room, text, colours.faint, pixels=10, align=RIGHT)
     axes.frame(painter, plot, colours)
 
 
@@ -143,5 +143,6 @@ def _shade(painter: QPainter, run: Run, plot: QRectF, window: Window, colours: P
         alpha = min(0.5, 0.12 + 0.16 * float(held[column]))
         box = QRectF(window.left + column, plot.top(), 1, plot.height())
         painter.fillRect(box, with_alpha(colours.cause("power"), alpha))
-    text = "shaded: something waits for power or runs throttled"
-    write(painter, QRectF(plot.left() + 2, plot.top() - 17, 380, 16), text, colours.text, pixels=10)
+    text = "shaded: something waits for power, or is throttled"
+    room = QRectF(plot.left() + 2, plot.top() - 17, plot.width() / 2 - 4, 16)
+    write(painter, room, text, colours.text, pixels=10)

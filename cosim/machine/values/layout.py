@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cosim.errors import CosimError
 from cosim.machine.values.codes import Code, plain_code
 from cosim.machine.values.memory import Place
-from cosim.mapping.mapping import MACHINE_FIXED_POINT, Mapping
+from cosim.mapping.mapping import Mapping
 from cosim.mapping.regions import tensors_of
 from cosim.workload.reference import Reference
 from cosim.workload.workload import Tensor
@@ -59,13 +59,6 @@ def code_of(tensor: Tensor, reference: Reference) -> Code:
     if levels is None:
         if tensor.bits >= 32:
             return Code(tensor.bits, "float")
-        if tensor.scheme == MACHINE_FIXED_POINT:
-            raise CosimError(
-                f"'{tensor.name}' is real in the network, and fixed point on this machine: "
-                "PyTorch has no numbers to hold it against",
-                expected="a network that is quantized throughout, or a design that computes in "
-                "floating point",
-            )
         raise CosimError(
             f"the levels of '{tensor.name}' ({tensor.bits} bits, {tensor.scheme}) are not known",
             expected="a quantizer whose scale is an argument, or a weight",
