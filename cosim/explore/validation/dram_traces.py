@@ -1,7 +1,7 @@
 """Kind ``dram-traces``: DRAM traffic on the burst tier, beside what DRAM simulators took for it.
 
-A row is a cell: one trace of `cosim.machine.dram.traces` on one part with one address map. A row
-with a ``measure`` is a share of cells instead::
+A row is a cell: one trace of `cosim.machine.dram.traces` on one part with one address map, its
+time in clocks or its ``bandwidth`` in GB/s. Other measures are shares of cells::
 
     conflicts-inside    of the cells in the case's `conflicts` table, those whose time lies between
                         the simulators, `margin` of it around
@@ -23,6 +23,9 @@ from cosim.explore.validation.kinds import Simulated, Told
 from cosim.machine.dram.channel import ChannelRun
 from cosim.machine.dram.reference_results import Cell, read_cells, run_cell
 
+OF_A_CELL = ("time", "bandwidth")
+"""Measures of one cell; the others count cells."""
+
 
 class TraceRow(RowSpec):
     part: str = ""
@@ -39,27 +42,27 @@ class TraceRow(RowSpec):
     """What each simulator counted; shown nowhere, compared nowhere: it is policy."""
     energy_nj: float | None = None
     """What DRAMsim3 reported."""
-    measure: Literal["time", "conflicts-inside", "energy-within"] = "time"
+    measure: Literal["time", "bandwidth", "conflicts-inside", "energy-within"] = "time"
     margin: float = Field(default=0, ge=0)
 
 
 class CASE(CaseSpec):
-    conflicts: str
+    conflicts: str | None = None
     """A table of cells beside the case that are counted together."""
     row: Annotated[list[TraceRow], Field(min_length=1)]
 
 
 def simulate(case: CASE, folder: Path, told: Told) -> Sequence[Simulated]:
-    """Clocks of every cell, then the shares."""
-    cells = [_cell(row) for row in case.row if row.measure == "time"]
-    others = read_cells(folder / case.conflicts)
+    """The figure of every cell, and the shares."""
+    cells = [_cell(row) for row in case.row if row.measure in OF_A_CELL]
+    others = read_cells(folder / case.conflicts) if case.conflicts else []
     runs: list[tuple[Cell, ChannelRun | CosimError]] = []
     for done, cell in enumerate((*cells, *others)):
         told(done / (len(cells) + len(others)))
         runs.append((cell, _run(cell)))
     times = iter(runs)
     return [
-        _time(next(times)[1]) if row.measure == "time" else _share(row, runs, len(cells))
+        _figure(row, next(times)[1]) if row.measure in OF_A_CELL else _share(row, runs, len(cells))
         for row in case.row
     ]
 
@@ -79,8 +82,10 @@ def _run(cell: Cell) -> ChannelRun | CosimError:
         return error
 
 
-def _time(run: ChannelRun | CosimError) -> Simulated:
-    return run if isinstance(run, CosimError) else float(run.clocks)
+def _figure(row: TraceRow, run: ChannelRun | CosimError) -> Simulated:
+    if isinstance(run, CosimError):
+        return run
+    return run.bytes_per_s / 1e9 if row.measure == "bandwidth" else float(run.clocks)
 
 
 def _share(

@@ -7,7 +7,12 @@ from statistics import median, quantiles
 
 import pytest
 
+from cosim.design import catalogue
+from cosim.design.address_map import address_map
+from cosim.machine.dram.channel import run_channel
+from cosim.machine.dram.layout import Master
 from cosim.machine.dram.reference_results import Kind, read_cells, run_cell
+from cosim.machine.dram.traces import convolution_tiles, random_requests
 
 FOLDER = Path(__file__).parents[3] / "scenarios" / "validation"
 CELLS = [
@@ -74,3 +79,20 @@ def test_adversarial_and_random_traffic_lies_between_the_simulators():
     energies = [abs(cell.energy_error(run)) for cell, run in runs]
     assert median(energies) < 0.05
     assert quantiles(energies, n=10)[-1] < 0.10
+
+
+# DRAMsim3 with the data of the part: GB/s of convolution tiles and of random reads
+FURTHER_PARTS = {
+    "ddr3-1050-x16": (2.01, 2.00),
+    "lpddr4-3200-x16": (5.62, 5.72),
+    "lpddr4-3200-x32": (11.14, 5.81),
+    "lpddr4-2133-x32": (7.60, 5.63),
+}
+
+
+@pytest.mark.parametrize(("name", "bandwidths"), FURTHER_PARTS.items())
+def test_parts_that_chose_no_parameter(name, bandwidths):
+    part = catalogue.dram_part(name)
+    for trace, expected in zip((convolution_tiles, random_requests), bandwidths, strict=True):
+        run = run_channel(part, address_map(part.map, part), [Master(trace())])
+        assert run.bytes_per_s == pytest.approx(expected * 1e9, rel=0.03)
