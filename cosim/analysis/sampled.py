@@ -19,6 +19,12 @@ AVERAGES = ("power", "frequency", "state")
 SHOWN_AS = {"power": "sampled power"}
 """Names that a counter of every run has already."""
 
+DRAWN = (
+    "temperature", "frequency", "long average", "granted power", "tokens", "charge",
+    "capacitor voltage",
+)  # fmt: skip
+"""Counters worth a picture beside power; a governor has as many as its policy leaves."""
+
 JOULE_AJ = 1e18
 _NAME_AND_UNIT = re.compile(r"(?P<name>.*?)(?: \((?P<unit>.*)\))?")
 

@@ -14,6 +14,7 @@ from cosim.report.breakdown_picture import breakdown_bars, labels_of, legend
 from cosim.report.findings import Result, distinct, grouped, mostly, sentences
 from cosim.report.memory_picture import memory_bars, ordered
 from cosim.report.palette import CAUSE_COLOURS, CAUSE_WORDS, ROLE_COLOURS
+from cosim.report.power_text import power_lines
 from cosim.report.terminal import Summary, array_use
 from cosim.report.time_picture import time_picture
 
@@ -170,9 +171,17 @@ def _timelines(detailed: Sequence[tuple[Result, Analysis]]) -> str:
             f"{escape(mostly(result.summary))}</h3>",
             f"<figure>{time_picture(analysis, result.name)}",
             legend(list(memory.by_role), ROLE_COLOURS, {}) if memory else "",
-            f"</figure>{_layers(result)}{_alive(analysis)}",
+            f"</figure>{_power(result)}{_layers(result)}{_alive(analysis)}",
         ]
     return "\n".join(parts)
+
+
+def _power(result: Result) -> str:
+    """What a power governor saw and did, in a line each."""
+    return "".join(
+        f"<p><b>{escape(name)}</b>: {escape(' '.join(filter(None, (figure, note))))}</p>"
+        for name, figure, note in power_lines(result.summary)
+    )
 
 
 def _layers(result: Result, most: int = 16) -> str:

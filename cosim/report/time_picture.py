@@ -7,7 +7,7 @@ which it was busy, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cosim.analysis.counters import Contributions, OverTime
 from cosim.analysis.layer_spans import layer_spans
 from cosim.analysis.repeated_steps import Counter
+from cosim.analysis.sampled import DRAWN
 from cosim.analysis.step_function import StepFunction
 from cosim.analysis.summary import Analysis
 from cosim.report.palette import ROLE_COLOURS, activity_colour, role_colour
@@ -46,7 +47,9 @@ class _TimePicture:
         self.end = max(1, analysis.makespan_ps)
         self.lanes = [c for c in analysis.components if c.rows]
         memory = 2 * PANEL if analysis.memory else 0.0
-        height = 44 + BAND + len(self.lanes) * (LANE + GAP) + 2 * (PANEL + 26) + memory + 40
+        self.sampled = [c for c in analysis.sampled if c.name in DRAWN]
+        curves = 2 + len(self.sampled)
+        height = 44 + BAND + len(self.lanes) * (LANE + GAP) + curves * (PANEL + 26) + memory + 40
         self.svg = Svg(WIDTH, height, f"{name} over time: lanes, bandwidth, power, memory")
         self.y = 22.0
         self.bottom = height - 12
@@ -68,6 +71,8 @@ class _TimePicture:
             self.analysis.power, lambda mw: watts(mw / 1e3), "#b2182b", "power",
             self.analysis.design.power.budget_mw, "power budget",
         )  # fmt: skip
+        for counter in self.sampled:
+            self._curve(counter, _with_unit(counter.unit), "#7b3294", counter.name, None, "")
         self._memory()
         self.svg.height = self.y + 4
         return self.svg.render()
@@ -295,3 +300,7 @@ def _binary_step(top: float) -> float:
     while step * 4 < top:
         step *= 2
     return step
+
+
+def _with_unit(unit: str) -> Callable[[float], str]:
+    return lambda value: f"{value:.4g} {unit}"

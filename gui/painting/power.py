@@ -6,6 +6,7 @@ import numpy as np
 from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QPainter, QPen
 
+from cosim.analysis.sampled import DRAWN
 from cosim.timeline.causes import Cause
 from cosim.units import format_power
 from gui.painting import axes
@@ -21,12 +22,6 @@ from gui.views.run_data import Run
 from gui.views.view import View
 
 LEFT = 112.0
-
-SAMPLED = (
-    "temperature", "frequency", "long average", "granted power", "tokens", "charge",
-    "capacitor voltage",
-)  # fmt: skip
-"""Counters that a power governor leaves behind, as many as its policy has."""
 
 _HELD_BACK = tuple(N_ACTIVITIES + WAITS.index(c) for c in (Cause.POWER, Cause.THROTTLED))
 
@@ -52,7 +47,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
         text = "power over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
-    wanted = ("power", *SAMPLED, "DRAM bandwidth")
+    wanted = ("power", *DRAWN, "DRAM bandwidth")
     counters = [run.counters[name] for name in wanted if name in run.counters]
     shares = [3.0 if c.name == "power" else 1.6 for c in counters]
     unit = (scene.plot.height() - 24 * len(counters)) / sum(shares)

@@ -46,7 +46,7 @@ def tracks(view: View, run: Run) -> list[Track]:
     for lane in run.intervals.lanes:
         _place(members, view, Track("lane", lane.lane.name, lane.lane.group, 0, LANE_HEIGHT, lane))
     for name, counter in counters.items():
-        group = GROUP_OF_COUNTER.get(name, "buffers")
+        group = GROUP_OF_COUNTER.get(name, "buffers" if name.startswith("buffer ") else "power")
         track = Track("counter", name, group, 0, COUNTER_HEIGHT, None, counter)
         _place(members, view, track)
     result: list[Track] = []
