@@ -197,13 +197,42 @@ def table_of(
 
 
 def _number(summary: Mapping[str, Any], key: str) -> float:
-    if key == "array_utilisation":
+    if key == "array_utilisation" and key not in summary:
         used = summary.get("utilisation", {})
         kinds = {n: c.get("kind") for n, c in summary.get("components", {}).items()}
         found = [value for name, value in used.items() if kinds.get(name) == "engine"]
         return float(found[0]) if found else float(used.get("array", np.nan))
     value = summary.get(key)
     return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def find_store(path: Path) -> Path | None:
+    """The result store that a path is, or that a folder holds."""
+    from cosim.explore.interface import STORE
+
+    if path.is_file() and path.suffix == ".sqlite":
+        return path
+    return path / STORE if (path / STORE).is_file() else None
+
+
+def table_of_store(path: Path) -> DesignTable:
+    """A table of the points in a sweep's or search's result store; failed ones have no numbers.
+
+    Raises
+    ------
+    CosimError
+        If it is no store of this version.
+    """
+    from cosim.explore.store import ResultStore
+
+    with ResultStore(path, read_only=True) as store:
+        rows = sorted(store.rows(), key=lambda r: (r.workload, r.design, repr(sorted(r.varied))))
+    folders = [path.parent / "points" / row.key[:16] for row in rows]
+    return table_of(
+        [{"workload": r.workload, "design": r.design, **(r.result or {})} for r in rows],
+        [r.varied for r in rows],
+        [folder if (folder / "manifest.json").is_file() else None for folder in folders],
+    )
 
 
 def table_of_folders(folders: Sequence[Path]) -> DesignTable:

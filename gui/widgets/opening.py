@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
 from cosim.errors import CosimError
 from cosim.workload.networks import cache_directory
 from gui.painting.picture import image_of, save_picture
-from gui.views.design_table import table_of_folders
+from gui.views.design_table import find_store, table_of_folders, table_of_store
 from gui.views.panel_table import panel_table, to_csv
 from gui.views.run_data import Run, find_runs
 from gui.views.what_if import Job, job_for
@@ -59,6 +59,10 @@ class Opening(QObject):
         for path in paths:
             if path.suffix == ".toml":
                 self.open_scenario(path)
+                continue
+            store = find_store(path)
+            if store is not None:
+                self.show_store(store)
                 continue
             found = find_runs(path) if path.is_dir() else []
             if len(found) > 1:
@@ -107,6 +111,17 @@ class Opening(QObject):
         self.state.show_table(table_of_folders(folders))
         self.state.message.emit(f"{len(folders)} runs below {path}: see Designs")
         self._remember(path)
+
+    def show_store(self, store: Path) -> None:
+        """Show the points of a sweep's result store; what is wrong with it is told."""
+        try:
+            table = table_of_store(store)
+        except CosimError as error:
+            self.problem.emit(str(error), "")
+            return
+        self.state.show_table(table)
+        self.state.message.emit(f"{len(table)} points of {store}: see Designs")
+        self._remember(store)
 
     def open_rows(self, rows: tuple[int, ...]) -> None:
         """Open the runs of design points, and compare them if they are several."""

@@ -252,3 +252,28 @@ def test_a_wrong_view_is_told_in_one_line(text, expected):
 def test_a_window_without_end_is_the_whole_run():
     assert View().window(100) == (0, 100)
     assert replace(View(), start_ps=3, end_ps=5).window(100) == (3, 5)
+
+
+def test_a_sweeps_store_opens_as_design_points(tmp_path):
+    from cosim.explore.store import ResultStore, Row
+    from gui.views.design_table import find_store, table_of_store
+
+    rows = [
+        Row(f"{n:032x}", "1", "net", "board", {"design.engine.array.rows": n},
+            {"latency_s": 1.0 / n, "energy_j": 2e-3, "array_utilisation": 0.5})
+        for n in (8, 16, 4)
+    ]  # fmt: skip
+    failed = Row("f" * 32, "1", "net", "board", {"design.engine.array.rows": 1}, None, "too small")
+    with ResultStore(tmp_path / "sweep.sqlite") as store:
+        store.add([*rows, failed])
+    assert (
+        find_store(tmp_path) == find_store(tmp_path / "sweep.sqlite") == tmp_path / "sweep.sqlite"
+    )
+    table = table_of_store(tmp_path / "sweep.sqlite")
+    assert len(table) == 4
+    latency = dict(zip(table.numbers["design.engine.array.rows"], table.numbers["latency"],
+                       strict=True))  # fmt: skip
+    assert latency[8.0] == 0.125
+    assert np.isnan(latency[1.0])
+    assert table.folders == [None] * 4
+    assert find_store(tmp_path / "nothing") is None
