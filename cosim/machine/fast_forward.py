@@ -48,7 +48,7 @@ PATIENCE = 4
 """Fruitless comparisons on a loop level after which it is looked at half as often."""
 
 FREE_COMPARISONS = 60
-SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 4000, 100
+SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 10_000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
 OCCURRENCES = 16
