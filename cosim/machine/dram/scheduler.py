@@ -412,7 +412,7 @@ def _return(m: Memory, master: int, time: int) -> None:
     """Note when the data of a read are back at their master."""
     time += m[master + LATENCY]
     m[master + QUEUED] -= 1
-    m[master + LAST_RETURN] = time
+    m[master + LAST_RETURN] = max(m[master + LAST_RETURN], time)
     if m[master + LIMIT] == 0:
         return
     place = m[master + RETURNS_FIRST] + m[master + RETURNS_COUNT]
