@@ -32,7 +32,7 @@ from tests.machine.test_equality import assert_same
 
 
 @given(served_programs(max_tasks=24))
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_every_executor_gives_the_same_rows(program: Program) -> None:
     expected = run(program, executor="simpy")
     for executor in ("python", "compiled"):

@@ -71,7 +71,7 @@ def bursts_of(descriptor, burst_bytes):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     name=st.sampled_from(PARTS),
     text=st.sampled_from(MAPS),
@@ -106,7 +106,7 @@ def test_no_constraint_is_ever_violated_and_every_burst_is_moved_once(
     assert commands.open_clocks + commands.closed_clocks == run.clocks
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(name=st.sampled_from(PARTS), text=st.sampled_from(MAPS), asking=masters)
 def test_bandwidth_never_exceeds_the_peak(name, text, asking):
     part = catalogue.dram_part(name)
@@ -114,7 +114,7 @@ def test_bandwidth_never_exceeds_the_peak(name, text, asking):
     assert run.bytes_per_s <= part.bandwidth_bytes_per_s * (1 + 1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     name=st.sampled_from(PARTS),
     text=st.sampled_from(MAPS),
@@ -134,7 +134,7 @@ def test_it_takes_the_time_of_a_controller_that_looks_at_every_clock(name, text,
     assert run.clocks == pytest.approx(clocked, rel=1 / 6, abs=part.tRC)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(name=st.sampled_from(PARTS), asking=st.lists(masters, min_size=1, max_size=3))
 def test_python_and_compiled_are_one_text(name, asking):
     pytest.importorskip("numba")
