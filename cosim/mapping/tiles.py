@@ -127,7 +127,7 @@ class Tiles:
         for d in operand.dimensions:
             if d.loop not in cut:
                 total *= d.span(0, self.nest.extents.get(d.loop, 1))
-        return max(1, total)
+        return total
 
     def reuse(self, operand: int) -> tuple[str, ...]:
         """Cut loops during which an operand's tiles stay in the buffer.

@@ -122,3 +122,9 @@ def test_a_slice_belongs_to_an_allocation_that_reaches_to_its_end() -> None:
     ]
     assert storage.bytes == 4 * x.numel()
     computes(Second(), x, board("pynq-z1"), training=False)
+
+
+def test_a_convolution_that_sees_nothing_but_padding_loads_nothing() -> None:
+    """Its outputs lie on a border of zeros, every other pixel: no input is ever read."""
+    net = convolution(1, 2, kernel_size=1, stride=2, padding=1)
+    computes(net, image(1, 1, 1, 1), small(buffer_bytes=512, resident_bytes=0), training=False)

@@ -18,7 +18,7 @@ TERNARY = {"bits_w": "ternary", "bits_a": 8}
 VECQ4 = {"bits_w": 4, "bits_a": 8}
 
 
-@pytest.mark.parametrize("name", [*BOARDS, "t-dla"])
+@pytest.mark.parametrize("name", BOARDS)
 @pytest.mark.parametrize("options", [INT8, TERNARY, VECQ4, {}], ids=str)
 def test_every_layer_of_lenet_equals_pytorch(name: str, options: dict[str, Any]) -> None:
     outcome = case("lenet5", board(name), samples=3, **options).replay()
