@@ -166,6 +166,7 @@ class TimelinePanel(TimePanel):
     ) -> None:  # fmt: skip
         super().__init__(state, navigation, panel, ignores, parent)
         self._kept: tuple[object, QPixmap, Lanes] | None = None
+        self._last: object = None
         state.changed.connect(self._forget)
 
     def _forget(self, what: set[str]) -> None:
@@ -180,6 +181,9 @@ class TimelinePanel(TimePanel):
         ratio = self.devicePixelRatioF()
         key = (replace(view, **pointers), id(run), area.width(), area.height(), scroll, ratio)
         if self._kept is None or self._kept[0] != key:
+            if key != self._last:  # while panning no picture is seen twice
+                self._last = key
+                return super().paint_picture(painter, area, scroll)
             picture = QPixmap(round(area.width() * ratio), round(area.height() * ratio))
             picture.setDevicePixelRatio(ratio)
             below = QPainter(picture)
