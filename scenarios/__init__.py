@@ -21,5 +21,7 @@ def names() -> list[str]:
 def files() -> list[Path]:
     """All scenario files, those in sub-folders (``lessons/``) included."""
     return sorted(
-        file for file in FOLDER.rglob("*.toml") if file.parent not in (VALIDATION, DESIGNS)
+        file
+        for file in FOLDER.rglob("*.toml")
+        if not file.is_relative_to(VALIDATION) and not file.is_relative_to(DESIGNS)
     )
