@@ -7,6 +7,7 @@ from PyQt6.QtGui import QPainter, QPen
 
 from cosim.units import format_time
 from gui.painting import axes
+from gui.painting.heights import ALIGNED_LANE
 from gui.painting.lane_picture import Window, draw_lane
 from gui.painting.palette import Palette, palette
 from gui.painting.scene import Scene, Stores
@@ -17,7 +18,7 @@ from gui.views.comparison import aligned_time, short_names
 from gui.views.run_data import Run
 from gui.views.view import View
 
-LANE = 18.0
+LANE = ALIGNED_LANE
 GAP = 14.0
 
 

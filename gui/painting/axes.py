@@ -109,7 +109,7 @@ def value_axis(
         shown = text(value) if value else "0"
         write(painter, room, shown, palette.faint, align=RIGHT, pixels=10)
     if title:
-        write_rotated(painter, QPointF(plot.left() - 76, plot.center().y()), title, palette.text)
+        write_rotated(painter, QPointF(plot.left() - 96, plot.center().y()), title, palette.text)
     return place
 
 

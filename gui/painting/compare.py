@@ -11,11 +11,12 @@ from cosim.units import format_time
 from gui.painting.bars import bar_row
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
-from gui.painting.text import CENTRE, RIGHT, heading, legend, width, write
+from gui.painting.text import CENTRE, RIGHT, heading, legend, width, wrapped, write
 from gui.views.comparison import LayerRow, RunComparison, compare_runs
 from gui.views.view import View
 
 ROW = 15.0
+RUN_ROW = 13.0
 
 
 def paint_compare(
@@ -40,9 +41,9 @@ def paint_compare(
     y += legend(painter, QRectF(rect.left() + 14, y, rect.width() - 28, 60), entries, colours) + 4
     y = _draw_totals(painter, stores, found, rect, y, scene, colours)
     for sentence in found.sentences():
-        write(painter, QRectF(rect.left() + 14, y, rect.width() - 28, 17), sentence, colours.text)
-        scene.add(QRectF(rect.left() + 14, y, rect.width() - 28, 17), "sentence", "", sentence)
-        y += 17
+        for line in wrapped(sentence, rect.width() - 28):
+            write(painter, QRectF(rect.left() + 14, y, rect.width() - 28, 16), line, colours.text)
+            y += 16
     _draw_layers(painter, view, found, QRectF(rect.left(), y + 6, rect.width(),
                  rect.bottom() - y - 8), scroll, scene, colours)  # fmt: skip
     return scene
@@ -77,8 +78,8 @@ def _draw_layers(
     scene: Scene, colours: Palette,
 ) -> None:  # fmt: skip
     """Differences of every layer around a middle line: slower to the right, faster to the left."""
-    layers = [layer for layer in found.layers if layer.largest_change or scroll is not None]
-    layers.sort(key=lambda layer: -layer.largest_change) if scroll is None else None
+    layers = [layer for layer in found.layers if layer.largest_change]
+    layers.sort(key=lambda layer: -layer.largest_change)
     reach = max((layer.largest_change for layer in layers), default=0)
     if not reach:
         write(painter, area, "no layer differs", colours.faint, align=CENTRE)
@@ -86,8 +87,11 @@ def _draw_layers(
     lefts, rights = zip(*(_extent(layer) for layer in layers), strict=True)
     left_most, right_most = max(lefts), max(rights)
     names = min(250.0, max(width(layer.name) for layer in layers) + 24)
-    body = QRectF(area.left() + 14 + names, area.top() + 20, area.width() - names - 130,
-                  area.height() - 20)  # fmt: skip
+    runs = len(found.names) - 1
+    whose = [f"{name}: " if runs > 1 else "" for name in found.names]
+    amounts = min(260.0, max(width(name, 10) for name in whose) + 84)
+    body = QRectF(area.left() + 14 + names, area.top() + 20,
+                  area.width() - names - amounts - 36, area.height() - 20)  # fmt: skip
     scale = body.width() / max(1, left_most + right_most)
     middle = body.left() + left_most * scale
     title = "◂ faster     time of each layer against the first run     slower ▸"
@@ -95,8 +99,7 @@ def _draw_layers(
           colours.faint, align=CENTRE, pixels=10)  # fmt: skip
     painter.save()
     painter.setClipRect(QRectF(area.left(), body.top(), area.width(), body.height()))
-    runs = len(found.names) - 1
-    block = max(ROW, 11.0 * runs) + 4
+    block = max(ROW, RUN_ROW * runs) + 4
     for position, layer in enumerate(layers):
         y = body.top() + position * block - (scroll or 0.0)
         if y > area.bottom():
@@ -110,14 +113,22 @@ def _draw_layers(
             room = QRectF(body.left(), y + (run - 1) * (block - 4) / runs, body.width(),
                           (block - 4) / runs - 1)  # fmt: skip
             _draw_change(painter, layer, run, room, middle, scale, scene, colours, found.names[run])
-        change = int(layer.times[-1].sum() - layer.times[0].sum())
-        text = ("+" if change > 0 else "−" if change < 0 else "") + format_time(abs(change), 3)
-        write(painter, QRectF(area.right() - 104, y, 90, block), text,
-              colours.bad if change > 0 else colours.good, align=RIGHT, pixels=10)  # fmt: skip
+            change = int(layer.times[run].sum() - layer.times[0].sum())
+            sign = "+" if change > 0 else "−" if change < 0 else "±"
+            beside = QRectF(area.right() - amounts - 14, room.top(), amounts, room.height())
+            write(painter, beside, f"{whose[run]}{sign}{format_time(abs(change), 3)}",
+                  colours.bad if change > 0 else colours.good, align=RIGHT, pixels=10)  # fmt: skip
     painter.setPen(QPen(colours.text, 1))
     painter.drawLine(QLineF(middle, body.top(), middle, body.bottom()))
     painter.restore()
-    scene.height = body.top() + len(layers) * block + 10
+    alike = len(found.layers) - len(layers)
+    if alike:
+        y = body.top() + len(layers) * block - (scroll or 0.0)
+        text = f"{alike} more {'layer takes' if alike == 1 else 'layers take'} the same time"
+        room = QRectF(area.left() + 14, y, 300, block)
+        painter.fillRect(QRectF(room.left(), y, width(text) + 8, block), colours.background)
+        write(painter, room, text, colours.faint)
+    scene.height = body.top() + (len(layers) + bool(alike)) * block + 10
 
 
 def _extent(layer: LayerRow) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from gui.painting.aligned import paint_aligned
 from gui.painting.breakdown import paint_breakdown
 from gui.painting.compare import paint_compare
 from gui.painting.designs import paint_designs, paint_parallel
+from gui.painting.heights import least_height
 from gui.painting.machine import paint_machine
 from gui.painting.memory import paint_memory
 from gui.painting.palette import palette
@@ -47,7 +48,8 @@ def paint(
     Parameters
     ----------
     scroll : float, optional
-        How far down a panel of `SCROLLING` is scrolled. Without it, it is drawn to fit.
+        How far down the panel is scrolled: it is drawn as high as it must be to be read. Without
+        it, it is drawn to fit.
 
     Returns
     -------
@@ -70,16 +72,24 @@ def paint(
         text = f"Open a run to see {PANELS[view.panel]}"
         write(painter, rect, text, colours.faint, align=CENTRE)
         return Scene()
-    if scroll is not None and view.panel in SCROLLING:
+    if scroll is None:
+        return picture(view, stores, painter, rect)
+    if view.panel in SCROLLS_ITSELF:
         return picture(view, stores, painter, rect, scroll)
-    return picture(view, stores, painter, rect)
+    height = max(rect.height(), least_height(view.panel, stores))
+    scroll = min(scroll, height - rect.height())
+    scene = picture(
+        view, stores, painter, QRectF(rect.left(), rect.top() - scroll, rect.width(), height)
+    )
+    scene.height = height
+    return scene
 
 
 OF_A_RUN = ("breakdown", "memory", "power", "machine", "roofline", "energy")
 """Panels that show one run, and say so where there is none."""
 
-SCROLLING = ("timeline", "breakdown", "compare")
-"""Panels that may need more height than there is."""
+SCROLLS_ITSELF = ("timeline", "breakdown", "compare")
+"""Panels whose head stays while their rows scroll; the others scroll as a whole."""
 
 SHARP = ("timeline", "aligned", "memory", "power")
 """Panels whose edges lie on pixels: antialiasing would only blur and slow them."""

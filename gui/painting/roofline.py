@@ -13,8 +13,11 @@ from gui.painting.bars import bar_row
 from gui.painting.labels import Labels
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
-from gui.painting.text import CENTRE, heading, width, write
+from gui.painting.text import CENTRE, Entry, heading, legend, width, write
+from gui.views.run_data import Run
 from gui.views.view import View
+
+SMALLEST_ROW = 13.0
 
 
 def rate_text(value: float) -> str:
@@ -31,8 +34,14 @@ def paint_roofline(view: View, stores: Stores, painter: QPainter, rect: QRectF) 
     run = stores.run
     if run is None:
         return scene
-    note = f"{run.name}: each dot a layer; the line is what array and DRAM allow"
+    note = f"{run.name}: each dot is a layer, the larger the longer it takes"
     top = rect.top() + heading(painter, rect, "Roofline", colours, note)
+    entries: list[Entry] = [
+        ("DRAM bandwidth is its roof", colours.series[1], False),
+        ("the array is its roof", colours.series[0], False),
+    ]
+    room = QRectF(rect.left() + 112, top, rect.width() - 130, 34)
+    top += legend(painter, room, entries, colours)
     roof = run.summary["roofline"]
     peak, bandwidth = roof["peak_macs_per_s"], roof["bandwidth_bytes_per_s"]
     layers = {n: p for n, p in roof["layers"].items() if p["attained_macs_per_s"] > 0}
@@ -44,7 +53,8 @@ def paint_roofline(view: View, stores: Stores, painter: QPainter, rect: QRectF) 
     high_x = max([*intensity.values(), ridge]) * 3
     rates = [p["attained_macs_per_s"] for p in layers.values()]
     low_y, high_y = min([*rates, bandwidth * low_x]) / 2, peak * 2
-    y = axes.value_axis(painter, plot, low_y, high_y, rate_text, colours, log=True)
+    y = axes.value_axis(painter, plot, low_y, high_y, rate_text, colours, log=True,
+                        title="multiply-accumulates a second")  # fmt: skip
     x = axes.flat_axis(painter, plot, low_x, high_x, lambda v: f"{v:g}", colours, log=True,
                        title="multiply-accumulates per byte of DRAM traffic")  # fmt: skip
     axes.frame(painter, plot, colours)
@@ -59,8 +69,10 @@ def paint_roofline(view: View, stores: Stores, painter: QPainter, rect: QRectF) 
     room = QRectF(plot.right() - width(limit) - 8, y(peak) - 18, width(limit) + 4, 16)
     write(painter, room, limit, colours.text, cut=False)
     slope = f"DRAM: {bandwidth / 1e9:.3g} GB/s"
-    write(painter, QRectF(x(low_x) + 8, y(bandwidth * low_x * 2.6) - 26, 160, 16), slope,
-          colours.text, cut=False)  # fmt: skip
+    along = low_x**0.2 * ridge**0.8  # left of the line: layers lie at its right
+    room = QRectF(x(along) - 8 - width(slope), y(bandwidth * along) - 18, width(slope), 16)
+    room.moveLeft(max(room.left(), plot.left() + 4))
+    write(painter, room, slope, colours.text, cut=False)
     labels = Labels(plot)
     spent = {n: run.summary["layers"].get(n, {}).get("seconds", 0.0) for n in layers}
     longest = max(spent.values(), default=1.0) or 1.0
@@ -105,18 +117,32 @@ def paint_energy(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     total = run.summary["energy_j"]
     note = f"{run.name}: {format_energy(total * 1e12)}, host included"
     y = rect.top() + heading(painter, rect, "Energy", colours, note) + 4
-    half = rect.width() / 2
-    for column, (title, key) in enumerate(
-        (("by component", "energy_by_component_j"), ("by what it was spent on", "energy_by_role_j"))
-    ):
-        area = QRectF(rect.left() + 14 + column * half, y, half - 28, rect.bottom() - y - 8)
-        _draw_amounts(painter, area, title, run.summary[key], total, scene, colours)
+    splits = _energy_splits(run)
+    share = rect.width() / len(splits)
+    for column, (title, kind, amounts) in enumerate(splits):
+        area = QRectF(rect.left() + 14 + column * share, y, share - 20, rect.bottom() - y - 8)
+        _draw_amounts(painter, area, title, kind, amounts, total, scene, colours, view.layer)
     return scene
 
 
+def _energy_splits(run: Run) -> list[tuple[str, str, dict[str, float]]]:
+    """Title, kind and joules by name of every way in which a run splits its energy."""
+    summary = run.summary
+    channels = {name for name, part in summary.get("components", {}).items()
+                if part.get("kind") == "dma"}  # fmt: skip
+    components = {f"DMA {name}" if name in channels else name.replace("dram", "DRAM"): joules
+                  for name, joules in summary["energy_by_component_j"].items()}  # fmt: skip
+    splits = [
+        ("by component", "component", components),
+        ("by what it was spent on", "role", summary["energy_by_role_j"]),
+    ]
+    layers = summary.get("energy_by_layer_j")
+    return [*splits, ("by layer", "layer", layers)] if layers else splits
+
+
 def _draw_amounts(
-    painter: QPainter, area: QRectF, title: str, amounts: dict[str, float], total: float,
-    scene: Scene, colours: Palette,
+    painter: QPainter, area: QRectF, title: str, kind: str, amounts: dict[str, float],
+    total: float, scene: Scene, colours: Palette, layer: str,
 ) -> None:  # fmt: skip
     write(
         painter, QRectF(area.left(), area.top(), area.width(), 18), title, colours.text, bold=True
@@ -125,27 +151,34 @@ def _draw_amounts(
     if not ordered:
         write(painter, area, "no energy was spent", colours.faint, align=CENTRE)
         return
-    height = min(30.0, (area.height() - 24) / len(ordered))
-    names = min(170.0, max(width(name) for name, _ in ordered) + 20)
+    fit = max(1, int((area.height() - 24) / SMALLEST_ROW))
+    left, ordered = ordered[fit - 1 :], ordered[: fit - 1] if len(ordered) > fit else ordered
+    if kind == "layer" and len(left) > 1:
+        ordered.append((f"{len(left)} other layers", sum(joules for _, joules in left)))
+    height = min(26.0, (area.height() - 24) / len(ordered))
+    names = min(0.42 * area.width(), max(width(name) for name, _ in ordered) + 20)
+    longest = max(joules for _, joules in ordered)
     painter.setPen(Qt.PenStyle.NoPen)
     for position, (name, amount) in enumerate(ordered):
         room = QRectF(area.left(), area.top() + 22 + position * height, area.width(), height)
         share = 100 * amount / total if total else 0.0
         text = f"{format_energy(amount * 1e12, 3)}  {share:.1f} %"
-        colour = colours.roles.get(name, colours.series[4 if position % 2 else 0])
+        colour = colours.role(name) if kind == "role" else colours.series[0]
         if name in ("static", "logic", "DRAM background"):
             colour = colours.faint
-        bar_row(painter, room, name, text, {"": amount}, ordered[0][1], {"": colour}, colours,
-                name_width=names, amount_width=128)  # fmt: skip
-        tip = f"{name}: {text} of all energy\n{ENERGY_WORDS.get(name, '')}"
-        scene.add(room, "energy", name, tip)
+        if kind == "layer" and name == layer:
+            painter.fillRect(room, with_alpha(colours.selection, 0.16))
+        bar_row(painter, room, name, text, {"": amount}, longest, {"": colour}, colours,
+                name_width=names, amount_width=118)  # fmt: skip
+        tip = f"{name}: {text} of all energy\n{ENERGY_WORDS.get(name, '')}".strip()
+        scene.add(room, "layer" if kind == "layer" else "energy", name, tip)
 
 
 ENERGY_WORDS = {
     "static": "drawn by logic and memories whether they work or not: power times latency",
     "logic": "static power of the accelerator's logic over the whole run",
     "DRAM background": "the DRAM's standby and refresh power over the whole run",
-    "dram": "reads, writes and standby of the DRAM",
+    "DRAM": "reads, writes and standby of the DRAM",
     "operations": "the arithmetic itself, and the host's work",
     "host": "the processor; outside the accelerator's power budget",
     "weight": "moving weights between DRAM, buffers and array",

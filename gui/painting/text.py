@@ -85,6 +85,18 @@ def height(pixels: int) -> float:
     return metrics(pixels).height()
 
 
+def wrapped(text: str, room: float, pixels: int = 11) -> list[str]:
+    """The text broken between words into lines of at most `room` pixels."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width(longer, pixels) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def write_rotated(painter: QPainter, centre: QPointF, text: str, colour: QColor) -> None:
     """Write a line of text upwards, centred."""
     painter.save()

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QLineF, QRectF, Qt
+from PyQt6.QtCore import QLineF, QRectF
 from PyQt6.QtGui import QPainter, QPen
 
 from cosim.units import format_time
@@ -21,9 +21,9 @@ from gui.painting.overlays import (
     draw_selection,
     lane_places,
 )
-from gui.painting.palette import Palette, mixed, on, palette, with_alpha
+from gui.painting.palette import Palette, mixed, on, palette
 from gui.painting.scene import Scene, Stores
-from gui.painting.text import CENTRE, RIGHT, Entry, legend, legend_rows, write
+from gui.painting.text import CENTRE, RIGHT, Entry, legend, legend_rows, width, write
 from gui.painting.tracks import (
     BAND_HEIGHT,
     HEADER_WIDTH,
@@ -39,6 +39,10 @@ from gui.views.view import View
 
 CROWDED = 0.8
 """Intervals a pixel above which a lane is merged: more would look busier than they are."""
+
+LEGEND_ROW = 17
+LEAST_WITH_LEGEND = 220
+"""A picture lower than this has no room for a legend."""
 
 RECTANGLES = 24000
 """Most exact intervals in one picture; what has more is merged."""
@@ -57,6 +61,8 @@ class Lanes:
     rect: QRectF
     window: Window
     scroll: float
+    bottom: float
+    """Where the lanes end and the legend begins."""
 
     @property
     def top(self) -> float:
@@ -84,15 +90,21 @@ def paint_lanes(
     window = Window(start, end, rect.left() + header, rect.width() - header)
     scene = Scene()
     if run is None:
-        return Lanes(scene, [], rect, window, scroll)
-    lanes = Lanes(scene, tracks(view, run), rect, window, scroll)
+        return Lanes(scene, [], rect, window, scroll, rect.bottom())
+    lanes = Lanes(scene, tracks(view, run), rect, window, scroll, rect.bottom())
     top, lines = lanes.top, lanes.lines
     scene.plot = QRectF(window.left, top, window.width, max(0.0, rect.bottom() - top))
     scene.start_ps, scene.end_ps = start, end
     codes = _draw_tracks(painter, view, run, lines, rect, scene, window, scroll, colours)
     _draw_top(painter, run, view, rect, scene, window, colours)
-    bottom = _draw_legend(painter, codes, rect, scene, window, top + height_of(lines), colours)
-    scene.height = bottom - rect.top()
+    named = sorted(codes | _occurring(run))
+    rows = legend_rows(_legend_entries(named, colours), rect.width() - 24)
+    room = LEGEND_ROW * len(rows) + 10 if rect.height() >= LEAST_WITH_LEGEND else 0.0
+    lanes.bottom = min(top + height_of(lines), rect.bottom() - room)
+    if room:
+        foot = QRectF(rect.left(), lanes.bottom, rect.width(), rect.bottom() - lanes.bottom)
+        _draw_legend(painter, named, foot, scene, colours)
+    scene.height = top + height_of(lines) + room - rect.top()
     return lanes
 
 
@@ -101,18 +113,18 @@ def paint_pointers(view: View, run: Run, painter: QPainter, lanes: Lanes) -> Sce
     colours, window, rect = palette(view.theme), lanes.window, lanes.rect
     scene = replace(lanes.scene, hits=list(lanes.scene.hits), plot=QRectF(lanes.scene.plot))
     painter.save()
-    painter.setClipRect(QRectF(rect.left(), lanes.top, rect.width(), rect.height()))
+    lanes_height = lanes.bottom - lanes.top
+    painter.setClipRect(QRectF(rect.left(), lanes.top, rect.width(), lanes_height))
     for line in lanes.lines:
         top = lanes.top + line.y - lanes.scroll
-        if line.counter is not None and top + line.height >= lanes.top and top <= rect.bottom():
+        if line.counter is not None and top + line.height >= lanes.top and top <= lanes.bottom:
             room = QRectF(rect.left() + 14, top + 14, window.left - rect.left() - 20,
                           line.height - 14)  # fmt: skip
             write(painter, room, _counter_now(line, view, window), colours.faint, pixels=10)
     places = lane_places(lanes.lines, lanes.top - lanes.scroll, window.left, window.width)
-    painter.setClipRect(QRectF(window.left, lanes.top, window.width, rect.height()))
+    painter.setClipRect(QRectF(window.left, lanes.top, window.width, lanes_height))
     draw_selection(painter, view, run, scene, places, colours)
-    bottom = lanes.top + height_of(lanes.lines) - lanes.scroll
-    scene.plot.setBottom(min(rect.bottom(), bottom))
+    scene.plot.setBottom(lanes.bottom)
     painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
     draw_range(painter, view, scene, scene.plot.bottom(), colours)
     draw_markers(painter, view, scene, scene.plot.bottom(), colours)
@@ -319,24 +331,38 @@ def layer_tip(span: LayerSpan) -> str:
     )
 
 
-def _draw_legend(
-    painter: QPainter, codes: set[int], rect: QRectF, scene: Scene, window: Window,
-    lanes_bottom: float, colours: Palette,
-) -> float:  # fmt: skip
-    """What the colours mean, below the lanes if there is room; returns where it would end."""
-    entries: list[Entry] = [
+def _occurring(run: Run) -> set[int]:
+    """Categories of lanes that are prepared: the legend shall not jump while one scrolls."""
+    found: set[int] = set()
+    for lane in run.intervals.lanes:
+        if lane.pyramid is not None:
+            found.update(lane.pyramid.categories)
+    return found
+
+
+def _legend_entries(codes: list[int], colours: Palette) -> list[Entry]:
+    return [
         (CATEGORIES[code].replace("wait: ", "waits: "), colours.category(code),
          code >= N_ACTIVITIES)
-        for code in sorted(codes)
+        for code in codes
     ]  # fmt: skip
-    left = rect.left() + 14
-    needed = 17 * len(legend_rows(entries, rect.right() - 10 - left)) + 10
-    bottom = lanes_bottom + needed
-    if bottom <= rect.bottom() + 1:
-        area = QRectF(left, lanes_bottom + 6, rect.right() - 10 - left, needed)
-        painter.setPen(QPen(with_alpha(colours.grid, 1), 1, Qt.PenStyle.SolidLine))
-        painter.drawLine(QLineF(rect.left(), lanes_bottom, rect.right(), lanes_bottom))
-        legend(painter, area, entries, colours)
-        for code in sorted(codes):
-            scene.add(QRectF(), "cause", code, explain(code))
-    return bottom
+
+
+def _draw_legend(
+    painter: QPainter, codes: list[int], foot: QRectF, scene: Scene, colours: Palette
+) -> None:
+    """What the colours mean, below the lanes and above whatever of them has no room."""
+    painter.fillRect(foot, colours.background)
+    painter.setPen(QPen(colours.grid, 1))
+    painter.drawLine(QLineF(foot.left(), foot.top(), foot.right(), foot.top()))
+    scene.add(foot, "legend", None, "")
+    area = foot.adjusted(14, 6, -10, 0)
+    entries = _legend_entries(codes, colours)
+    legend(painter, area, entries, colours)
+    words = iter(codes)
+    for position, row in enumerate(legend_rows(entries, area.width())):
+        x = area.left()
+        for name, _, _ in row:
+            room = QRectF(x, area.top() + position * LEGEND_ROW, width(name) + 24, LEGEND_ROW)
+            scene.add(room, "legend", name, explain(next(words)))
+            x += width(name) + 30

@@ -18,7 +18,6 @@ from PyQt6.QtGui import (
 from PyQt6.QtWidgets import QAbstractScrollArea, QMenu, QToolTip, QWidget
 
 from gui.painting import Hit, Scene, paint
-from gui.painting.paint import SCROLLING
 from gui.views.view import PANELS, View
 from gui.widgets.state import State
 
@@ -60,8 +59,6 @@ class PicturePanel(QAbstractScrollArea):
         self._ignores = (ignores or set()) | _TAKES_NO_PART
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        if panel not in SCROLLING:
-            self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         port = self.viewport()
         assert port is not None
         port.setMouseTracking(True)
@@ -94,7 +91,7 @@ class PicturePanel(QAbstractScrollArea):
         painter = QPainter(port)
         area = QRectF(port.rect())
         bar = self.verticalScrollBar()
-        scroll = float(bar.value()) if bar is not None and self.panel in SCROLLING else None
+        scroll = float(bar.value()) if bar is not None else None
         try:
             self.scene_drawn = self.paint_picture(painter, area, scroll)
             self.paint_over(painter, area)
@@ -121,7 +118,7 @@ class PicturePanel(QAbstractScrollArea):
 
     def _set_scroll(self) -> None:
         bar, port = self.verticalScrollBar(), self.viewport()
-        if bar is None or port is None or self.panel not in SCROLLING:
+        if bar is None or port is None:
             return
         most = max(0, round(self.scene_drawn.height - port.height()))
         if bar.maximum() != most:

@@ -117,6 +117,8 @@ class TimePanel(PicturePanel):
     def click(self, place: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         """Select what is at a place, and put the cursor there."""
         hit = self.hit_at(place)
+        if hit is not None and hit.kind == "legend":
+            return
         inside = self.scene_drawn.plot.left() <= place.x() <= self.scene_drawn.plot.right()
         if inside:
             self.state.change(time_ps=max(0, min(self.scene_drawn.time_at(place.x()),
@@ -199,8 +201,8 @@ class TimelinePanel(TimePanel):
     def lane_at(self, place: QPointF) -> LaneStore | None:
         """The lane under a place."""
         run = self.state.run
-        hit = self.scene_drawn.at(place, "lane body")
-        if run is None or hit is None:
+        hit = self.scene_drawn.at(place, "lane body", "legend")
+        if run is None or hit is None or hit.kind == "legend":
             return None
         return next((s for s in run.intervals.lanes if s.lane.name == hit.key), None)
 
@@ -246,8 +248,8 @@ class TimelinePanel(TimePanel):
 
     def add_to_menu(self, menu: QMenu, place: QPointF) -> None:
         super().add_to_menu(menu, place)
-        hit = self.scene_drawn.at(place, "lane")
-        if hit is None:
+        hit = self.scene_drawn.at(place, "lane", "legend")
+        if hit is None or hit.kind == "legend":
             return
         view = self.state.view
         for text, field in (("Pin", "pinned"), ("Hide", "hidden")):

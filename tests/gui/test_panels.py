@@ -1,0 +1,80 @@
+"""Pictures in little room: legends stay, low panels scroll, comparisons leave out what is alike."""
+
+from __future__ import annotations
+
+import pytest
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QWheelEvent
+
+from gui.painting.scene import Stores
+from gui.views.comparison import compare_runs
+from gui.views.run_data import find_runs, open_run
+
+
+def turn_wheel(panel, steps: int) -> None:
+    place = QPointF(200, 60)
+    panel.wheelEvent(QWheelEvent(
+        place, place, QPoint(0, 0), QPoint(0, 120 * steps), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    ))  # fmt: skip
+
+
+def test_the_legend_names_every_colour_however_little_of_the_lanes_is_in_sight(opened):
+    panel = opened.timeline
+    panel.setFixedHeight(240)
+    panel.viewport().repaint()
+    named = {hit.key for hit in panel.scene_drawn.hits if hit.kind == "legend" and hit.key}
+    occur = {c for lane in opened.state.run.intervals.lanes for c in lane.pyramid.categories}
+    assert len(named) == len(occur)
+    assert all(hit.tip for hit in panel.scene_drawn.hits if hit.kind == "legend" and hit.key)
+
+
+def test_a_click_on_the_legend_selects_nothing_that_lies_under_it(opened, qtbot):
+    panel = opened.timeline
+    panel.setFixedHeight(240)
+    panel.viewport().repaint()
+    foot = next(h for h in panel.scene_drawn.hits if h.kind == "legend")
+    place = QPointF(foot.rect.right() - 40, foot.rect.bottom() - 4)
+    for scroll in range(0, panel.verticalScrollBar().maximum(), 12):
+        panel.verticalScrollBar().setValue(scroll)
+        panel.viewport().repaint()
+        if panel.scene_drawn.at(place, "lane body") is not None:
+            break
+    assert panel.scene_drawn.at(place, "lane body") is not None
+    qtbot.mouseClick(panel.viewport(), Qt.MouseButton.LeftButton, pos=place.toPoint())
+    assert opened.state.view.selected is None
+    assert opened.state.view.time_ps is None
+
+
+@pytest.mark.parametrize("name", ["memory", "power", "machine", "roofline", "energy"])
+def test_a_low_panel_scrolls_instead_of_squeezing_its_picture(opened, name):
+    opened.show_panel(name)
+    panel = opened.panels[name]
+    panel.setFixedHeight(110)
+    panel.viewport().repaint()
+    bar = panel.verticalScrollBar()
+    assert bar.maximum() > 60
+    before = panel.viewport().grab().toImage()
+    turn_wheel(panel, -1)
+    assert bar.value() > 0
+    panel.viewport().repaint()
+    assert panel.viewport().grab().toImage() != before
+
+
+def test_a_comparison_shows_the_layers_that_differ_the_largest_change_first(runs, qapp):
+    from PyQt6.QtCore import QRectF
+    from PyQt6.QtGui import QImage, QPainter
+
+    from gui.painting import paint
+    from gui.views.view import View
+
+    opened = tuple(open_run(path) for path in find_runs(runs))
+    found = compare_runs(opened)
+    image = QImage(900, 700, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    scene = paint(View(panel="compare"), Stores(opened), painter, QRectF(0, 0, 900, 700), 0.0)
+    painter.end()
+    shown = [hit.key for hit in scene.hits if hit.kind == "layer"]
+    changes = {layer.name: layer.largest_change for layer in found.layers}
+    assert shown == sorted(shown, key=lambda name: -changes[name])
+    assert all(changes[name] for name in shown)
