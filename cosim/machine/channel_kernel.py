@@ -56,12 +56,12 @@ class ChannelOfKernel:
     ) -> int:
         m = self._memory
         number = int(m[k.ROW])
-        row = int(m[k.ROWS]) + int(m[k.BUFFERED]) * k.ROW_FIELDS
+        first, size = int(m[k.ROWS]) + int(m[k.BUFFERED]), int(m[k.BUFFER_ROWS])
         back = number - cause_row if cause_row >= 0 else 0
         service = self.service
-        m[row : row + k.ROW_FIELDS] = (
-            service.component, template, task, service.lane, start, end, cause, back,
-        )  # fmt: skip
+        row = (service.component, template, task, service.lane, start, end, cause, back)
+        for column, value in enumerate(row):
+            m[first + column * size] = value
         m[k.BUFFERED] += 1
         m[k.ROW] += 1
         return number

@@ -13,14 +13,14 @@ from cosim.machine import kernel as k
 from cosim.machine.channel_kernel import ChannelOfKernel
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
-from cosim.machine.fast_forward import NO_LOOP, FastForward, worth_a_look
+from cosim.machine.fast_forward import MIN_LOOP_TASKS, NO_LOOP, FastForward
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.machine.governed_kernel import GovernedKernel
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
+from cosim.timeline.column_store import ColumnStore
 from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.recorder import Progress
-from cosim.timeline.timeline import STORED_TYPES
 
 THINK_OVER = 8_000
 """Tasks run uncompiled before compiling is thought over."""
@@ -63,7 +63,8 @@ class FastExecutor:
     ) -> None:
         self.program = program
         flat = flatten(program)
-        self.memory: k.Memory = flat.memory
+        self._flat = flat
+        self.memory: k.Memory = flat.memory.copy()
         self.modes: list[str] = []
         self._advance: Callable[[k.Memory], int] = k.advance
         self._signature: Callable[..., int] = k.signature
@@ -78,7 +79,7 @@ class FastExecutor:
             self._why_not = "fast-forward was turned off"
         elif program.dram is not None:
             self._why_not = SERVED_BY_BURSTS
-        elif not worth_a_look(flat.streams):
+        elif flat.longest_loop < MIN_LOOP_TASKS:
             self._why_not = NO_LOOP
         else:
             self._forward = FastForward(program, flat)
@@ -90,7 +91,7 @@ class FastExecutor:
         self._undecided = compiled is None
         self._progress = progress
         self._record = record
-        self._chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in STORED_TYPES}
+        self._columns = ColumnStore(0 if self._forward or not record else self._total)
         self._stored = 0
         if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
             self._compile()
@@ -137,7 +138,7 @@ class FastExecutor:
             Deadlock, or a pool filled above its capacity.
         """
         if self.memory[k.UNFINISHED] == 0:
-            return self._columns()
+            return self._columns.columns()
         if self._forward:
             self._forward.begin(self.memory)
         elif self._undecided:
@@ -171,7 +172,7 @@ class FastExecutor:
         if self._governed:
             self.governor_log = self._governed.finish()
         self._flush()
-        return self._columns()
+        return self._columns.columns()
 
     def _think_over(self) -> None:
         """Load the compiled kernel if what is left to simulate seems worth it."""
@@ -187,10 +188,16 @@ class FastExecutor:
         functions = compiled_kernel()
         if functions is None:
             return
+        self._flush()
         before: list[int] = self.memory
-        used = int(before[k.ROWS]) + int(before[k.BUFFERED]) * k.ROW_FIELDS
-        self.memory = np.zeros(int(before[k.ROWS]) + BUFFER_ROWS * k.ROW_FIELDS, np.int64)
-        self.memory[:used] = before[:used]
+        rows = before[k.ROWS]
+        self.memory = np.empty(rows + BUFFER_ROWS * k.ROW_FIELDS, np.int64)
+        if self.modes:
+            self.memory[:rows] = before[:rows]
+        else:  # only scalars, components and pools differ from what the program was laid out as
+            changed = before[k.POOLS_END]
+            self.memory[:changed] = before[:changed]
+            self.memory[changed:rows] = self._flat.array[changed:]
         self._advance, self._signature = functions["advance"], functions["signature"]
         if self._governed:
             self._governed.memory = self.memory
@@ -201,20 +208,12 @@ class FastExecutor:
         count, first = int(self.memory[k.BUFFERED]), int(self.memory[k.ROWS])
         if count:
             if self._record:
-                rows = np.asarray(self.memory[first : first + count * k.ROW_FIELDS], np.int64)
-                table = rows.reshape(count, k.ROW_FIELDS)
-                for place, (name, kind) in enumerate(STORED_TYPES.items()):
-                    self._chunks[name].append(table[:, place].astype(kind))
+                firsts = range(first, first + BUFFER_ROWS * k.ROW_FIELDS, BUFFER_ROWS)
+                self._columns.append([self.memory[at : at + count] for at in firsts])
             self.memory[k.BUFFERED] = 0
             self._stored += count
             if self._progress is not None:
                 self._progress(int(self.memory[k.ROW]))
-
-    def _columns(self) -> dict[str, NDArray[Any]]:
-        return {
-            name: np.concatenate(self._chunks[name]) if self._chunks[name] else np.empty(0, kind)
-            for name, kind in STORED_TYPES.items()
-        }
 
     def _failure(self, status: int) -> CosimError:
         m = [int(value) for value in self.memory[: int(self.memory[k.ROWS])]]

@@ -39,7 +39,7 @@ from cosim.machine.flatten import Flat
 from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import Place, Sequence, Stream, locate
+from cosim.timeline.loop_tree import Place, Sequence, locate
 
 MIN_LOOP_TASKS = 48
 """Loops of fewer tasks are not worth a comparison."""
@@ -451,19 +451,6 @@ class FastForward:
                 if kinds[node] in landmarks:
                     return place.sequence.starts[node]
         return k.NEVER
-
-
-def worth_a_look(streams: list[Stream]) -> bool:
-    """Whether any loop repeats enough to be worth a comparison."""
-    return any(
-        not isinstance(node, int) and _tasks(node) >= MIN_LOOP_TASKS
-        for stream in streams
-        for node in stream
-    )
-
-
-def _tasks(node: Any) -> int:
-    return 1 if isinstance(node, int) else int(node[0]) * sum(map(_tasks, node[1]))
 
 
 def _landmarks(sequence: Sequence) -> set[int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
@@ -17,58 +20,59 @@ BUFFER_ROWS = 4096
 
 @dataclass
 class Flat:
-    """A machine about to run a program.
+    """A program laid out, and what is known of it; shared by all machines that run it.
 
     Attributes
     ----------
     memory : list of int
-        See `cosim.machine.kernel`; without the buffer of rows, which comes last.
+        Of a machine about to run, to be copied; see `cosim.machine.kernel`. Without the buffer of
+        rows, which comes last.
     template_kinds : list of int
         Number of every template's steps; templates of the same steps share one.
     streams : list of Stream
         The loops of every component as they are laid out, see `merge_loops`.
-    trees : dict
-        `alike` and `same`, once asked for; shared by all copies.
     """
 
     memory: list[int]
     template_kinds: list[int]
     streams: list[Stream]
-    trees: dict[str, list[Sequence]] = field(default_factory=dict)
+
+    @cached_property
+    def array(self) -> NDArray[np.int64]:
+        """The memory as an array, shape (n,)."""
+        return np.array(self.memory, np.int64)
 
     @cached_property
     def kinds_are_unique(self) -> bool:
         """Whether no two templates have the same steps."""
         return len(set(self.template_kinds)) == len(self.template_kinds)
 
-    @property
+    @cached_property
     def alike(self) -> list[Sequence]:
         """The streams, with templates of the same steps equal."""
-        if "alike" not in self.trees:
-            trees = LoopTrees(self.template_kinds)
-            self.trees["alike"] = [trees.sequence(stream) for stream in self.streams]
-        return self.trees["alike"]
+        trees = LoopTrees(self.template_kinds)
+        return [trees.sequence(stream) for stream in self.streams]
 
-    @property
+    @cached_property
     def same(self) -> list[Sequence]:
         """The streams, with templates equal only if they are the same one."""
         if self.kinds_are_unique:
             return self.alike
-        if "same" not in self.trees:
-            trees = LoopTrees()
-            self.trees["same"] = [trees.renumbered(sequence) for sequence in self.alike]
-        return self.trees["same"]
+        trees = LoopTrees()
+        return [trees.renumbered(sequence) for sequence in self.alike]
 
-    def copy(self) -> Flat:
-        """The same machine, about to run again."""
-        return replace(self, memory=self.memory.copy())
+    @cached_property
+    def longest_loop(self) -> int:
+        """Tasks of the longest loop that is not within another."""
+        loops = (node for stream in self.streams for node in stream if not isinstance(node, int))
+        return max(map(_tasks, loops), default=0)
 
 
 _laid_out: Attached[Program, Flat] = Attached()
 
 
 def flatten(program: Program) -> Flat:
-    """Lay out a machine that is about to run a program.
+    """A program laid out for a machine that is about to run it.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ def flatten(program: Program) -> Flat:
     flat = _laid_out.get(program)
     if flat is None:
         flat = _laid_out[program] = _lay_out(program)
-    return flat.copy()
+    return flat
 
 
 def _lay_out(program: Program) -> Flat:
@@ -210,3 +214,7 @@ def to_stream(nodes: tuple[Node, ...]) -> Stream:
     return tuple(
         (node.count, to_stream(node.body)) if isinstance(node, Loop) else node for node in nodes
     )
+
+
+def _tasks(node: int | tuple[int, Stream]) -> int:
+    return 1 if isinstance(node, int) else node[0] * sum(map(_tasks, node[1]))

@@ -13,7 +13,7 @@ parts         the components by rank, `PART_FIELDS` integers each, then one inte
 pools         `POOL_FIELDS` integers each, then the parts that wait for it, in order of service
 steps         four integers each, as in the program; a HOLD's is its duration in picoseconds
 instructions  four integers each: the loop trees of all streams
-rows          buffer of finished intervals, `ROW_FIELDS` integers each
+rows          buffer of finished intervals, column by column: `ROW_FIELDS` columns of BUFFER_ROWS
 ============  ==============================================================================
 """
 
@@ -362,16 +362,17 @@ def _begin_interval(m: Memory, part: int) -> None:
 
 def _mark(m: Memory, part: int, lane: int) -> None:
     """Record the interval that ends now."""
-    row = m[ROWS] + m[BUFFERED] * ROW_FIELDS
-    m[row] = m[part + RANK]
-    m[row + 1] = m[part + TEMPLATE]
-    m[row + 2] = m[part + TASK_NUMBER]
-    m[row + 3] = lane
-    m[row + 4] = m[part + START]
-    m[row + 5] = m[NOW]
-    m[row + 6] = m[part + CAUSE]
+    size = m[BUFFER_ROWS]
+    place = m[ROWS] + m[BUFFERED]
+    m[place] = m[part + RANK]
+    m[place + size] = m[part + TEMPLATE]
+    m[place + 2 * size] = m[part + TASK_NUMBER]
+    m[place + 3 * size] = lane
+    m[place + 4 * size] = m[part + START]
+    m[place + 5 * size] = m[NOW]
+    m[place + 6 * size] = m[part + CAUSE]
     # how many rows back: the same in every repetition
-    m[row + 7] = m[ROW] - m[part + CAUSE_ROW] if m[part + CAUSE_ROW] >= 0 else 0
+    m[place + 7 * size] = m[ROW] - m[part + CAUSE_ROW] if m[part + CAUSE_ROW] >= 0 else 0
     m[part + LAST_ROW] = m[ROW]
     m[part + START] = -1
     m[part + CAUSE] = _NO_CAUSE
