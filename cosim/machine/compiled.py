@@ -5,9 +5,9 @@ A text is a module of functions that use nothing but integers, indexing and each
 text as it stands but for one thing: every address of its memory is declared unsigned. Indexing by a
 signed integer would be preceded by a look whether it counts from the end; no address does.
 
-Memories belong to the caller for as long as a function runs, so numba's counting of references,
-an atomic operation at every call of a small function, is left out. Both together make a machine five times
-as fast.
+Memories belong to the caller for as long as a function runs, so numba's counting of references, an
+atomic operation at every call of a small function, is left out. Both together make a machine five
+times as fast.
 
 Machine code is kept on disk where that is possible (numba looks beside the sources, then in the
 user's cache folder); where it is not, every process compiles for itself.
