@@ -23,7 +23,7 @@ from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.workload.files import workload_hash
 from cosim.workload.networks import content_key, kept_parameters
-from cosim.workload.reference import Reference, Results
+from cosim.workload.reference import Held, Reference, Results
 from cosim.workload.reference_store import path_of, remembered
 from cosim.workload.workload import Workload
 
@@ -107,22 +107,26 @@ class ValueReference:
             os.replace(half, path)
         return facts
 
-    def part(self, start: int, count: int, single: frozenset[tuple[int, int]]) -> Reference:
+    def part(
+        self, start: int, count: int, single: frozenset[tuple[int, int]], held: Held | None = None
+    ) -> Reference:
         """Values of some of the samples.
 
         Parameters
         ----------
         single : set of (operation, position)
             Results that the machine's memory rounds to single precision.
+        held : Held, optional
+            What a machine without real numbers makes of them.
         """
         rounded = hashlib.sha256(repr(sorted(single)).encode()).hexdigest()[:12]
-        key = f"{self.key}-{start}-{count}-{rounded}"
+        key = f"{self.key}-{start}-{count}-{rounded}" + (f"-{held.digest()}" if held else "")
         for known, reference in _last:
             if known == key:
                 return reference
 
         def record(given: Results | None) -> Reference:
-            return self._live.record(start, count, single, given)
+            return self._live.record(start, count, single, held, given)
 
         reference = remembered(key, record)
         _last[:] = [(key, reference)]
@@ -163,8 +167,9 @@ class _Live:
         )
 
     def record(
-        self, start: int, count: int, single: frozenset[tuple[int, int]], given: Results | None
-    ) -> Reference:
+        self, start: int, count: int, single: frozenset[tuple[int, int]], held: Held | None,
+        given: Results | None,
+    ) -> Reference:  # fmt: skip
         from cosim.workload.capture import record_values
         from models import networks
 
@@ -179,8 +184,9 @@ class _Live:
                 "optimizer": self.workload.source.get("optimizer", "sgd"),
             }
         return record_values(
-            network.model, samples, self.workload, single=single, given=given, **training
-        )
+            network.model, samples, self.workload, single=single, held=held, given=given,
+            **training,
+        )  # fmt: skip
 
 
 def classes(logits: Any) -> Any:

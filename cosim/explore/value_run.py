@@ -17,15 +17,20 @@ from cosim.explore.value_reference import ValueOptions, ValueReference, classes
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.bounds import Bound, accumulator_bounds
 from cosim.machine.values.compare import Comparison
+from cosim.machine.values.fixed_point import reference_for
 from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
 from cosim.machine.values.state import Outcome
-from cosim.mapping.rescale import MACHINE_FIXED_POINT
+from cosim.mapping.mapping import Mapping
 from cosim.simulate import Simulation
+from cosim.workload.reference import Reference
 from cosim.workload.workload import Role
 
 LANE_BYTES = 96 << 20
 """Memory that samples carried out side by side may take."""
+
+SHOWN = 16
+"""Samples that the binary points of a machine without real numbers are chosen by."""
 
 
 @dataclass(frozen=True)
@@ -114,22 +119,15 @@ def value_run(
     """
     options = options or ValueOptions()
     mapping = simulation.tiled_mapping
-    if any(t.scheme == MACHINE_FIXED_POINT for t in mapping.workload.tensors):
-        raise CosimError(
-            "real numbers of the network are integers on this machine, of a scale that nobody said",
-            where=f"design '{mapping.design.name}', fixed_point",
-            expected="a quantized network, or a design without fixed_point",
-        )
     values = ValueReference(simulation.workload, options)
     facts = values.facts
     strict = options.arithmetic == Arithmetic()
-    single = stored_singles(mapping)
     lanes = _lanes(simulation, facts.runs)
     bounds: list[Bound] = []
     parts: list[Outcome] = []
     said: list[Any] = []
     for start in range(0, facts.runs, lanes):
-        reference = values.part(start, min(lanes, facts.runs - start), single)
+        reference = _reference(values, mapping, start, min(lanes, facts.runs - start))
         if not bounds:
             bounds = accumulator_bounds(mapping, reference)
             for bound in bounds:
@@ -155,6 +153,15 @@ def value_run(
         sum(part.overflows for part in parts),
         None if labels is None else np.concatenate(said)[: len(labels)],
         None if facts.expected is None else np.array(facts.expected), labels,
+    )  # fmt: skip
+
+
+def _reference(values: ValueReference, mapping: Mapping, start: int, count: int) -> Reference:
+    """PyTorch's values as the machine's memory holds them, of some of the samples."""
+    single = stored_singles(mapping)
+    return reference_for(
+        mapping, lambda rounded, held: values.part(start, count, rounded, held),
+        lambda: values.part(0, min(SHOWN, values.facts.runs), single),
     )  # fmt: skip
 
 

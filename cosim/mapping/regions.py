@@ -75,10 +75,12 @@ class Slot:
     bits: int
     turn: int = 0
     """How many tiles of this name and place were loaded before."""
+    room: int = 0
+    """Bytes that were there for it, where it took the place of something larger."""
 
     @property
     def bytes(self) -> int:
-        return -(-self.elements * self.bits // 8)
+        return max(self.room, -(-self.elements * self.bits // 8))
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Task:
     """First array tile of its sums."""
     last: bool = False
     """Last task of its component in the group."""
+    turned: Slot | None = None
 
 
 def whole(tensor: Tensor) -> Region:
@@ -264,6 +267,8 @@ class _ArrayTasks:
         self.operands = [self.tensors[access.tensor] for access in group.anchor.accesses]
         self.result = self.tensors[group.writes[-1]]
         self.has_vector = request.vector_cycles > 0
+        unit = self.design.vector
+        self.in_place = unit.in_place and request.store_result and self.has_vector
         self.turns: dict[tuple[str, tuple[int, ...]], int] = {}
         self._sort_others()
 
@@ -346,10 +351,12 @@ class _ArrayTasks:
             shape[d] //= kernel
             box[d] = (box[d][0] // kernel, -(-box[d][1] // kernel), 1)
         region = Region(self.result.id, tuple(shape), tuple(box))
-        buffer = "output" if self.has_vector else "accumulator"
+        here = self.has_vector and not self.in_place
         slot = Slot(
-            buffer, self.p, "result", self._outer_at(outer), region.elements, self.result.bits
-        )
+            "output" if here else "accumulator", self.p, "result", self._outer_at(outer),
+            region.elements, self.result.bits,
+            room=self.sums_slot(outer)[0].bytes if self.in_place else 0,
+        )  # fmt: skip
         return slot, region
 
     @property
@@ -455,10 +462,13 @@ class _ArrayTasks:
             sums, part = self.sums_slot(outer)
             extra = [self.extra_slot(tensor, outer)[0] for tensor in self.extra]
             result, made = self.result_slot(outer)
+            taken = self.request.store_result and not self.in_place
             yield Task(
-                self.p, "epilogue", takes=(result,) if self.request.store_result else (),
+                self.p, "epilogue", takes=(result,) if taken else (),
                 uses=(sums, *extra, *self.bias_slots()),
-                frees=(sums, *extra, *(self.bias_slots() if last else ())),
+                frees=(*(() if self.in_place else (sums,)), *extra,
+                       *(self.bias_slots() if last else ())),
+                turned=result if self.in_place else None,
                 tile=tuple((loop, *span) for loop, span in outer.items()), last=last,
                 boxes=(part, made, *(self.extra_slot(t, outer)[1] for t in self.whole_operands)),
             )  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Any
 from cosim.errors import CosimError, unknown
 from cosim.workload.lowering import lower
 from cosim.workload.recorder import Recorder, Watcher
-from cosim.workload.reference import Reference, Results, stacked
+from cosim.workload.reference import Held, Reference, Results, stacked
 from cosim.workload.trace import Trace
 from cosim.workload.workload import Phase, Role, Workload
 
@@ -98,6 +98,7 @@ def record_values(
     target: Any = None,
     optimizer: Any = "sgd",
     single: frozenset[tuple[int, int]] = frozenset(),
+    held: Held | None = None,
     given: Results | None = None,
 ) -> Reference:
     """Run a network with real numbers, in double precision, and keep what every operation made.
@@ -110,6 +111,8 @@ def record_values(
         Inputs of one run each, in the shape that was captured.
     single : set of (operation, position)
         Results that are rounded to single precision, as the machine's memory holds them.
+    held : Held, optional
+        What a machine without real numbers makes of the network's.
     given : dict, optional
         Results that the network goes on with in place of its own, by (operation, position).
 
@@ -143,7 +146,9 @@ def record_values(
             places[key]: values[min(number, len(values) - 1)]
             for key, values in (given or {}).items() if key in places
         }  # fmt: skip
-        recorder = recording.ValueRecorder(calls, weight_codes, constant if number else None, there)
+        known = constant if number else None
+        placed = recording.deployed(held, trace, places, number) if held else None
+        recorder = recording.ValueRecorder(calls, weight_codes, known, there, placed)
         try:
             trace = _run(request(sample), fake=False, watcher=recorder)
         except CosimError:
@@ -158,7 +163,7 @@ def record_values(
     reference = stacked(runs)
     reference.follow = lambda results: record_values(
         model, samples, workload, loss=loss, target=target, optimizer=optimizer, single=single,
-        given=results,
+        held=held, given=results,
     )  # fmt: skip
     return reference
 

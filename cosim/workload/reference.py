@@ -7,6 +7,7 @@ same shape may be recorded: arrays have a leading axis of samples, of length 1 w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -38,6 +39,34 @@ class Levels:
     half_integer: bool = False
     axis: int = 0
     signed: bool = True
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a machine without real numbers holds of a network's: whole numbers of a unit.
+
+    Attributes
+    ----------
+    initial : dict
+        Tensors that exist before the run, as deployed; shape (samples or 1, *shape).
+    units : dict
+        Real value of one step, by tensor; powers of two.
+    results : dict
+        Bits and unit of the results that go to memory, by (operation, position): rounded to the
+        nearest step, halves to the even one, and saturated.
+    """
+
+    initial: dict[int, Array]
+    units: dict[int, float]
+    results: dict[tuple[int, int], tuple[int, float]]
+
+    def digest(self) -> str:
+        """Names its content."""
+        found = hashlib.sha256(repr((sorted(self.units.items()), self.results)).encode())
+        for tensor, values in sorted(self.initial.items()):
+            found.update(f"{tensor} {values.shape}".encode())
+            found.update(np.ascontiguousarray(values, np.float64).tobytes())
+        return found.hexdigest()[:16]
 
 
 @dataclass

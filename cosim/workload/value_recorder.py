@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from cosim.workload import operators, views
 from cosim.workload.builder import Builder
 from cosim.workload.lowering import built
 from cosim.workload.recorder import Watcher
-from cosim.workload.reference import Array, Levels, Reference
+from cosim.workload.reference import Array, Held, Levels, Reference
 from cosim.workload.trace import Call, Trace, View
 from cosim.workload.workload import Tensor, Workload
 
@@ -48,6 +48,22 @@ _KEEPS = frozenset(
 WeightCodes = Callable[..., tuple[Any, Any]]
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """`Held` of one sample, in the terms of a trace.
+
+    Attributes
+    ----------
+    existing : dict
+        Values and unit (0: real numbers) by storage, offset and shape of what is there before.
+    results : dict
+        Bits and unit by call and place.
+    """
+
+    existing: dict[tuple[int, int, tuple[int, ...]], tuple[Array, float]]
+    results: dict[tuple[int, int], tuple[int, float]]
+
+
 class ValueRecorder(Watcher):
     """Snapshots of everything a run writes.
 
@@ -62,13 +78,16 @@ class ValueRecorder(Watcher):
     given : dict
         Numbers that the run goes on with in place of its own, by call and place; `own` keeps what
         it made itself.
+    deployed : Deployed, optional
+        What a machine without real numbers makes of the network's.
     """
 
     def __init__(
         self, single: set[tuple[int, int]], weight_codes: WeightCodes,
         skipped: frozenset[int] | None = None, given: dict[tuple[int, int], Array] | None = None,
+        deployed: Deployed | None = None,
     ) -> None:  # fmt: skip
-        self._given = given or {}
+        self._given, self._deployed = given or {}, deployed or Deployed({}, {})
         self.own: dict[tuple[int, int], Array] = {}
         self._single, self._weight_codes = single, weight_codes
         self._skipped = skipped
@@ -79,12 +98,27 @@ class ValueRecorder(Watcher):
         self._fresh: Levels | None = None
 
     def exists(self, view: View, tensor: Any) -> None:
+        self._deploy(view, tensor)
         if self._skipped is None:
             self.existing[view] = _memory_order(view, tensor)
 
     def given(self, view: View, tensor: Any) -> None:
         """An input of the run, which every sample has its own of."""
+        self._deploy(view, tensor)
         self.existing[view] = _memory_order(view, tensor)
+
+    def _deploy(self, view: View, tensor: Any) -> None:
+        """Put what was deployed in the place of what the network has."""
+        found = self._deployed.existing.get((view.storage, view.offset, view.shape))
+        if found is not None:
+            values, unit = found
+            _overwrite(view, tensor, values)
+            if unit:
+                self._on_levels(tensor, unit)
+
+    def _on_levels(self, tensor: Any, unit: float) -> None:
+        storage = tensor.untyped_storage()
+        self._known[storage._cdata] = (storage, Levels((unit,)))
 
     def execute(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         name = function._schema.name.partition("::")[2]
@@ -111,6 +145,12 @@ class ValueRecorder(Watcher):
                 # the storage is kept, so that its address is not given to another
                 self._known[address] = (tensor.untyped_storage(), self._fresh)
                 self.levels[view.storage] = self._fresh
+            held = self._deployed.results.get((call.index, place))
+            if held is not None and tensor.is_floating_point():
+                bits, unit = held
+                end = 1 << (bits - 1)
+                tensor.copy_((tensor / unit).round().clamp(-end, end - 1) * unit)
+                self._on_levels(tensor, unit)
         if self._skipped is not None and call.index in self._skipped:
             tensors = []
         self.written.append({view: _memory_order(view, tensor) for view, tensor in tensors})
@@ -350,6 +390,21 @@ def constant_calls(workload: Workload, trace: Trace) -> frozenset[int]:
         if (numbers := builder.operations_of(call.index))
         and all(workload.ops[n].attributes.get("constant") for n in numbers)
     )  # fmt: skip
+
+
+def deployed(
+    held: Held, trace: Trace, places: dict[tuple[int, int], tuple[int, int]], sample: int
+) -> Deployed:
+    """What a machine holds of one sample's real numbers; `places` as `results_of_calls` says."""
+    builder, existing = built(trace), {}
+    for view in trace.existing:
+        tensor = builder.known(view)
+        if tensor in held.initial:
+            values = held.initial[tensor]
+            existing[view.storage, view.offset, view.shape] = (
+                values[min(sample, len(values) - 1)], held.units.get(tensor, 0.0)
+            )  # fmt: skip
+    return Deployed(existing, {places[k]: v for k, v in held.results.items() if k in places})
 
 
 def results_of_calls(workload: Workload, trace: Trace) -> dict[tuple[int, int], tuple[int, int]]:

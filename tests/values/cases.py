@@ -8,13 +8,13 @@ from typing import Any
 
 import cosim.design as designs
 from cosim.design.design import Buffer, Dataflow, Design
+from cosim.machine.values.fixed_point import reference_for
 from cosim.machine.values.replay import replay
-from cosim.machine.values.singles import stored_singles
 from cosim.machine.values.state import Outcome
 from cosim.simulate import Simulation, simulate
 from cosim.workload.capture import record_values, seeded
 from cosim.workload.networks import load_or_capture
-from cosim.workload.reference import Reference
+from cosim.workload.reference import Held, Reference
 from cosim.workload.workload import Workload
 
 BOARDS = ("edge-asic-16x16", "pynq-z1", "ultra96")
@@ -98,12 +98,12 @@ def case(
     taken = workload(name, given, mode, batch, optimizer)
     simulation = simulate(taken, design, executor=executor)
     model, inputs = network(name, given, samples, batch)
-    single = stored_singles(simulation.mapping)
-    if mode == "inference":
-        return Case(simulation, record_values(model, inputs, taken, single=single))
-    target = networks.example_target(name, batch=batch, **options)
-    reference = record_values(
-        model, inputs, taken, single=single, target=target, loss=networks.loss,
-        optimizer=optimizer,
-    )  # fmt: skip
-    return Case(simulation, reference)
+    training: dict[str, Any] = {}
+    if mode == "training":
+        target = networks.example_target(name, batch=batch, **options)
+        training = {"target": target, "loss": networks.loss, "optimizer": optimizer}
+
+    def record(single: frozenset[tuple[int, int]], held: Held | None) -> Reference:
+        return record_values(model, inputs, taken, single=single, held=held, **training)
+
+    return Case(simulation, reference_for(simulation.mapping, record))

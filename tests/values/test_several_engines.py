@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from cosim.design.arrays import TiledArray
-from cosim.errors import CosimError
 from tests.mapping.examples import two_arrays
 from tests.values.cases import case, small
 
@@ -36,8 +35,3 @@ def test_a_separable_network_computes_what_pytorch_does(name):
     groups = run.simulation.mapping.grouping.groups
     assert {g.array for g in groups if g.anchor} == {"array", "depthwise"}
     assert run.replay().agrees
-
-
-def test_a_network_that_the_machine_quantizes_has_no_values_to_compare():
-    with pytest.raises(CosimError, match="machine-fixed-point"):
-        case("ds-cnn", replace(MACHINE, fixed_point_bits=8)).replay()

@@ -6,7 +6,7 @@ import numpy as np
 
 from cosim.machine.values.array_values import ArrayValues
 from cosim.machine.values.codes import Array
-from cosim.machine.values.state import DoesNotFit, Since, State
+from cosim.machine.values.state import DoesNotFit, Since, State, about, key_of
 from cosim.mapping.regions import Task
 
 
@@ -66,6 +66,11 @@ class ArrayTasks(State):
         values, made = array.epilogue(sums, task, self.whole_of(task, since), parts)
         for slot in task.takes:
             self.write(slot, array.code, values)
+        if task.turned is not None:
+            self.slots[key_of(task.turned)] = task.turned
+            with about(self.told(slots["sums"])):
+                self.buffer(task.turned).turn(key_of(slots["sums"]), key_of(task.turned))
+            self.write(task.turned, array.code, values)
         if made.tensor in self.layout.chip:
             assert self.chip is not None
             self.chip.write(
@@ -79,8 +84,7 @@ class ArrayTasks(State):
         code = place.code
         if slot.name == "sums":
             array = self.array(task.group)
-            sums = self.read(slot, array.sums, region.sizes)
-            values = code.encode(sums)
+            values = array.stored(self.read(slot, array.sums, region.sizes))
         else:
             values = self.read(slot, code, region.sizes)
         self.dram.write(place, region, values, self.writer(task, "the result of"))

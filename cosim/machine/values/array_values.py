@@ -26,7 +26,7 @@ from cosim.mapping.cuts import output_view_of, seen_shape, view_of
 from cosim.mapping.fusion import Group
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.regions import Region, Task
-from cosim.mapping.rescale import bias_of, channel_axis
+from cosim.mapping.rescale import bias_of, channel_axis, sums_integers
 from cosim.workload.workload import Kind, Op
 
 Whole = Callable[[int], Array]
@@ -82,7 +82,18 @@ class ArrayValues:
         offset = self._channel_constants(whole, 0)
         if offset is None:
             return None
+        if self.sums.kind == "signed":  # whole steps of the sums, see `fixed_point`
+            return np.rint(self._along(offset, region) / self.unit).astype(np.int64)
         return self._along(np.asarray(offset, np.float32), region)
+
+    @property
+    def unit(self) -> Array | float:
+        """Real value of one step of sums of whole numbers."""
+        return product_unit(self.anchor, self.layout)
+
+    def stored(self, sums: Array) -> Array:
+        """Elements that memory holds of sums that no vector unit has seen."""
+        return self.code.encode(sums * self.unit if self.sums.kind == "signed" else sums)
 
     # Epilogue
 
@@ -120,7 +131,7 @@ class ArrayValues:
         """Real values of a tile of sums."""
         values = sums.astype(np.float64)
         quantized = any(code.quantized for code in self.codes)
-        if quantized and self.group.prepared is not None:
+        if self.group.prepared is not None and sums_integers(self.anchor, self.layout.tensors):
             scale, offset = (self._channel_constants(whole, i) for i in range(2))
             assert scale is not None
             assert offset is not None
@@ -128,7 +139,7 @@ class ArrayValues:
                 values, self._along(scale, part), self._along(offset, part)
             )
         if quantized:
-            unit = product_unit(self.anchor, self.layout)
+            unit = self.unit
             values = self.arithmetic.rescale(
                 values, self._along(unit, part) if isinstance(unit, np.ndarray) else unit, 0.0
             )

@@ -43,6 +43,9 @@ class Code:
     zero_point: int = 0
     half_integer: bool = False
     axis: int = 0
+    rounds: bool = False
+    """Whether what is written is rounded to the nearest level and saturates: real numbers of the
+    network that the machine holds as integers."""
 
     @property
     def lowest(self) -> int:
@@ -93,6 +96,8 @@ class Code:
         scale = self.unit_for(real.ndim - 1) if unit is None else unit
         ratio = np.asarray(real, np.float64) / scale
         numerators = np.rint(ratio)
+        if self.rounds:
+            return np.clip(numerators, self.lowest, self.highest).astype(np.int64)
         if numerators.size and np.abs(ratio - numerators).max() > 1e-3:
             raise OffLevel("a value lies on no level of its quantizer")
         whole = numerators.astype(np.int64)

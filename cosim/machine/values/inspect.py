@@ -54,6 +54,13 @@ class TileValues:
         return int((~((mine == other) | ((mine != mine) & (other != other)))).sum())
 
 
+def _at_hand(task: Task) -> tuple[Slot, ...]:
+    """Tiles in buffers when a task ends; what was turned into another is no more."""
+    if task.turned is None:
+        return (*task.uses, *task.takes)
+    return (*(s for s in task.uses if s.name != "sums"), *task.takes, task.turned)
+
+
 def _region_of(run: Replay, task: Task, slot: Slot) -> Region | None:
     """The part of a tensor that a tile in a buffer holds."""
     if task.activity == "load":
@@ -177,7 +184,7 @@ class Inspection:
         task = self._find(component, ordinal)
         run = replay_until(self.mapping, timeline, reference, component, ordinal, progress)
         found = []
-        for slot in (*task.uses, *task.takes):
+        for slot in _at_hand(task):
             region = _region_of(run, task, slot)
             values = run.elements(slot)
             if region is not None and region.elements == slot.elements:
@@ -185,7 +192,7 @@ class Inspection:
             expected = None
             if region is not None and slot.name != "sums":
                 written = task.activity == "store" or (
-                    slot in task.takes and task.activity != "load"
+                    slot in (*task.takes, task.turned) and task.activity != "load"
                 )
                 expected = _expected(run, task, region, written)
             found.append(TileValues(run.told(slot), slot, region, values, expected))

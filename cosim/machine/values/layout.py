@@ -9,6 +9,7 @@ from cosim.machine.values.codes import Code, plain_code
 from cosim.machine.values.memory import Place
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.regions import tensors_of
+from cosim.mapping.rescale import MACHINE_FIXED_POINT
 from cosim.workload.reference import Reference
 from cosim.workload.workload import Tensor
 
@@ -59,11 +60,14 @@ def code_of(tensor: Tensor, reference: Reference) -> Code:
     if levels is None:
         if tensor.bits >= 32:
             return Code(tensor.bits, "float")
+        if tensor.scheme == MACHINE_FIXED_POINT:  # never in memory: the vector unit computes wider
+            return Code(64, "float")
         raise CosimError(
             f"the levels of '{tensor.name}' ({tensor.bits} bits, {tensor.scheme}) are not known",
             expected="a quantizer whose scale is an argument, or a weight",
         )
     kind = "signed" if levels.signed else "unsigned"
     return Code(
-        tensor.bits, kind, True, levels.unit, levels.zero_point, levels.half_integer, levels.axis
-    )
+        tensor.bits, kind, True, levels.unit, levels.zero_point, levels.half_integer, levels.axis,
+        tensor.scheme == MACHINE_FIXED_POINT,
+    )  # fmt: skip

@@ -239,15 +239,25 @@ class Buffer:
                 merged.append((address, n))
         self._free = merged
 
+    def turn(self, key: object, into: object) -> None:
+        """Another tile in the place of one; what was in it is gone."""
+        if key not in self.taken:
+            raise Absent(f"buffer {self.name} does not hold it")
+        self.taken[into] = self.taken.pop(key)
+        self._filled.pop(key, None)
+
     def write(self, key: object, data: NDArray[np.uint8]) -> None:
-        """Fill a tile, shape (lanes or 1, bytes)."""
+        """Fill a tile, shape (lanes or 1, bytes); less than its room fills the beginning."""
         if key not in self.taken:
             raise Absent(f"buffer {self.name} has no room for it")
         once = data.shape[0] == 1 and self.lanes > 1
         target, done = (self._once if once else self._each), 0
-        for address, n in self.taken[key]:
+        for address, room in self.taken[key]:
+            n = min(room, data.shape[1] - done)
             target[:, address : address + n] = data[:, done : done + n]
             done += n
+        if done < data.shape[1]:
+            raise Absent(f"{data.shape[1]} bytes do not fit the {done} that it has in {self.name}")
         self._filled[key] = once
 
     def read(self, key: object) -> NDArray[np.uint8]:

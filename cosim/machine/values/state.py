@@ -13,6 +13,7 @@ from cosim.machine.values.claims import buffer_names
 from cosim.machine.values.codes import Array, Code, element_type, pack, unpack
 from cosim.machine.values.compare import Comparison
 from cosim.machine.values.deploy import Deployment
+from cosim.machine.values.fixed_point import check_levels
 from cosim.machine.values.history import History
 from cosim.machine.values.layout import Layout
 from cosim.machine.values.memory import Absent, Buffer, Memory, Place
@@ -67,6 +68,7 @@ class State:
         self.mapping, self.reference, self.arithmetic = mapping, reference, arithmetic
         self.tasks, self.stop = tasks, stop
         self.layout = Layout.of(mapping, reference)
+        check_levels(mapping, self.layout)
         self.deployment = Deployment(mapping, self.layout, reference)
         self.outcome = Outcome()
         self.scalars = Scalars(mapping, self.layout, self.deployment, reference)
@@ -133,6 +135,7 @@ class State:
             return np.zeros((1, *shape), element_type(code))
         with about(self.told(slot)):
             data = self.buffer(slot).read(key_of(slot))
+        data = data[:, : -(-slot.elements * code.bits // 8)]
         return unpack(data, code, slot.elements).reshape(data.shape[0], *shape)
 
     def elements(self, slot: Slot) -> Array:
