@@ -14,7 +14,7 @@ from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, sta
 from cosim.mapping.program import Loop, Node, Step, TaskInfo
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
-from cosim.mapping.tiles import Tile
+from cosim.mapping.tiles import CONSTANTS, Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
 from cosim.mapping.transfer import coded_share
 from cosim.memo import Memo, Signature, canonical
@@ -37,6 +37,9 @@ class ArrayTask:
     extra: tuple[Tensor, ...]
     """Whole operands of the epilogue that are loaded tile by tile."""
     bias: tuple[Tensor, ...]
+    """Operands that are loaded once for all tiles."""
+    constants: tuple[Tensor, ...]
+    """Constants of channels that are loaded in parts, with the tiles of their channels."""
     precision: Precision
     vector_precision: Precision | None
     array: str
@@ -58,6 +61,7 @@ class ArrayTask:
             self.request.signature, plan.axes, plan.hold_streaming, plan.hold_weight,
             kind(self.streaming), kind(self.weight), kind(self.result),
             tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
+            tuple(map(kind, self.constants)),
             tuple(self.waits.items()), tuple(self.signals.items()),
         ))  # fmt: skip
 
@@ -130,6 +134,8 @@ class ArrayLowering:
         self.weight_loaded = streams.pool("weight loaded", phase=shared, cause=Cause.INPUT)
         self.operand_loaded = streams.pool("operand loaded", cause=Cause.INPUT)
         self.computed = streams.pool("tile computed", cause=Cause.RESULT)
+        if task.constants:
+            self.constants_loaded = streams.pool("constants loaded", cause=Cause.INPUT)
         maker = self.design.vector if self.has_vector else self.design.array
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
         self.in_place = self.design.vector.in_place and self.request.store_result
@@ -162,6 +168,7 @@ class ArrayLowering:
             *lanes,
             store_lane(streams.store), *buffers, self.input_loaded, self.weight_loaded,
             self.operand_loaded, self.computed, self.ready,
+            self.constants_loaded if self.task.constants else None,
         )  # fmt: skip
 
     def _draft(self) -> Draft:
@@ -235,24 +242,46 @@ class ArrayLowering:
         nodes: list[Node] = []
         pending = list(self._given_once(lane)) if leaf.first else []
 
-        def one(kind: str, tensor: Tensor, operand: int, chunks: int, loaded: int) -> None:
-            bytes_ = tile.bytes(operand, tensor.bits)
+        def one(kind: str, tensor: Tensor, bytes_: int, chunks: int, loaded: int) -> None:
             before = [*pending, *self._given_once(f"{lane}/{kind}")]
             before.append(acquire(self.streams.buffer(kind), bytes_))
-            if kind in self.alone and operand < 2:
+            if kind in self.alone and loaded in (self.input_loaded, self.weight_loaded):
                 before.append(acquire(self.alone[kind], 1))
             pending.clear()
             nodes.append(self._load(lane, kind, tensor, bytes_, chunks, before, loaded))
 
         # Weights first: they seldom depend on anything, so they are fetched ahead.
+        if "weight" in kinds and leaf.loads[CONSTANTS]:
+            for tensor in task.constants:
+                bytes_ = self._part_bytes(tensor, tile)
+                one("weight", tensor, bytes_, tile.channel_chunks, self.constants_loaded)
         if "weight" in kinds and request.load_weight and leaf.loads[1]:
-            one("weight", task.weight, 1, 1, self.weight_loaded)
+            one("weight", task.weight, tile.bytes(1, task.weight.bits), 1, self.weight_loaded)
         if "input" in kinds and request.load_streaming and leaf.loads[0]:
-            one("input", task.streaming, 0, tile.chunks[0], self.input_loaded)
+            bytes_ = tile.bytes(0, task.streaming.bits)
+            one("input", task.streaming, bytes_, tile.chunks[0], self.input_loaded)
         if "input" in kinds and leaf.first_k:
             for tensor in task.extra:
-                one("input", tensor, 2, tile.chunks[2], self.operand_loaded)
+                bytes_ = tile.bytes(2, tensor.bits)
+                one("input", tensor, bytes_, tile.chunks[2], self.operand_loaded)
         return tuple(nodes)
+
+    def _part_bytes(self, tensor: Tensor, tile: Tile) -> int:
+        """Bytes of the constants of a tile's channels."""
+        nest = self.request.nest
+        channels = nest.extent("b") * nest.extent("n")
+        return ceil(tensor.elements * tensor.bits * tile.channels / (8 * channels))
+
+    def _waits_for_constants(self, leaf: Leaf) -> list[Step]:
+        """Taken by whoever applies the constants: the vector unit, or the array without one."""
+        count = len(self.task.constants)
+        return [acquire(self.constants_loaded, count)] if count and leaf.loads[CONSTANTS] else []
+
+    def _free_constants(self, leaf: Leaf) -> list[Step]:
+        bytes_ = sum(self._part_bytes(t, leaf.tile) for t in self.task.constants)
+        if not bytes_ or not leaf.frees[CONSTANTS]:
+            return []
+        return [release(self.streams.buffer("weight"), bytes_)]
 
     # Array
 
@@ -265,6 +294,8 @@ class ArrayLowering:
         after: list[Step] = []
         if leaf.first and task.bias:
             before.append(acquire(self.weight_loaded, len(task.bias)))
+        if not self.has_vector:
+            before += self._waits_for_constants(leaf)
         if request.load_streaming and leaf.loads[0]:
             before.append(acquire(self.input_loaded, 1))
         if request.load_weight and leaf.loads[1]:
@@ -279,8 +310,10 @@ class ArrayLowering:
             bytes_ = tile.bytes(1, request.weight_bits)
             after.append(release(streams.buffer("weight"), bytes_))
             after += self._free_place("weight")
-        if leaf.last and not self.has_vector:
-            after += self._free_bias()
+        if not self.has_vector:
+            after += self._free_constants(leaf)
+            if leaf.last:
+                after += self._free_bias()
         if leaf.last_k:
             after.append(self._hand_on(tile))
         return (self._slot("array", leaf, tuple(before), (*after, *after_last)),)
@@ -406,7 +439,8 @@ class ArrayLowering:
         before.append(acquire(self.computed, 1))
         if task.extra:
             before.append(acquire(self.operand_loaded, len(task.extra)))
-        after: list[Step] = []
+        before += self._waits_for_constants(leaf)
+        after: list[Step] = self._free_constants(leaf)
         if not self.in_place:
             after.append(release(streams.buffer("accumulator"), self._accumulator_bytes(tile)))
         extra = self._extra_bytes(tile)

@@ -158,6 +158,8 @@ class _Operands:
     bias: list[Tensor]
     extra: list[Tensor]
     others: list[Tensor]
+    of_channels: frozenset[int] = frozenset()
+    """Those of `bias` that rescale or shift the channels of the result."""
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,7 @@ class _Mapper:
         rest = [t for t in reads if t.id not in (streaming.id, weight.id) or t.id in again]
         extra = [t for t in rest if t.elements == whole and t.elements > 1 and t.id not in channels]
         bias = [t for t in rest if t not in extra]
-        return _Operands(streaming, weight, bias, extra, [])
+        return _Operands(streaming, weight, bias, extra, [], frozenset(channels))
 
     def _request(self, group: Group, operands: _Operands, nest: Nest) -> TileRequest:
         assert group.anchor
@@ -356,7 +358,17 @@ class _Mapper:
             _window(nest, pool[0].attributes.get("kernel")) if pool else (),
             sum(work) / anchor.elements if self.design.vector.chained else 0.0,
             operands.streaming.zeros, result.zeros,
+            sum(t.bytes for t in self._constants(operands, nest)),
         )  # fmt: skip
+
+    def _constants(self, operands: _Operands, nest: Nest) -> list[Tensor]:
+        """Operands from DRAM with an entry for every channel of the result, or several."""
+        channels = nest.extent("b") * nest.extent("n")
+        return [
+            t
+            for t in operands.bias
+            if t.id in operands.of_channels and not self._resident(t) and not t.elements % channels
+        ]
 
     def _vector_precision(self, group: Group) -> Precision | None:
         """How the vector unit works on an array group's results: as the array's operands are."""
@@ -481,11 +493,13 @@ class _Mapper:
         assert operands.streaming
         assert operands.weight
         assert group.precision
+        once = [t for t in operands.bias if not self._resident(t)]
+        constants = self._constants(operands, request.nest) if plan.cut_constants else []
         task = ArrayTask(
             p, group.name, request, plan, operands.streaming, operands.weight,
             self.tensors[group.writes[-1]],
             tuple(t for t in operands.extra if not self._resident(t)),
-            tuple(t for t in operands.bias if not self._resident(t)),
+            tuple(t for t in once if t not in constants), tuple(constants),
             group.precision, self._vector_precision(group), group.array, waits, signals,
         )  # fmt: skip
         streams.emit(task.signature, p, ArrayLowering(streams, task, seen).emit)

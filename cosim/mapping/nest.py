@@ -188,6 +188,11 @@ class Nest:
             )
         )
 
+    @property
+    def channel_loops(self) -> tuple[str, ...]:
+        """Loops over the channels of a result, as its memory has them: groups, then columns."""
+        return (*self.classes["b"], *self.classes["n"])
+
     def extent(self, name: str) -> int:
         """Extent of a whole class (`b`, `m`, `n`, `k`)."""
         return prod(self.extents[loop] for loop in self.classes[name])

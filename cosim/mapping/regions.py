@@ -24,6 +24,7 @@ from cosim.mapping.mapping import Mapping
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.rescale import bias_of
 from cosim.mapping.streams import HOST, load_lane, store_lane
+from cosim.mapping.tiles import CONSTANTS
 from cosim.mapping.tiling import TilePlan, TileRequest
 from cosim.mapping.transfer import channel_for
 from cosim.workload.workload import Kind, Tensor
@@ -103,6 +104,8 @@ class Task:
     boxes: tuple[Region, ...] = ()
     """Array tile: its part of both operands and of the result. Epilogue: what it makes of which
     part, then its part of every whole operand."""
+    constants: tuple[Region, ...] = ()
+    """Parts of the constants of its channels that it uses, where these are cut."""
     tile: tuple[tuple[str, int, int], ...] = ()
     """Loop, start and size of the loops that an array tile is cut in."""
     piece: int = -1
@@ -285,7 +288,13 @@ class _ArrayTasks:
             t for t in rest if t.elements == size and size > 1 and t.id not in channels
         ]  # fmt: skip
         self.extra = [t for t in self.whole_operands if t in moved]
-        self.bias = [t for t in moved if t not in self.extra]
+        once = [t for t in moved if t not in self.extra]
+        number = prod(self.nest.extents[loop] for loop in self.nest.channel_loops)
+        self.constants = [
+            t for t in once
+            if self.plan.cut_constants and t.id in channels and not t.elements % number
+        ]  # fmt: skip
+        self.bias = [t for t in once if t not in self.constants]
 
     # Where tiles are
 
@@ -308,8 +317,10 @@ class _ArrayTasks:
 
     def _reuse(self, operand: int) -> set[str]:
         """Cut loops during which a tile of an operand stays where it is."""
-        hold = self.plan.hold_streaming if operand == 0 else self.plan.hold_weight
-        loops, kept = self.sides[operand].loops, set()
+        hold = (self.plan.hold_streaming, self.plan.hold_weight, False)[operand]
+        constants = operand == CONSTANTS
+        loops = set(self.nest.channel_loops) if constants else self.sides[operand].loops
+        kept = set()
         for place, axis in enumerate(self.plan.axes):
             if axis.loop in loops:
                 continue
@@ -342,6 +353,28 @@ class _ArrayTasks:
             "input", self.p, str(tensor.id), self._outer_at(outer), region.elements, tensor.bits
         )
         return slot, region
+
+    def constant_slots(
+        self, tile: dict[str, tuple[int, int]], ends: bool = False
+    ) -> tuple[tuple[Slot, ...], tuple[Region, ...]]:
+        """Parts of the constants of a tile's channels; with `ends`, the next ones are others."""
+        loops, found = self.nest.channel_loops, []
+        at = tuple(tile[a.loop][0] for a in self.plan.axes if a.loop in loops)
+        extents = [self.nest.extents[loop] for loop in loops]
+        box = [
+            (first, first + size, 1)
+            for first, size in (
+                tile.get(loop, (0, n)) for loop, n in zip(loops, extents, strict=True)
+            )
+        ]
+        for tensor in self.constants:
+            each = tensor.elements // prod(extents)
+            region = Region(tensor.id, (*extents, each), (*box, (0, each, 1)))
+            slot = self._slot(str(tensor.id), "weight", at, region, tensor.bits)
+            found.append((slot, region))
+            if ends:
+                self.turns[(slot.name, at)] = slot.turn + 1
+        return tuple(slot for slot, _ in found), tuple(region for _, region in found)
 
     def result_slot(self, outer: dict[str, tuple[int, int]]) -> tuple[Slot, Region]:
         box, shape = list(self.box(2, outer)), list(self._result_shape)
@@ -413,6 +446,9 @@ class _ArrayTasks:
                 yield Task(self.p, "load", takes=(slot,), source=whole(tensor))
         reduced = {a.loop for a in self.plan.axes if a.cls == "k"}
         for tile in self._tiles():
+            if "weight" in kinds and self._first(tile, self._reuse(CONSTANTS)):
+                for slot, region in zip(*self.constant_slots(tile, ends=True), strict=True):
+                    yield Task(self.p, "load", takes=(slot,), source=region)
             for operand, kind, moved in (
                 (1, "weight", self.request.load_weight), (0, "input", self.request.load_streaming)
             ):  # fmt: skip
@@ -444,6 +480,12 @@ class _ArrayTasks:
             sums, region = self.sums_slot(tile)
             boxes.append(region)
             first, last = self._first(tile, reduced), self._last(tile, every)
+            parts: tuple[Region, ...] = ()
+            if not self.has_vector:
+                ends = self._last(tile, self._reuse(CONSTANTS))
+                held, parts = self.constant_slots(tile, ends)
+                uses += held
+                frees += held if ends else ()
             if last and not self.has_vector:
                 frees += self.bias_slots()
             if self._last(tile, reduced) and not self.has_vector and not self.request.store_result:
@@ -451,7 +493,7 @@ class _ArrayTasks:
             yield Task(
                 self.p, "compute", takes=(sums,) if first else (),
                 uses=(*uses, *(() if first else (sums,)), *self.bias_slots()), frees=tuple(frees),
-                boxes=tuple(boxes), first=first, last=last,
+                boxes=tuple(boxes), first=first, last=last, constants=parts,
                 tile=tuple((loop, *span) for loop, span in tile.items()),
             )  # fmt: skip
 
@@ -462,14 +504,17 @@ class _ArrayTasks:
             sums, part = self.sums_slot(outer)
             extra = [self.extra_slot(tensor, outer)[0] for tensor in self.extra]
             result, made = self.result_slot(outer)
+            ends = self._last(outer, self._reuse(CONSTANTS) & set(outer))
+            held, parts = self.constant_slots(outer, ends)
             taken = self.request.store_result and not self.in_place
             yield Task(
                 self.p, "epilogue", takes=(result,) if taken else (),
-                uses=(sums, *extra, *self.bias_slots()),
+                uses=(sums, *extra, *self.bias_slots(), *held),
                 frees=(*(() if self.in_place else (sums,)), *extra,
-                       *(self.bias_slots() if last else ())),
+                       *(self.bias_slots() if last else ()), *(held if ends else ())),
                 turned=result if self.in_place else None,
                 tile=tuple((loop, *span) for loop, span in outer.items()), last=last,
+                constants=parts,
                 boxes=(part, made, *(self.extra_slot(t, outer)[1] for t in self.whole_operands)),
             )  # fmt: skip
 

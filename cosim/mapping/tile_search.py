@@ -102,6 +102,10 @@ class TileSearch:
             ]
             for r, t in zip(requests, self.timings, strict=True)
         ]
+        # all at once where they leave half of the buffer to weights
+        self.cut_constants = np.array(
+            [r.channel_bytes > 0 and 2 * r.channel_bytes > self._size("weight") for r in requests]
+        )
         self._depth = max(slot_depth(r.nest) for r in requests)
         self._products = [self._class_products(place) for place in range(4)]
         self._enter_combinations()
@@ -282,6 +286,10 @@ class TileSearch:
         active_a += outputs * self._of(lambda r: r.extra_bits > 0)
         active_w = loads_w * self._of(lambda r: r.load_weight)
         active_o = outputs * stores
+        if self.cut_constants.any():
+            loads_c = self._constant_loads()
+            moved_w = moved_w + self._of(lambda r: r.channel_bytes) * loads_c / (tb * tn)
+            active_w = active_w + loads_c
 
         period = design.clock(design.vector.clock).period_ps
         lanes = design.vector.lanes
@@ -322,6 +330,24 @@ class TileSearch:
         w[1, 0, 0] = np.where(tk > 1, tm, 1.0)
         return a, w
 
+    def _constant_loads(self) -> Array:
+        """Parts of constants that are loaded, by order; 0 where they come all at once."""
+        tb, tm, tn, _ = self._tiles
+        loads = np.empty((2, 1, 1, len(tb)))
+        loads[0] = tb * tn * np.where(tn > 1, tm, 1.0)
+        loads[1] = tb * tn
+        loads *= self.cut_constants[self.owner]
+        return loads
+
+    def _cut_constants_demand(self, part: Callable[[int, int], Array]) -> Array:
+        """Bytes by which constants in parts, two at a time, need less than whole; below 0."""
+        tile = part(0, SPANS + 1) * part(2, SPANS + 1)
+        share = tile / (part(0, SUMS + 1) * part(2, SUMS + 1))
+        whole = self._of(lambda r: r.channel_bytes)
+        least = np.minimum(np.ceil(whole * share) * 2.0, whole) - whole
+        saved: Array = np.where(self.cut_constants[self.owner], least, 0.0)
+        return saved
+
     def _demands(
         self, products: Array, loads_a: Array, loads_w: Array, outputs: Array
     ) -> dict[str, Array]:
@@ -359,7 +385,10 @@ class TileSearch:
             fixed = part(0, SPANS + 1) * part(1, SPANS + 1) * part(3, SUMS + 1)
             need[0, :, 1] = np.ceil(fixed * part(2, SUMS + 1) * bytes_)
             need[1, :, 1] = np.ceil(fixed * part(2, SPANS + 1) * bytes_)
-            demands["weight"] = need + self._of(lambda r: r.bias_bytes)
+            need = need + self._of(lambda r: r.bias_bytes)
+            if self.cut_constants.any():
+                need = need + self._cut_constants_demand(part)
+            demands["weight"] = need
         bytes_a = self.design.array.accumulator_bits / 8
         demands["accumulator"] = buffered("accumulator", spans[2] * bytes_a, outputs)
         moved = not self.design.vector.in_place

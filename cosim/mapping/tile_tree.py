@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from cosim.mapping.nest import Nest
-from cosim.mapping.tiles import Run, Tile, Tiles
+from cosim.mapping.tiles import CONSTANTS, Run, Tile, Tiles
 from cosim.mapping.tiling import Axis, TilePlan
 from cosim.memo import Memo
 
@@ -24,9 +24,9 @@ class Leaf(NamedTuple):
     last: bool
     first_k: bool
     last_k: bool
-    loads: tuple[bool, bool]
-    """Whether streaming operand and weight are loaded for this tile."""
-    frees: tuple[bool, bool]
+    loads: tuple[bool, bool, bool]
+    """Whether streaming operand, weight and constants of channels are loaded for this tile."""
+    frees: tuple[bool, bool, bool]
     """Whether this tile is their last use."""
 
 
@@ -46,7 +46,7 @@ class TileTree:
     def __init__(self, nest: Nest, plan: TilePlan) -> None:
         self._axes = plan.axes
         self._tiles = Tiles(nest, plan)
-        self._reuse = (self._tiles.reuse(0), self._tiles.reuse(1))
+        self._reuse = tuple(self._tiles.reuse(operand) for operand in (0, 1, CONSTANTS))
         self.reduced = tuple(a.loop for a in plan.axes if a.cls == "k")
 
     @cached_property
@@ -66,7 +66,7 @@ class TileTree:
         place = {loop: 1 << i for i, loop in enumerate(loops)}
         every = (1 << len(loops)) - 1
         reduced = sum(place.get(loop, 0) for loop in self.reduced)
-        a, w = (sum(place.get(loop, 0) for loop in kept) for kept in self._reuse)
+        a, w, c = (sum(place.get(loop, 0) for loop in kept) for kept in self._reuse)
 
         def level(depth: int, at: tuple[Run, ...], first: int, last: int) -> list[Part]:
             parts: list[Part] = []
@@ -83,7 +83,8 @@ class TileTree:
             return Leaf(
                 self._tiles.tile(loops, at), first == every, last == every,
                 first & reduced == reduced, last & reduced == reduced,
-                (first & a == a, first & w == w), (last & a == a, last & w == w),
+                (first & a == a, first & w == w, first & c == c),
+                (last & a == a, last & w == w, last & c == c),
             )  # fmt: skip
 
         return level(0, (), 0, 0) if loops else [(1, leaf((), 0, 0))]

@@ -18,6 +18,10 @@ from cosim.mapping.engines.timing import TileShape
 from cosim.mapping.nest import Nest, Operand, tile_runs
 from cosim.mapping.tiling import Axis, TilePlan
 
+CONSTANTS = 2
+"""Beside the streaming operand (0) and the weight (1), what is loaded for tiles: the constants of
+their channels, where they come in parts."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -46,6 +50,20 @@ class Tile:
     def bytes(self, operand: int, bits: int) -> int:
         """Packed bytes of an operand's part (0 streaming, 1 weight, 2 result)."""
         return ceil(self.elements[operand] * bits / 8)
+
+    @cached_property
+    def channels(self) -> int:
+        """Channels of the result that the tile works on, see `Nest.channel_loops`."""
+        return prod(self._size(loop) for loop in self.nest.channel_loops)
+
+    @cached_property
+    def channel_chunks(self) -> int:
+        """Contiguous runs of those channels: one for every group where not all of each is here."""
+        columns = prod(self._size(loop) for loop in self.nest.classes["n"])
+        return 1 if columns == self.nest.extent("n") else self.channels // max(1, columns)
+
+    def _size(self, loop: str) -> int:
+        return self.at[loop].size if loop in self.at else self.nest.extents[loop]
 
     @cached_property
     def shape(self) -> TileShape:
@@ -130,17 +148,18 @@ class Tiles:
         return total
 
     def reuse(self, operand: int) -> tuple[str, ...]:
-        """Cut loops during which an operand's tiles stay in the buffer.
+        """Cut loops during which an operand's tiles stay in the buffer (`CONSTANTS`: of channels).
 
         It is loaded where all of them are at their first tile, and released at their last.
         """
-        source = self.operands[operand]
-        hold = self.plan.hold_streaming if operand == 0 else self.plan.hold_weight
+        loops = frozenset(self.nest.channel_loops) if operand == CONSTANTS else None
+        loops = self.operands[operand].loops if loops is None else loops
+        hold = (self.plan.hold_streaming, self.plan.hold_weight, False)[operand]
         kept: list[str] = []
         for position, axis in enumerate(self.plan.axes):
-            if axis.loop in source.loops:
+            if axis.loop in loops:
                 continue
-            inner = any(a.loop in source.loops for a in self.plan.axes[position + 1 :])
+            inner = any(a.loop in loops for a in self.plan.axes[position + 1 :])
             if not inner or hold:
                 kept.append(axis.loop)
         return tuple(kept)

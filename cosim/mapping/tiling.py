@@ -77,6 +77,9 @@ class TileRequest:
     streaming_zeros: float = 0.0
     """Share of zeros among the elements of the streaming operand."""
     result_zeros: float = 0.0
+    channel_bytes: int = 0
+    """Of `bias_bytes`, those of constants with an entry for every channel: they may come in parts,
+    with the tiles of their channels."""
 
     @cached_property
     def layer(self) -> Layer:
@@ -103,6 +106,8 @@ class TilePlan:
     hold_weight: bool
     modelled_ps: int
     modelled_dram_bytes: int
+    cut_constants: bool = False
+    """Whether constants of channels come in parts, with the tiles of their channels."""
 
     @cached_property
     def tile(self) -> dict[str, int]:
@@ -216,5 +221,5 @@ def _plan(
                 axes.append(Axis(loop, name, size, extent))
     return TilePlan(
         tuple(axes), tuple(sizes), hold_streaming, hold_weight, round(latency_ps),
-        round(dram_bytes),
+        round(dram_bytes), bool(space.cut_constants[number]),
     )  # fmt: skip

@@ -179,10 +179,13 @@ class State:
     def whole_of(self, task: Task, since: Since) -> Callable[[int], Array]:
         """Reads operands that the group holds whole: in a slot, on chip, or in its command."""
         slots = {slot.name: slot for slot in task.uses}
+        parts = {region.tensor: region for region in task.constants}
 
         def read(tensor: int) -> Array:
             code, shape = self.layout.codes[tensor], self.layout.tensors[tensor].shape
             slot = slots.get(str(tensor))
+            if slot is not None and tensor in parts:
+                return self._within(parts[tensor], slot, code).reshape(-1, *shape)
             if slot is not None:
                 return code.real(self.read(slot, code, shape))
             storage = self.mapping.memory.storages.get(self.layout.tensors[tensor].storage)
@@ -197,6 +200,13 @@ class State:
             return scalar
 
         return read
+
+    def _within(self, part: Region, slot: Slot, code: Code) -> Array:
+        """A tensor of which a part is there: what is not is no number, and spoils what uses it."""
+        held = code.real(self.read(slot, code, part.sizes))
+        values = np.full((held.shape[0], *part.shape), np.nan)
+        values[(slice(None), *part.slices)] = held
+        return values
 
     def reader(self, group: int, tensor: int) -> int:
         """The first operation of a group that reads a tensor."""
