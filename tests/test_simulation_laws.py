@@ -16,6 +16,7 @@ from cosim.design.design import Dataflow
 from cosim.errors import CosimError
 from cosim.machine.execute import run
 from cosim.mapping.program import Program, StepKind
+from cosim.mapping.row_gather import row_gather
 from cosim.simulate import simulate
 from cosim.timeline.rows import COLUMN_TYPES
 from tests.mapping.examples import Builder, design
@@ -118,8 +119,16 @@ def test_every_run_obeys_the_laws(workload, machine):
 
 
 def compulsory_reads(simulation) -> int:
-    """Bytes of everything that exists before the run and that a group needs, once each."""
+    """Bytes of everything that exists before the run and that a group needs, once each.
+
+    Of a table that indices pick from that is a row: they may all name the same one.
+    """
     tensors = {t.id: t for t in simulation.workload.tensors}
+    rows = {
+        gather.table: tensors[gather.table].bytes // gather.rows
+        for op in simulation.workload.ops
+        if (gather := row_gather(op, tensors)) is not None
+    }
     strided = {
         a.tensor
         for op in simulation.workload.ops
@@ -129,7 +138,7 @@ def compulsory_reads(simulation) -> int:
     }
     needed = {t for group in simulation.mapping.grouping.groups for t in group.reads}
     return sum(
-        tensors[t].bytes
+        rows.get(t, tensors[t].bytes)
         for t in needed
         if t in tensors
         and tensors[t].birth < 0

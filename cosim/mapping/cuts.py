@@ -7,7 +7,8 @@ follows from what the operation does:
   seen transposed, along one dimension of the result;
 * reductions, softmax, layer and batch norm: along dimensions that are not reduced;
 * pooling: along batch and channels;
-* concatenation: along any dimension but the joined one.
+* concatenation: along any dimension but the joined one;
+* gathers of rows: along the indices, or along the rows; see `gather_cuts`.
 
 Where no such dimension is there, or one step along it does not fit, the operands stream past piece
 by piece: once for a reduction, whose running result stays in the unit, twice for a normalization
@@ -16,15 +17,26 @@ by piece: once for a reduction, whose running result stays in the unit, twice fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
 from typing import cast
 
+from cosim.mapping.row_gather import RowGather, row_gather
 from cosim.workload.workload import Kind, Op, Tensor
 
 FLAT_MULTIPLE = 8
 """Elements a flat cut is rounded to, so that pieces below 8 bits end on whole bytes."""
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Of `dimension`, the `count` indices that tensor `by` names when the machine runs."""
+
+    dimension: int
+    by: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,25 @@ class Slab:
     shape: tuple[int, ...]
     transpose: tuple[int, ...]
     axis: int
+    picks: Picks | None = None
+    """Where not all of it is read, but what another tensor names."""
+    aligned: bool = False
+    """Whether every element ends on a whole byte, so that a cut needs no rounding."""
 
     @property
     def seen(self) -> tuple[int, ...]:
         """The shape in which `axis` counts."""
-        return tuple(self.shape[i] for i in self.transpose) if self.transpose else self.shape
+        if self.transpose:
+            return tuple(self.shape[i] for i in self.transpose)
+        if self.picks is None:
+            return self.shape
+        d = self.picks.dimension
+        return (*self.shape[:d], self.picks.count, *self.shape[d + 1 :])
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is cut anywhere, so that pieces must be rounded to end on whole bytes."""
+        return self.unit == 1 and not self.aligned
 
     @property
     def extent(self) -> int:
@@ -47,7 +73,15 @@ class Slab:
     @property
     def unit(self) -> int:
         """Elements of one step along the cut dimension."""
-        return prod(self.shape) // max(1, self.extent)
+        return prod(self.seen) // max(1, self.extent)
+
+    @property
+    def chunks(self) -> int:
+        """Contiguous pieces of memory in one step along the cut."""
+        if self.picks is None:
+            return 1
+        d = max(self.axis, self.picks.dimension)
+        return prod(n for i, n in enumerate(self.seen[: d + 1]) if i != self.axis)
 
 
 def _round_up(value: int, multiple: int) -> int:
@@ -81,7 +115,7 @@ class Cut:
         """Tensor -> extent of its cut dimension, step of a piece, elements of one step."""
         extents = {tensor: slab.extent for tensor, slab in self.slabs.items()}
         units = {tensor: slab.unit for tensor, slab in self.slabs.items()}
-        flat_cut = self.count > 1 and 1 in units.values()
+        flat_cut = self.count > 1 and any(slab.flat for slab in self.slabs.values())
         multiple = FLAT_MULTIPLE if flat_cut else 1
         return {
             tensor: (extent, _round_up(-(-extent // self.count), multiple), units[tensor])
@@ -97,6 +131,27 @@ class Cut:
         """Packed bytes of a tensor's piece."""
         start, stop = self.piece(tensor, index)
         return -(-(stop - start) * self.steps[tensor.id][2] * tensor.bits // 8)
+
+    def chunks(self, tensor: Tensor, index: int) -> int:
+        """Contiguous pieces of memory that a tensor's piece is read from."""
+        slab = self.slabs[tensor.id]
+        if slab.picks is None:
+            return 1
+        start, stop = self.piece(tensor, index)
+        along = slab.axis <= slab.picks.dimension
+        return slab.chunks * (stop - start if along else 1)
+
+    def read_bytes(self, tensor: Tensor) -> int:
+        """Bytes that are read of a tensor in one pass."""
+        slab = self.slabs.get(tensor.id)
+        if slab is None or slab.picks is None:
+            return tensor.bytes
+        return -(-prod(slab.seen) * tensor.bits // 8)
+
+    def in_order(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        """Those that are cut, in the order in which they are read: indices before their rows."""
+        cut = [t for t in tensors if t.id in self.slabs]
+        return sorted(cut, key=lambda t: self.slabs[t.id].picks is not None)
 
 
 def slabs_of(ops: list[Op], tensors: dict[int, Tensor]) -> dict[int, Slab]:
@@ -278,12 +333,46 @@ def _joined(op: Op, tensors: dict[int, Tensor]) -> dict[int, Slab]:
     return slabs
 
 
+def gather_cuts(
+    gather: RowGather, tensors: dict[int, Tensor], loaded: bool, burst: int
+) -> list[dict[int, Slab]]:
+    """Ways to cut a gather of rows, those that read less first.
+
+    The rows that the indices name are read one by one: in pieces of the indices, or, where a row is
+    too large, in pieces of the rows. Where the whole table comes to fewer bursts (more indices than
+    rows, or rows shorter than a burst), it is read instead: kept beside pieces of the indices, or
+    in pieces of what lies outside of the rows.
+    """
+    table, index, result = (tensors[t] for t in (gather.table, gather.index, gather.result))
+    shape = (gather.outer, gather.rows, gather.inner)
+    made = (gather.outer, gather.count, gather.inner)
+    picks = Picks(1, index.id, gather.count)
+
+    def cut(t: Tensor, of: tuple[int, ...], axis: int, picks: Picks | None = None) -> Slab:
+        return Slab(of, (), axis, picks, aligned=t.bits % 8 == 0)
+
+    along_index = {
+        index.id: cut(index, (1, gather.count, 1), 1),
+        result.id: cut(result, made, 1),
+    }
+    picked = [along_index | {table.id: cut(table, shape, 1, picks)}]
+    picked += [
+        {result.id: cut(result, made, axis), table.id: cut(table, shape, axis, picks)}
+        for axis in (2, 0)
+    ]
+    dense = [along_index, {result.id: cut(result, made, 0), table.id: cut(table, shape, 0)}]
+    row = burst * -(-gather.inner * table.bits // (8 * burst))
+    few = not loaded or gather.outer * gather.count * row < table.bytes
+    return [*picked, *dense] if few else [*dense, *picked]
+
+
 @dataclass(frozen=True)
 class Room:
-    """Bytes of the buffers that operands and results pass through."""
+    """Bytes of the buffers that operands and results pass through, and of a DRAM burst."""
 
     input: int
     output: int
+    burst: int = 1
 
 
 def choose_cut(
@@ -305,6 +394,15 @@ def choose_cut(
         None when nothing fits, not even one step.
     """
     involved = {t.id for t in (*loads, *stores, *others)}
+    gather = row_gather(ops[0], tensors) if len(ops) == 1 else None
+    if gather is not None:
+        is_loaded = any(t.id == gather.table for t in loads)
+        for found in gather_cuts(gather, tensors, is_loaded, room.burst):
+            kept = {t: slab for t, slab in found.items() if t in involved}
+            count = _count(kept, loads, stores, room) if _extents(kept) == 1 else None
+            if count is not None:
+                return Cut(kept, count)
+        return None
     slabs = {t: slab for t, slab in slabs_of(ops, tensors).items() if t in involved}
     everything = sum(t.bytes for t in loads) <= room.input
     if everything and sum(t.bytes for t in stores) <= room.output:
@@ -351,7 +449,7 @@ def _count(
     step = min(steps)
     if step < 1:
         return None
-    if any(slab.unit == 1 for slab in slabs.values()) and step < extent:
+    if any(slab.flat for slab in slabs.values()) and step < extent:
         step = step // FLAT_MULTIPLE * FLAT_MULTIPLE
         if not step:
             return None

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from cosim.design.design import Design, DmaChannel, HostTraffic
 from cosim.errors import CosimError
+from cosim.mapping.cuts import Picks
 from cosim.mapping.dram_service import COLUMNS, IN_THE_BACKGROUND, DramMaster, DramService
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template, template_counts
-from cosim.mapping.regions import Region, Task, is_stored, tasks_of, tensors_of, whole
+from cosim.mapping.regions import Region, Task, host_region, is_stored, tasks_of, tensors_of, whole
 from cosim.mapping.streams import load_lane, store_lane
 from cosim.mapping.transfer import channel_for
 from cosim.workload.workload import Tensor
@@ -170,7 +171,7 @@ class _Addresses:
         found: list[Row] = []
         for tensor in reads:
             if not self.storages[tensor.storage].resident:
-                found += self.rows(whole(tensor), write=False)
+                found += self.rows(host_region(group, tensor, self.tensors), write=False)
         for tensor in writes:
             if is_stored(self.mapping, tensor):
                 found += self.rows(whole(tensor), write=True)
@@ -192,6 +193,8 @@ class _Addresses:
 
     def rows(self, region: Region, *, write: bool) -> list[Row]:
         """Descriptors of a region, in the order of its addresses."""
+        if region.picks is not None:
+            return self._picked(region, region.picks, write=write)
         tensor = self.tensors[region.tensor]
         storage = self.storages[tensor.storage]
         base = 8 * (storage.address if storage.home is None else storage.home)
@@ -207,6 +210,23 @@ class _Addresses:
             if size > 1 and stride:
                 steps.append((abs(stride * step) * tensor.bits, size))
         return self._boxes(base, tensor.bits, sorted(steps), write)
+
+    def _picked(self, region: Region, picks: Picks, *, write: bool) -> list[Row]:
+        """Descriptors of rows that indices name, as many as there are indices.
+
+        Which rows they are is known with the values only: they are drawn at random, the same in
+        every run.
+        """
+        start, stop, _ = region.box[picks.dimension]
+        names = np.random.default_rng(picks.by).integers(
+            0, region.shape[picks.dimension], picks.count
+        )
+        found: list[Row] = []
+        for name in names[start:stop]:
+            box = list(region.box)
+            box[picks.dimension] = (int(name), int(name) + 1, 1)
+            found += self.rows(Region(region.tensor, region.shape, tuple(box)), write=write)
+        return found
 
     def _boxes(self, base: int, bits: int, steps: list[tuple[int, int]], write: bool) -> list[Row]:
         """Descriptors of a box whose dimensions are (step in bits, size), smallest step first."""

@@ -16,7 +16,7 @@ Three decisions are made here, all visible in the result:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cosim.design.design import Design, Precision
 from cosim.mapping.cuts import output_view_of, scale_is_given, view_of
@@ -363,3 +363,12 @@ def _pair(value: object) -> tuple[int, ...]:
 def group_operations(workload: Workload, design: Design) -> Grouping:
     """Gather a workload's operations into groups for a design's engines."""
     return _Grouper(workload, design).run()
+
+
+def moved_to_host(grouping: Grouping, reasons: dict[int, str]) -> Grouping:
+    """The same with some groups run by the host; `reasons` by their positions."""
+    groups = [
+        replace(group, engine="host", precision=None, reason=reasons[p]) if p in reasons else group
+        for p, group in enumerate(grouping.groups)
+    ]
+    return replace(grouping, groups=tuple(groups))

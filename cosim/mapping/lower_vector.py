@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
 
-from cosim.design.design import Precision
+from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Cut, Room, choose_cut
 from cosim.mapping.energy import running_energy, vector_energy
 from cosim.mapping.feeding import Flow, shared, stall_cycles
 from cosim.mapping.program import Node, Step, StepKind, TaskInfo
+from cosim.mapping.row_gather import row_gather
 from cosim.mapping.streams import (
     HOST,
     Streams,
@@ -62,14 +63,8 @@ class VectorTask:
         )  # fmt: skip
 
 
-def cut_of(task: VectorTask, room: Room) -> Cut:
-    """How a group of the vector unit is cut.
-
-    Raises
-    ------
-    CosimError
-        When operands or results do not fit, however small the pieces.
-    """
+def find_cut(task: VectorTask, room: Room) -> Cut | None:
+    """How a group of the vector unit is cut; None when no piece fits, however small."""
     if room not in task.cuts:
         task.cuts[room] = choose_cut(
             list(task.ops),
@@ -79,29 +74,48 @@ def cut_of(task: VectorTask, room: Room) -> Cut:
             (*task.resident, *task.kept),
             room,
         )
-    cut = task.cuts[room]
-    if cut is None:
-        raise CosimError(
-            f"'{task.name}' cannot be cut to fit the buffers: it reads "
-            f"{sum(t.bytes for t in task.loads)} bytes through {room.input} and writes "
-            f"{sum(t.bytes for t in task.stores)} through {room.output}",
-            expected="larger input and output buffers",
-        )
-    return cut
+    return task.cuts[room]
+
+
+def room_of(design: Design) -> Room:
+    """What operands and results of the vector unit pass through."""
+    input_, output = design.buffer("input"), design.buffer("output")
+    return Room(
+        input_.size_bytes if input_ else 0,
+        output.size_bytes if output else 0,
+        design.dram.burst_bytes,
+    )
+
+
+def why_not(task: VectorTask, room: Room) -> str:
+    """What a group asks of the buffers, where it cannot be cut to fit them."""
+    return (
+        f"cannot be cut to fit the buffers: it reads {sum(t.bytes for t in task.loads)} bytes "
+        f"through {room.input} and writes {sum(t.bytes for t in task.stores)} through {room.output}"
+    )
 
 
 class VectorLowering:
-    """Emits one `VectorTask` for the vector unit."""
+    """Emits one `VectorTask` for the vector unit.
+
+    Raises
+    ------
+    CosimError
+        When operands or results do not fit, however small the pieces.
+    """
 
     def __init__(self, streams: Streams, task: VectorTask) -> None:
         self.streams, self.task, self.design = streams, task, streams.design
-        room = Room(
-            streams.pools[streams.buffer("input")].initial,
-            streams.pools[streams.buffer("output")].initial,
-        )
-        self.cut = cut_of(task, room)
+        room = room_of(self.design)
+        cut = find_cut(task, room)
+        if cut is None:
+            raise CosimError(
+                f"'{task.name}' {why_not(task, room)}",
+                expected="larger input and output buffers, or host.operations above zero",
+            )
+        self.cut = cut
         self.small = tuple(t for t in task.loads if t.id not in self.cut.slabs)
-        self.streamed = tuple(t for t in task.loads if t.id in self.cut.slabs)
+        self.streamed = tuple(self.cut.in_order(task.loads))
         self.load = load_lane(streams.load["input"])
         self.store = store_lane(streams.store)
 
@@ -111,8 +125,8 @@ class VectorLowering:
             streams.streams[self.load].append(self._load(tensor, tensor.bytes))
         for index, times, ends in self._alike():
             loads = tuple(
-                self._load(t, self.cut.bytes(t, index % self.cut.count))
-                for t in self.streamed if self.cut.bytes(t, index % self.cut.count)
+                self._load(t, bytes_, self.cut.chunks(t, index % self.cut.count))
+                for t in self.streamed if (bytes_ := self.cut.bytes(t, index % self.cut.count))
             )  # fmt: skip
             streams.streams[self.load] += repeat(times, loads)
             streams.streams[self.design.vector.name] += repeat(times, (self._run(index, ends),))
@@ -136,14 +150,14 @@ class VectorLowering:
         for start, stop in pairwise(order):
             yield start, stop - start, (start == 0, stop == total)
 
-    def _load(self, tensor: Tensor, bytes_: int) -> Node:
+    def _load(self, tensor: Tensor, bytes_: int, chunks: int = 1) -> Node:
         streams = self.streams
         # whatever is loaded first waits for the group's turn
         before = list(self.task.waits.pop(self.load, ()))
         before.append(acquire(streams.buffer("input"), bytes_))
         return streams.descriptor(
             streams.load["input"], self.load, self.task.group, self.task.name,
-            tensor.role.value, bytes_, 1, self.design.buffer("input"), before,
+            tensor.role.value, bytes_, chunks, self.design.buffer("input"), before,
             [release(streams.pool("operand loaded", cause=Cause.INPUT), 1)], write=False,
             coded=coded_share(streams.load["input"], tensor.bits, tensor.zeros),
         )  # fmt: skip
@@ -178,7 +192,8 @@ class VectorLowering:
         reads = tuple(
             (self.design.buffer("input"), t.role.value, float(bytes_)) for t, bytes_ in parts
         ) + tuple(
-            (self.design.buffer("resident"), t.role.value, t.bytes / count) for t in task.resident
+            (self.design.buffer("resident"), t.role.value, cut.read_bytes(t) / count)
+            for t in task.resident
         )
         kept = sum(t.bytes for t in task.kept) / count
         role = (*task.stores, *task.kept)[0].role.value if task.stores or task.kept else ""
@@ -244,7 +259,7 @@ def emit_host(streams: Streams, task: VectorTask) -> None:
     """The host runs the group itself: memory traffic through the DRAM, then scalar work."""
     design = streams.design
     host = design.host
-    read = sum(t.bytes for t in task.loads)
+    read = sum(_read_by_host(task, t) for t in task.loads)
     written = sum(t.bytes for t in task.stores)
     steps: list[Step] = list(task.waits.get(HOST, ()))
     lane = streams.lanes[HOST]
@@ -269,6 +284,14 @@ def emit_host(streams: Streams, task: VectorTask) -> None:
         tuple(entry for entry in energy if entry[2]),
     )  # fmt: skip
     streams.streams[HOST].append(streams.template(steps, info))
+
+
+def _read_by_host(task: VectorTask, tensor: Tensor) -> int:
+    """Bytes of an operand: all, or the rows that a gather picks."""
+    gather = row_gather(task.ops[0], task.tensors) if len(task.ops) == 1 else None
+    if gather is None or gather.table != tensor.id:
+        return tensor.bytes
+    return gather.read_bytes(tensor.bits)
 
 
 def emit_preparation(streams: Streams, samples: int) -> None:

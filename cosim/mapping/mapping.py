@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from cosim.design.design import Design, DramTier, Precision
 from cosim.errors import CosimError
-from cosim.mapping.fusion import Group, Grouping, group_operations
+from cosim.mapping.cuts import Room
+from cosim.mapping.fusion import Group, Grouping, group_operations, moved_to_host
 from cosim.mapping.governing import govern
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
 from cosim.mapping.lower_vector import (
@@ -27,12 +28,16 @@ from cosim.mapping.lower_vector import (
     emit_command,
     emit_host,
     emit_preparation,
+    find_cut,
+    room_of,
+    why_not,
 )  # fmt: skip
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
 from cosim.mapping.program import Program, Step
 from cosim.mapping.rescale import MACHINE_FIXED_POINT, bias_of, sums_integers
 from cosim.mapping.residency import MemoryMap, Storage, place_tensors
+from cosim.mapping.row_gather import row_gather
 from cosim.mapping.streams import (
     HOST,
     Streams,
@@ -175,8 +180,6 @@ class _Preparation:
         Of each group: key of a task -> pools it takes a token from.
     signatures : list of Signature
         Of each group: equal where its place between the others is.
-    vector_tasks : dict
-        Those made so far, by group, without waits and signals.
     """
 
     operands: list[_Operands]
@@ -185,7 +188,6 @@ class _Preparation:
     fills: list[list[Tensor]]
     waits: list[dict[str, list[str]]]
     signatures: list[Signature]
-    vector_tasks: dict[int, VectorTask]
 
 
 class _Mapper:
@@ -203,20 +205,18 @@ class _Mapper:
         self.known = known = _known(workload)
         # what grouping depends on
         arrays = tuple((a.name, a.serves, a.precisions) for a in design.arrays)
-        engines = (arrays, design.vector.precisions)
-        self.grouping = _remember(
-            known, ("groups", engines), lambda: group_operations(workload, design)
-        )
+        engines: tuple[object, ...] = (arrays, design.vector.precisions)
         place = (design.buffer("resident"), design.dram.capacity_bytes)
-        self.tensors |= {t.id: t for t in self.grouping.prepared}
-        self.memory = _remember(
-            known, ("memory", engines, place),
-            lambda: place_tensors(workload, self.grouping, design),
-        )  # fmt: skip
-        self.reused = _remember(
-            known, ("reused", engines, place), lambda: reused_addresses(self.memory)
-        )
-        self.memory_facts = _remember(known, ("facts", engines, place), lambda: self.memory.facts())
+        grouping = _remember(known, ("groups", engines), lambda: group_operations(workload, design))
+        self._place(engines, place, grouping)
+        # what does not fit the vector unit's buffers is the host's, where it runs operations
+        while design.host.operations_per_s > 0 and (moved := self._too_large()):
+            engines = (*engines, tuple(moved.items()))
+            grouping = _remember(
+                known, ("groups", engines), partial(moved_to_host, self.grouping, moved)
+            )
+            self._place(engines, place, grouping)
+        self.engines = engines
         self.nests = _remember(
             known, ("nests", engines),
             lambda: [nest_of(g.anchor) if g.anchor else None for g in self.grouping.groups],
@@ -229,6 +229,40 @@ class _Mapper:
         self.position = {g.index: p for p, g in enumerate(self.grouping.groups)}
         self.load = {k: load_lane(self.streams.load[k]) for k in ("input", "weight")}
         self.store = store_lane(self.streams.store)
+
+    def _place(
+        self, engines: tuple[object, ...], place: tuple[object, ...], grouping: Grouping
+    ) -> None:
+        """Give the tensors between groups their places."""
+        workload, design, known = self.workload, self.design, self.known
+        self.grouping = grouping
+        self.tensors |= {t.id: t for t in grouping.prepared}
+        self.memory = memory = _remember(
+            known, ("memory", engines, place), lambda: place_tensors(workload, grouping, design)
+        )
+        self.reused = _remember(known, ("reused", engines, place), lambda: reused_addresses(memory))
+        self.memory_facts = _remember(known, ("facts", engines, place), memory.facts)
+        # those made so far, by group, without waits and signals
+        self.vector_tasks: dict[int, VectorTask] = _remember(
+            known, ("vector tasks", engines, place), dict[int, VectorTask]
+        )
+        self.large: dict[Room, dict[int, str]] = _remember(
+            known, ("too large", engines, place), dict[Room, dict[int, str]]
+        )
+
+    def _too_large(self) -> dict[int, str]:
+        """Groups of the vector unit that cannot be cut to fit its buffers, and why."""
+        room = room_of(self.design)
+        if room not in self.large:
+            tasks = [
+                self._vector_facts(p, group)
+                for p, group in enumerate(self.grouping.groups) if group.engine == "vector"
+            ]  # fmt: skip
+            self.large[room] = {
+                task.group: f"it {why_not(task, room)}"
+                for task in tasks if find_cut(task, room) is None
+            }  # fmt: skip
+        return self.large[room]
 
     def run(self) -> Mapping:
         groups = self.grouping.groups
@@ -277,7 +311,7 @@ class _Mapper:
         channels = tuple((c.name, c.carries) for c in d.dma)
         held = tuple((b.name, b.holds) for b in d.buffers)
         place = (d.buffer("resident"), d.dram.capacity_bytes)
-        return ("preparation", d.arrays, d.vector, d.host, channels, held, place)
+        return ("preparation", self.engines, d.arrays, d.vector, d.host, channels, held, place)
 
     def _prepare(self) -> _Preparation:
         groups = self.grouping.groups
@@ -302,7 +336,7 @@ class _Mapper:
             )))
             for p in range(len(groups))
         ]  # fmt: skip
-        return _Preparation(operands, requests, self.ordering, fills, waits, signatures, {})
+        return _Preparation(operands, requests, self.ordering, fills, waits, signatures)
 
     # Operands
 
@@ -438,6 +472,7 @@ class _Mapper:
             for on in sorted(self.reused.get(storage_id, set())):
                 self.ordering.wait(p, self.load["input"], self.load["input"], on)
         keyed = [(*self._reader(group, operands, tensor, request), tensor) for tensor in reads]
+        keyed += [(self.load["input"], self.load["input"], t) for t in self._told_to_load(group)]
         for component, key, tensor in sorted(keyed, key=lambda k: not k[1].endswith("/weight")):
             storage = self._storage(tensor)
             for writer in storage.writers:
@@ -455,6 +490,14 @@ class _Mapper:
                 for on in sorted(before):
                     self.ordering.wait(p, name, name, on)
         return list(fills.values())
+
+    def _told_to_load(self, group: Group) -> list[Tensor]:
+        """Indices on chip that say which rows of a table in DRAM are loaded."""
+        gather = row_gather(group.ops[0], self.tensors) if group.engine == "vector" else None
+        if gather is None or self._resident(self.tensors[gather.table]):
+            return []
+        index = self.tensors[gather.index]
+        return [index] if index.id in group.reads and self._resident(index) else []
 
     # Emission
 
@@ -570,12 +613,14 @@ class _Mapper:
         self, p: int, group: Group, waits: dict[str, tuple[Step, ...]],
         signals: dict[str, tuple[Step, ...]],
     ) -> VectorTask:  # fmt: skip
-        known = self.prepared.vector_tasks.get(p)
-        if known is None:
-            known = self.prepared.vector_tasks[p] = self._vector_facts(p, group)
-        return known.placed(waits, signals)
+        return self._vector_facts(p, group).placed(waits, signals)
 
     def _vector_facts(self, p: int, group: Group) -> VectorTask:
+        if p not in self.vector_tasks:
+            self.vector_tasks[p] = self._new_vector_task(p, group)
+        return self.vector_tasks[p]
+
+    def _new_vector_task(self, p: int, group: Group) -> VectorTask:
         count = host_operations if group.engine == "host" else lane_operations
         reads = [self.tensors[t] for t in group.reads]
         writes = [self.tensors[t] for t in group.writes]

@@ -13,16 +13,18 @@ both agree is checked (`cosim.machine.values`), and a program that moves somethi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from cosim.mapping.cuts import Cut, Room, Slab, choose_cut
+from cosim.mapping.cuts import Cut, Picks, Slab, choose_cut
 from cosim.mapping.fusion import Group
+from cosim.mapping.lower_vector import room_of
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.rescale import bias_of
+from cosim.mapping.row_gather import row_gather
 from cosim.mapping.streams import HOST, load_lane, store_lane
 from cosim.mapping.tiles import CONSTANTS
 from cosim.mapping.tiling import TilePlan, TileRequest
@@ -41,6 +43,10 @@ class Region:
     shape: tuple[int, ...]
     box: tuple[Span, ...]
     transpose: tuple[int, ...] = ()
+    picks: Picks | None = None
+    """Where a dimension counts what another tensor names: rows of a table by its indices."""
+    rows: tuple[int, ...] = ()
+    """What that tensor names, when the machine runs."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -52,12 +58,22 @@ class Region:
         return prod(self.sizes)
 
     @property
-    def slices(self) -> tuple[slice, ...]:
-        return tuple(slice(*span) for span in self.box)
+    def slices(self) -> tuple[slice | list[int], ...]:
+        """Of its box in the tensor; of a dimension that is picked from, the rows."""
+        found: list[slice | list[int]] = [slice(*span) for span in self.box]
+        if self.picks is not None:
+            found[self.picks.dimension] = list(self.rows)
+        return tuple(found)
+
+    def named(self, rows: Iterable[int]) -> Region:
+        """The same with the rows that it picks."""
+        return replace(self, rows=tuple(rows))
 
     def __str__(self) -> str:
-        inner = ", ".join(f"{a}:{b}" if step == 1 else f"{a}:{b}:{step}" for a, b, step in self.box)
-        return f"[{inner}]"
+        spans = [f"{a}:{b}" if step == 1 else f"{a}:{b}:{step}" for a, b, step in self.box]
+        if self.picks is not None:
+            spans[self.picks.dimension] = f"rows of indices {spans[self.picks.dimension]}"
+        return f"[{', '.join(spans)}]"
 
 
 @dataclass(frozen=True)
@@ -122,10 +138,20 @@ def whole(tensor: Tensor) -> Region:
     return Region(tensor.id, (tensor.elements,), ((0, tensor.elements, 1),))
 
 
+def host_region(group: Group, tensor: Tensor, tensors: dict[int, Tensor]) -> Region:
+    """What the host reads of an operand: all, or the rows that a gather picks."""
+    gather = row_gather(group.ops[0], tensors) if len(group.ops) == 1 else None
+    if gather is None or gather.table != tensor.id:
+        return whole(tensor)
+    shape = (gather.outer, gather.rows, gather.inner)
+    slab = Slab(shape, (), 1, Picks(1, gather.index, gather.count))
+    return slab_region(tensor, slab, 0, gather.count)
+
+
 def slab_region(tensor: Tensor, slab: Slab, start: int, stop: int) -> Region:
     """Steps `start` to `stop` of a tensor that is cut."""
     box = tuple((start, stop, 1) if d == slab.axis else (0, n, 1) for d, n in enumerate(slab.seen))
-    return Region(tensor.id, slab.shape, box, slab.transpose)
+    return Region(tensor.id, slab.shape, box, slab.transpose, slab.picks)
 
 
 def tasks_of(mapping: Mapping) -> dict[str, list[Task]]:
@@ -136,13 +162,12 @@ def tasks_of(mapping: Mapping) -> dict[str, list[Task]]:
 def cut_of_group(mapping: Mapping, position: int) -> Cut:
     """How a vector group of a mapping is cut."""
     group, tensors = mapping.grouping.groups[position], tensors_of(mapping)
-    design, storages = mapping.design, mapping.memory.storages
-    sizes = [b.size_bytes for b in (design.buffer("input"), design.buffer("output")) if b]
+    storages = mapping.memory.storages
     reads, writes = ([tensors[t] for t in ids] for ids in (group.reads, group.writes))
     loads = tuple(t for t in reads if not storages[t.storage].resident)
     stores = tuple(t for t in writes if is_stored(mapping, t))
     others = tuple(t for t in (*reads, *writes) if t not in loads and t not in stores)
-    cut = choose_cut(group.ops, tensors, loads, stores, others, Room(*sizes))
+    cut = choose_cut(group.ops, tensors, loads, stores, others, room_of(mapping.design))
     assert cut is not None  # the mapping found one
     return cut
 
@@ -216,9 +241,8 @@ class _Regions:
         total = cut.count * cut.passes
         for index in range(total):
             last = index == total - 1
-            moving = [t for t in reads if t.id in cut.slabs]
             inputs = [
-                self._piece(p, t, cut, index, "input") for t in moving
+                self._piece(p, t, cut, index, "input") for t in cut.in_order(reads)
                 if cut.bytes(t, index % cut.count)
             ]  # fmt: skip
             outputs = [
@@ -226,10 +250,11 @@ class _Regions:
                 if (last if t.id not in cut.slabs else index >= total - cut.count)
             ]  # fmt: skip
             outputs = [(slot, region) for slot, region in outputs if slot.bytes]
-            self.tasks[self.lane["input"]] += [
-                Task(p, "load", takes=(slot,), source=region) for slot, region in inputs
-            ]
             used = tuple(slot for slot, _ in inputs)
+            self.tasks[self.lane["input"]] += [
+                Task(p, "load", (slot,), _indices_of(region, (*used, *held)), source=region)
+                for slot, region in inputs
+            ]
             self.tasks[self.design.vector.name].append(
                 Task(
                     p, "elementwise", takes=tuple(slot for slot, _ in outputs),
@@ -251,6 +276,12 @@ class _Regions:
             region = slab_region(tensor, slab, *cut.piece(tensor, index % cut.count))
         name = f"{tensor.id}" if buffer == "input" else f"result {tensor.id}"
         return Slot(buffer, p, name, (index,), region.elements, tensor.bits), region
+
+
+def _indices_of(region: Region, slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    """The tile that names what a load picks, where it is in a buffer."""
+    picks = region.picks
+    return tuple(slot for slot in slots if picks is not None and slot.name == str(picks.by))
 
 
 class _ArrayTasks:

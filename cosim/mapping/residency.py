@@ -15,6 +15,7 @@ from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.mapping.allocation import Lifetime, Placement, live_bytes, lowest_gap, place_all
 from cosim.mapping.fusion import Grouping
+from cosim.mapping.row_gather import row_gather
 from cosim.workload.workload import Tensor, Workload
 
 ALIGN = 64
@@ -96,7 +97,7 @@ def place_tensors(workload: Workload, grouping: Grouping, design: Design) -> Mem
         When the tensors do not fit the DRAM.
     """
     storages = _storages(workload, grouping)
-    _choose_residents(storages, grouping, design)
+    _choose_residents(storages, grouping, design, _skipped(workload, grouping))
     in_dram = [s for s in storages.values() if not s.resident or s.exists_before or s.survives]
     placed = place_all((Lifetime(s.id, s.bytes, s.first, s.last) for s in in_dram), align=ALIGN)
     for placement in placed:
@@ -171,7 +172,22 @@ def _reach(tensor: Tensor) -> int:
     return -(-(tensor.offset + last) * tensor.bits // 8)
 
 
-def _choose_residents(storages: dict[int, Storage], grouping: Grouping, design: Design) -> None:
+def _skipped(workload: Workload, grouping: Grouping) -> dict[int, int]:
+    """Storage -> bytes that its readers leave alone: gathers read the rows they need."""
+    tensors = {t.id: t for t in workload.tensors}
+    skipped: dict[int, int] = {}
+    for op in (op for group in grouping.groups for op in group.ops):
+        gather = row_gather(op, tensors)
+        if gather is not None:
+            table = tensors[gather.table]
+            unread = max(0, table.bytes - gather.read_bytes(table.bits))
+            skipped[table.storage] = skipped.get(table.storage, 0) + unread
+    return skipped
+
+
+def _choose_residents(
+    storages: dict[int, Storage], grouping: Grouping, design: Design, skipped: dict[int, int]
+) -> None:
     buffer = design.buffer("resident")
     if buffer is None:
         return
@@ -180,7 +196,8 @@ def _choose_residents(storages: dict[int, Storage], grouping: Grouping, design: 
     def saved(s: Storage) -> int:
         """DRAM bytes not moved: every use but the first load and the last store."""
         moved = len(s.readers) + len(s.writers)
-        return s.bytes * (moved - int(s.exists_before) - (len(s.writers) if s.survives else 0))
+        uses = moved - int(s.exists_before) - (len(s.writers) if s.survives else 0)
+        return s.bytes * uses - skipped.get(s.id, 0)
 
     candidates = [
         s for s in storages.values()

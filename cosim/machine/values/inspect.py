@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def _at_hand(task: Task) -> tuple[Slot, ...]:
 
 def _region_of(run: Replay, task: Task, slot: Slot) -> Region | None:
     """The part of a tensor that a tile in a buffer holds."""
-    if task.activity == "load":
+    if task.activity == "load" and slot in task.takes:
         return task.source
     if task.activity == "store":
         return task.target
@@ -78,6 +78,9 @@ def _region_of(run: Replay, task: Task, slot: Slot) -> Region | None:
     parts = [region for region in task.boxes[2:] if str(region.tensor) == name]
     if task.activity == "elementwise":
         parts = [p for p in (run.piece_of(task, int(name)),) if p is not None]
+    elif task.activity == "load" and slot.at:  # the indices of the rows that it loads
+        piece = replace(task, piece=slot.at[0])
+        parts = [p for p in (run.piece_of(piece, int(name)),) if p is not None]
     tensor = run.layout.tensors[int(name)]
     if not parts and tensor.elements == slot.elements:
         return whole(tensor)
@@ -101,6 +104,7 @@ def _on_chip(run: Replay, task: Task) -> list[tuple[Region, bool]]:
 
 def _expected(run: Replay, task: Task, region: Region, written: bool) -> Array | None:
     """A region as PyTorch has it, or as it was before the run, in the type that memory holds."""
+    parts = run.picked(task, region, run.chip.writes if run.chip else 0)
     group = run.mapping.grouping.groups[task.group]
     tensor = region.tensor
     made = [op.id for op in group.ops if tensor in op.outputs]
@@ -119,7 +123,10 @@ def _expected(run: Replay, task: Task, region: Region, written: bool) -> Array |
     shaped = codes.reshape(len(codes), *region.shape)
     if region.transpose:
         shaped = shaped.transpose(0, *(1 + d for d in region.transpose))
-    return shaped[(slice(None), *region.slices)]
+    found = [shaped[(slice(None), *part.slices)] for part in parts]
+    if len(found) == 1:
+        return found[0]
+    return np.stack([values[min(lane, len(values) - 1)] for lane, values in enumerate(found)])
 
 
 class Inspection:
@@ -200,7 +207,9 @@ class Inspection:
         for region, written in _on_chip(run, task):
             if region not in held:
                 assert run.chip is not None
-                values = run.chip.read(run.layout.chip[region.tensor], region)
+                parts = run.picked(task, region, run.chip.writes)
+                place = run.layout.chip[region.tensor]
+                values = run.held(run.chip, place, parts, run.chip.writes)
                 expected = _expected(run, task, region, written)
                 found.append(
                     TileValues(f"{run.named(region)} on chip", None, region, values, expected)

@@ -20,6 +20,7 @@ from cosim.machine.values.definitions import Operands, number, unknown_operation
 from cosim.machine.values.normalizing import nll_gradient, normalization, reduction
 from cosim.machine.values.pooling import pooling
 from cosim.machine.values.quantizing import quantize
+from cosim.mapping.row_gather import picked_dimension
 from cosim.workload.workload import Kind, Op
 
 
@@ -82,6 +83,9 @@ def _elementwise(op: Op, operands: Operands, shape: tuple[int, ...]) -> list[Arr
     function = str(given.get("function"))
     if given.get("gradient"):
         return [_gradient(op, function, operands, shape)]
+    # dimensions that an operand lacks are its outer ones, behind the samples
+    rank = max((o.ndim for o in operands), default=0)
+    operands = [o.reshape(len(o), *[1] * (rank - o.ndim), *o.shape[1:]) for o in operands]
     if function == "fill":
         return [np.full((1, *shape), number(given.get("value"), 0.0))]
     if function in ("clamp", "relu6"):
@@ -229,18 +233,29 @@ def _roll(op: Op, x: Array) -> Array:
 
 def _gather(op: Op, operands: Operands) -> Array:
     name = op.name.split(".")[1]
-    if name in ("index_select", "gather"):
+    if name == "gather":
         x, index = operands[0], operands[1].astype(np.int64)
         axis = int(cast(int, op.attributes.get("dim", 0)))
         lanes = max(x.shape[0], index.shape[0])
-        pick = np.take if name == "index_select" else np.take_along_axis
         return np.stack(
-            [pick(x[min(i, len(x) - 1)], index[min(i, len(index) - 1)], axis) for i in range(lanes)]
+            [
+                np.take_along_axis(x[min(i, len(x) - 1)], index[min(i, len(index) - 1)], axis)
+                for i in range(lanes)
+            ]
         )
-    if op.name.split(".")[1] == "embedding":
-        table, index = operands[0], operands[1].astype(np.int64)
-        lanes = max(table.shape[0], index.shape[0])
-        return np.stack(
-            [table[min(i, len(table) - 1)][index[min(i, len(index) - 1)]] for i in range(lanes)]
-        )
-    raise unknown_operation(op)
+    dimension = picked_dimension(op, operands[0].ndim - 1)
+    if dimension is None or len(operands) != 2 or operands[1].dtype == bool:
+        raise unknown_operation(op)
+    return take_rows(operands[0], operands[1], dimension)
+
+
+def take_rows(table: Array, index: Array, dimension: int) -> Array:
+    """``table[..., index, ...]`` of every sample; arrays have a leading axis of samples."""
+    index = index.astype(np.int64)
+    lanes = max(len(table), len(index))
+    return np.stack(
+        [
+            np.take(table[min(i, len(table) - 1)], index[min(i, len(index) - 1)], dimension)
+            for i in range(lanes)
+        ]
+    )

@@ -150,13 +150,15 @@ class Replay(ArrayTasks, VectorTasks):
         return kind(str(error), time_ps=time, component=component, task=ordinal, layer=layer)
 
     def _start(self, task: Task, component: int, ordinal: int) -> None:
-        if task.source is not None:
-            with about(self.named(task.source)):
-                self.dram.check(self.layout.dram[task.source.tensor], task.source)
         for slot in task.uses:
             if slot.bytes and not self.buffer(slot).holds(key_of(slot)):
                 with about(self.told(slot)):
                     self.buffer(slot).read(key_of(slot))
+        if task.source is not None:
+            now = self.chip.writes if self.chip else 0
+            for region in self.picked(task, task.source, now):
+                with about(self.named(region)):
+                    self.dram.check(self.layout.dram[region.tensor], region)
         self.since[component, ordinal] = (
             self.dram.writes, self.chip.writes if self.chip else 0
         )  # fmt: skip
@@ -192,9 +194,7 @@ class Replay(ArrayTasks, VectorTasks):
         region = task.source
         assert region is not None
         place, slot = self.layout.dram[region.tensor], task.takes[0]
-        with about(self.named(region)):
-            self.dram.check(place, region, since[0])
-            values = self.dram.read(place, region)
+        values = self.held(self.dram, place, self.picked(task, region, since[1]), since[0])
         self.write(slot, place.code, values)
 
     def _fill(self, task: Task, since: Since) -> None:

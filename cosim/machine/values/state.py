@@ -171,10 +171,17 @@ class State:
 
     def on_chip(self, region: Region, since: int) -> Array:
         assert self.chip is not None
-        place = self.layout.chip[region.tensor]
-        with about(self.named(region)):
-            self.chip.check(place, region, since)
-            return self.chip.read(place, region)
+        return self.held(self.chip, self.layout.chip[region.tensor], [region], since)
+
+    def held(self, memory: Memory, place: Place, regions: list[Region], since: int) -> Array:
+        """What a memory holds in a region, unchanged since a write; `regions` as of `picked`."""
+        found = []
+        for lane, region in enumerate(regions):
+            with about(self.named(region)):
+                memory.check(place, region, since)
+                values = memory.read(place, region)
+            found.append(values if len(regions) == 1 else values[min(lane, len(values) - 1)][None])
+        return np.concatenate(found)
 
     def whole_of(self, task: Task, since: Since) -> Callable[[int], Array]:
         """Reads operands that the group holds whole: in a slot, on chip, or in its command."""

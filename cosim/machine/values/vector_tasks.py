@@ -42,14 +42,15 @@ class VectorTasks(State):
             if region is None:
                 continue
             slot, code = slots.get(str(tensor)), self.layout.codes[tensor]
+            parts = self.picked(task, region, since[1])
             if slot is not None:
                 held = self.read(slot, code, region.sizes)
             elif tensor in self.layout.chip:
-                held = self.on_chip(region, since[1])
+                assert self.chip is not None
+                held = self.held(self.chip, self.layout.chip[tensor], parts, since[1])
             else:
                 continue
-            unit = self._unit_of(tensor, cut, index)
-            pieces[tensor] = code.real(held, unit)
+            pieces[tensor] = code.real(held, self._unit_of(tensor, parts))
         if cut.whole:
             self._streamed(task, group, values, cut, pieces, since)
             return
@@ -58,20 +59,48 @@ class VectorTasks(State):
         made = values.piece(pieces, others, span)
         self._keep(task, group, cut, index, made)
 
-    def _unit_of(self, tensor: int, cut: Cut, index: int) -> Array | float | None:
-        """Scale of a piece of a tensor that has one scale a channel."""
+    def picked(self, task: Task, region: Region, since: int) -> list[Region]:
+        """A region with the rows that its indices name: for every sample, or one for all.
+
+        The indices are read where the machine has them: in the buffer, on chip, or in the command.
+        """
+        picks = region.picks
+        if picks is None:
+            return [region]
+        index = self.layout.tensors[picks.by]
+        start, stop, _ = region.box[picks.dimension]
+        slot = next((slot for slot in task.uses if slot.name == str(picks.by)), None)
+        first = 0
+        if slot is None:
+            every = self.whole_of(task, (0, since))(picks.by)
+        else:
+            every = self.read(slot, self.layout.codes[picks.by], (slot.elements,))
+            _, cut = self._vector(task.group)
+            if slot.at and cut is not None:
+                first = cut.piece(index, slot.at[0] % cut.count)[0]
+        every = every.reshape(len(every), -1).astype(np.int64)[:, start - first : stop - first]
+        if start < first or every.shape[1] != stop - start:
+            raise Absent(f"{self.named(region)}: not all of '{index.name}'[{start}:{stop}] is here")
+        count = region.shape[picks.dimension]
+        named = np.where(every < 0, every + count, every)
+        if ((named < 0) | (named >= count)).any():
+            wrong = every[(named < 0) | (named >= count)][0]
+            raise Absent(f"{self.named(region)}: '{index.name}' names row {wrong} of {count}")
+        return [region.named(int(row) for row in rows) for rows in named]
+
+    def _unit_of(self, tensor: int, regions: list[Region]) -> Array | float | None:
+        """Scale of a piece of a tensor that has one scale a channel; `regions` as of `picked`."""
         code = self.layout.codes[tensor]
         if not code.quantized or len(code.unit) == 1:
             return None
         shape = self.layout.tensors[tensor].shape
         every = np.broadcast_to(code.unit_for(len(shape)), shape)
-        slab = cut.slabs[tensor]
-        every = every.reshape(slab.shape)
-        if slab.transpose:
-            every = every.transpose(slab.transpose)
-        window = [slice(None)] * every.ndim
-        window[slab.axis] = slice(*cut.piece(self.layout.tensors[tensor], index))
-        return every[tuple(window)]
+        found = []
+        for region in regions:
+            seen = every.reshape(region.shape)
+            seen = seen.transpose(region.transpose) if region.transpose else seen
+            found.append(seen[region.slices])
+        return np.stack(found) if len(found) > 1 else np.asarray(found[0])
 
     def piece_of(self, task: Task, tensor: int) -> Region | None:
         """The piece of a tensor that a task of the vector unit works on, if it is cut."""
@@ -138,7 +167,7 @@ class VectorTasks(State):
             if cut.whole and tensor in cut.slabs:
                 values = values.reshape(values.shape[0], -1)[:, region.box[0][0] : region.box[0][1]]
             values = values.reshape(values.shape[0], *region.sizes)
-            unit = self._unit_of(tensor, cut, index) if tensor in cut.slabs else None
+            unit = self._unit_of(tensor, [region]) if tensor in cut.slabs else None
             if unit is None and len(self.layout.codes[tensor].unit) > 1:
                 values = values.reshape(values.shape[0], *described.shape)
             code = self.layout.codes[tensor]

@@ -14,7 +14,7 @@ import numpy as np
 from cosim.errors import CosimError
 from cosim.machine.values.codes import Array
 from cosim.machine.values.layout import Layout
-from cosim.machine.values.operations import evaluate
+from cosim.machine.values.operations import evaluate, take_rows
 from cosim.machine.values.tile_product import TileProduct
 from cosim.machine.values.viewed import seen, unseen
 from cosim.mapping.cuts import (
@@ -27,6 +27,7 @@ from cosim.mapping.cuts import (
 )  # fmt: skip
 from cosim.mapping.fusion import CONTRACTIONS, Group
 from cosim.mapping.regions import Region
+from cosim.mapping.row_gather import RowGather, row_gather
 from cosim.workload.reference import Reference
 from cosim.workload.workload import Kind, Op
 
@@ -128,6 +129,9 @@ class VectorValues:
             Where the piece starts and stops along the cut.
         """
         assert self.cut is not None
+        gather = row_gather(self.group.ops[0], self.layout.tensors)
+        if gather is not None:
+            return {gather.result: self._rows(gather, pieces, whole)}
         done = dict(pieces)
         for op in self.group.ops:
             shape = seen_shape(self.layout.tensors[op.outputs[0]], output_view_of(op, 0))
@@ -147,6 +151,18 @@ class VectorValues:
                     wide = np.broadcast_to(made, (made.shape[0], *sizes))
                 done[tensor] = wide.reshape(made.shape[0], *sizes)
         return done
+
+    def _rows(self, gather: RowGather, pieces: Values, whole: Values) -> Array:
+        """A piece of what a gather makes: the rows that were read, or picked from those here."""
+        assert self.cut is not None
+        slab, table = self.cut.slabs.get(gather.table), pieces.get(gather.table)
+        if slab is not None and slab.picks is not None:
+            assert table is not None
+            return table
+        if table is None:
+            table = whole[gather.table].reshape(-1, gather.outer, gather.rows, gather.inner)
+        index = pieces[gather.index] if gather.index in pieces else whole[gather.index]
+        return take_rows(table, index.reshape(len(index), -1), 1)
 
     def _flat(self, tensor: int) -> Slab:
         return Slab((self.layout.tensors[tensor].elements,), (), 0)
