@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_LISTED = 16
+MOST_LISTED = 16
 """Longer lists of choices are left out of a message: the nearest one says more."""
 
 
@@ -98,6 +98,6 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Co
     return CosimError(
         f"unknown {kind} '{name}'",
         where=where,
-        expected=f"one of {', '.join(known)}" if 0 < len(known) <= _LISTED else "",
+        expected=f"one of {', '.join(known)}" if 0 < len(known) <= MOST_LISTED else "",
         nearest=nearest(name, known),
     )

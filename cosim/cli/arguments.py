@@ -29,3 +29,8 @@ def check_out(out: Path) -> None:
             if not folder.is_dir():
                 raise CosimError("is a file", where=f"--out {folder}", expected="a folder")
             return
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 point``, ``2 points``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,7 +1,8 @@
 """Compare runs with the first of them: layer by layer, cause by cause, and in words.
 
-example:
+examples:
   cosim compare runs/edge-mnist/lenet5-int8/ultra96 runs/edge-mnist/lenet5-int8/pynq-z1
+  cosim compare runs/dataflows:3fa1 runs/dataflows:knee      (points of a sweep, by their keys)
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from cosim.errors import CosimError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, two or more")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="run folders or FOLDER:KEY, two or more"
+    )
     parser.add_argument(
         "--layers", metavar="N", type=int, default=12, help="how many layers to list (12)"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.cli.arguments import counted
 from cosim.explore.interface import planned
 from cosim.explore.options import SweepOptions
 from cosim.explore.plan import Plan
@@ -17,6 +18,7 @@ from cosim.explore.pools import available_cores
 from cosim.explore.scenario import Scenario
 from cosim.explore.store import ResultStore
 from cosim.explore.worker import Chunk, Job, evaluate
+from cosim.report import quantities
 
 PROBES = 4
 """Points that are run to estimate the time of all."""
@@ -55,13 +57,13 @@ def dry_run(
         print(json.dumps(data, indent=1, default=str))
         return 0
     axes = " x ".join(
-        [f"{len(scenario.workloads)} workloads", f"{len(scenario.designs)} designs"]
+        [counted(len(scenario.workloads), "workload"), counted(len(scenario.designs), "design")]
         + [f"{len(axis)} {axis.name}" for axis in scenario.axes]
     )
     print(f"{scenario.name}: {len(positions)} points by {options.method} ({axes})")
     print(f"in the store already: {known}; to run: {data['to_run']}")
     print(
-        f"about {_duration(data['estimate_s'])} on {workers} workers "
+        f"about {quantities.duration(data['estimate_s'])} on {workers} workers "
         f"({1e3 * seconds:.3g} ms a point, measured on {len(chosen) - 1})"
     )
     print("the first points:")
@@ -84,9 +86,3 @@ def _seconds_a_point(plan: Plan, positions: Any, executor: str) -> float:
         times.append(perf_counter() - begin)
     counted = times[1:] or times
     return sum(counted) / len(counted) if counted else 0.0
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.2g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"

@@ -19,7 +19,7 @@ from cosim.units import format_time, parse_time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("run", metavar="RUN", help="a run folder, or FOLDER:KEY of a sweep")
     parser.add_argument(
         "--format", metavar="F", required=True, dest="form", help="perfetto, chrome, csv or parquet"
     )

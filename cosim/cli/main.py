@@ -117,7 +117,9 @@ def _dispatch(arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     command.add_arguments(parser)
-    status: int = command.run(parser.parse_args(arguments[1:]))
+    args = parser.parse_args(arguments[1:])
+    args.given = arguments
+    status: int = command.run(args)
     return status
 
 

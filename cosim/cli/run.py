@@ -125,8 +125,8 @@ def _warn(text: str) -> None:
 
 
 def _write_report(outcome: ScenarioResult) -> Path:
-    from cosim.report.files import write_whole
     from cosim.report.page import page
+    from cosim.whole_file import write_whole
 
     results = [as_result(result) for result in outcome.results]
     chosen = _detailed(outcome.scenario, outcome.results, results)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cosim.errors import CosimError
+from cosim.explore.store import STORE
 from cosim.timeline.run_folder import RunFolder, load_run
 
 
 def open_run(text: str) -> RunFolder:
-    """The run folder at `text`.
+    """The run folder at `text`, or that of a sweep's point: ``FOLDER:KEY``, ``FOLDER:knee``.
 
     Raises
     ------
@@ -17,6 +18,15 @@ def open_run(text: str) -> RunFolder:
         If it is none; if runs lie below it, one is named.
     """
     folder = Path(text)
+    place, separator, point = text.rpartition(":")
+    if separator and not folder.is_dir() and (Path(place) / STORE).is_file():
+        from cosim.explore.kept_points import point_folder
+
+        folder = point_folder(Path(place), point)
+    elif (folder / STORE).is_file():
+        raise CosimError(
+            "is a sweep", where=text, expected=f"one of its points, as {text.rstrip('/')}:knee"
+        )
     if folder.is_dir() and not (folder / "manifest.json").is_file():
         below = sorted(file.parent for file in folder.glob("*/*/manifest.json"))
         below += sorted(file.parent for file in folder.glob("*/manifest.json"))
@@ -27,7 +37,7 @@ def open_run(text: str) -> RunFolder:
 
 def names_of(runs: list[RunFolder]) -> list[str]:
     """What to call runs beside each other: by what differs, or by their folders."""
-    pairs = [(r.summary.get("workload", ""), r.summary.get("design", "")) for r in runs]
+    pairs = [(r.summary.get("workload", ""), _design_of(r, runs)) for r in runs]
     workloads, designs = {w for w, _ in pairs}, {d for _, d in pairs}
     if len(set(pairs)) < len(runs) or not all(w and d for w, d in pairs):
         return [str(run.path) for run in runs]
@@ -36,3 +46,16 @@ def names_of(runs: list[RunFolder]) -> list[str]:
     if len(designs) == 1:
         return [workload for workload, _ in pairs]
     return [f"{workload} on {design}" for workload, design in pairs]
+
+
+def _design_of(run: RunFolder, runs: list[RunFolder]) -> str:
+    """The design's name, with what sets a sweep's point apart from those of the other runs."""
+    name = str(run.summary.get("design", ""))
+    if "key" not in run.manifest:  # a scenario's own runs have it in their design's name
+        return name
+    others = [other.manifest.get("varied", {}) for other in runs]
+    own = run.manifest.get("varied", {})
+    keys = [k for k in own if any(other.get(k) != own[k] for other in others)]
+    words = [f"{key.rpartition('.')[2]} {own[key]}" for key in keys]
+    several = len({other.summary.get("design") for other in runs}) > 1
+    return ", ".join([name, *words] if several or not words else words)

@@ -10,14 +10,13 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from cosim.cli import sweep as sweep_command
 from cosim.cli import sweep_progress
 from cosim.cli.arguments import setting
+from cosim.cli.interrupts import Interrupts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,50 +37,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from cosim.explore import interface
     from cosim.explore.search import search
+    from cosim.explore.store import STORE
 
     settings = dict(setting(text) for text in args.settings)
     scenario = interface.prepared(args.scenario, settings)
     out = args.out or Path("runs") / scenario.name
-    sweep_command.check_place(out, out / interface.STORE, args)
-    with sweep_command.end_as_interrupt(), sweep_progress.watch() as progress:
-        result = search(
-            scenario, out=out, pool=args.pool, workers=args.workers,
-            evaluations=args.evaluations, sampler=args.sampler, population=args.population,
-            seed=args.seed, repeats=args.repeats, train=args.train, executor=args.executor,
-            progress=progress,
-        )  # fmt: skip
-    tally = result.tally
-    about = (
-        f"{len(result.table.rows)} of {result.space} points: {tally.ran} run in "
-        f"{tally.seconds:.3g} s, {tally.reused} from the store, {tally.failed} without a result."
-    )
-    lines = [_growth(index, steps) for index, steps in enumerate(result.history)]
-    data = sweep_command.as_data(result.table, tally.__dict__, out)
-    data["hypervolume"] = {
-        "reference": result.reference.tolist(),
-        "history": [[list(step) for step in steps] for steps in result.history],
-    }
-    if args.against_grid and not tally.interrupted:
+    sweep_command.check_place(out, out / STORE, args)
+    with Interrupts():
         with sweep_progress.watch() as progress:
-            grid = interface.sweep(
-                scenario, out=out, pool=args.pool, workers=args.workers, method="grid",
-                limit=max(result.space, 1), train=args.train, executor=args.executor,
+            result = search(
+                scenario, out=out, pool=args.pool, workers=args.workers,
+                evaluations=args.evaluations, sampler=args.sampler, population=args.population,
+                seed=args.seed, repeats=args.repeats, train=args.train, executor=args.executor,
                 progress=progress,
             )  # fmt: skip
-        compared, share = _against(result, grid)
-        lines += compared
-        data["against_grid"] = share
-    report = sweep_command.finish(args, result.table, out, about)
-    if args.json:
-        print(json.dumps(data, indent=1, allow_nan=False))
-    else:
-        sweep_command.show(result.table, about, report)
-        print("\n".join(lines))
-    if tally.interrupted:
-        command = f"cosim search {args.scenario} --resume"
-        print(f"cosim: interrupted, {about} Go on with: {command}", file=sys.stderr)
-        return 130
-    return 0
+        tally = result.tally
+        about = sweep_command.summed_up(result.table, tally, f"{result.space} points")
+        data = sweep_command.as_data(result.table, tally.__dict__, out)
+        data["hypervolume"] = {
+            "reference": result.reference.tolist(),
+            "history": [[list(step) for step in steps] for steps in result.history],
+        }
+        lines = [_growth(index, steps) for index, steps in enumerate(result.history)]
+        if args.against_grid and not tally.interrupted:
+            grid = _grid(args, scenario, result, out)
+            tally.interrupted = grid.tally.interrupted
+            if not tally.interrupted:
+                compared, data["against_grid"] = _against(result, grid)
+                lines += compared
+        sweep_command.finish(args, result.table, data, about, out, lines)
+    return sweep_command.ending(args, result.table, about, tally.interrupted)
+
+
+def _grid(args: argparse.Namespace, scenario: Any, result: Any, out: Path) -> Any:
+    """The full grid, for comparison."""
+    from cosim.explore import interface
+
+    with sweep_progress.watch() as progress:
+        return interface.sweep(
+            scenario, out=out, pool=args.pool, workers=args.workers, method="grid",
+            limit=max(result.space, 1), train=args.train, executor=args.executor,
+            progress=progress,
+        )  # fmt: skip
 
 
 def _growth(index: int, steps: list[tuple[int, float]]) -> str:

@@ -4,6 +4,7 @@ machine did, energy and memory.
 example:
   cosim show runs/edge-mnist/lenet5-int8/ultra96
   cosim show runs/edge-mnist/lenet5-int8/ultra96 --json
+  cosim show runs/dataflows:knee                             (a point of a sweep)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cosim.cli.run_argument import open_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("run", metavar="RUN", help="a run folder, or FOLDER:KEY of a sweep")
     parser.add_argument(
         "--layers", metavar="N", type=int, default=12, help="how many layers to list (12)"
     )

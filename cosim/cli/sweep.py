@@ -18,16 +18,18 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import signal
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cosim.cli import sweep_progress
-from cosim.cli.arguments import check_out, setting
+from cosim.cli.arguments import check_out, counted, setting
+from cosim.cli.interrupts import Interrupts, resume_command
 from cosim.errors import CosimError
 from cosim.explore.options import KEEP
+from cosim.whole_file import check_writable
 
 WIDE = 220
 """Columns when the output is no terminal: tables of points are wide."""
@@ -83,7 +85,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from cosim.explore import interface
-    from cosim.explore.interface import STORE
+    from cosim.explore.store import STORE
 
     settings = dict(setting(text) for text in args.settings)
     scenario = interface.prepared(args.scenario, settings)
@@ -99,37 +101,44 @@ def run(args: argparse.Namespace) -> int:
         return dry_run(scenario, options, out / STORE, args)
     if args.merge:
         added = interface.merge(args.merge, out / STORE)
-        say(args, f"{added} points taken over from {len(args.merge)} stores")
-    with end_as_interrupt(), sweep_progress.watch() as progress:
-        result = interface.sweep(
-            scenario, out=out, pool=args.pool, workers=args.workers, method=options.method,
-            points=options.points, seed=options.seed, limit=options.limit, shard=shard,
-            retry=args.retry_failed, keep=options.keep, train=args.train,
-            executor=args.executor, progress=progress,
-        )  # fmt: skip
-    tally = result.tally
-    about = (
-        f"{len(result.table.rows)} of {tally.points} points: {tally.ran} run in "
-        f"{tally.seconds:.3g} s, {tally.reused} from the store, {tally.failed} without a result."
+        say(args, f"{added} points taken over from {counted(len(args.merge), 'store')}")
+    with Interrupts():
+        with sweep_progress.watch() as progress:
+            result = interface.sweep(
+                scenario, out=out, pool=args.pool, workers=args.workers, method=options.method,
+                points=options.points, seed=options.seed, limit=options.limit, shard=shard,
+                retry=args.retry_failed, keep=options.keep, train=args.train,
+                executor=args.executor, progress=progress,
+            )  # fmt: skip
+        tally = result.tally
+        about = summed_up(result.table, tally, counted(tally.points, "point"))
+        data = as_data(result.table, tally.__dict__, out)
+        finish(args, result.table, data, about, out)
+        folders = [] if tally.interrupted else _kept(args, scenario, result.table, out)
+        if not args.json:
+            print("".join(f"Run folder: {folder}\n" for folder in folders), end="")
+    return ending(args, result.table, about, tally.interrupted)
+
+
+def _kept(args: argparse.Namespace, scenario: Any, table: Any, out: Path) -> list[Path]:
+    """The run folders that ``--point`` asks for."""
+    from cosim.explore.kept_points import KNEE, find_row, keep_points
+    from cosim.explore.store import STORE, ResultStore
+
+    if not args.point:
+        return []
+    knee = table.knee.key if table.done and table.knee else KNEE
+    with ResultStore(out / STORE, read_only=True) as store:
+        rows = [find_row(store, knee if p == KNEE else p, "--point") for p in args.point]
+    return keep_points(scenario, rows, out, args.executor)
+
+
+def summed_up(table: Any, tally: Any, of: str) -> str:
+    """How much there is of a table, in one sentence."""
+    return (
+        f"{len(table.rows)} of {of}: {tally.ran} run in {tally.seconds:.3g} s, "
+        f"{tally.reused} from the store, {tally.failed} without a result."
     )
-    report = finish(args, result.table, out, about)
-    folders = []
-    if args.point and not tally.interrupted:
-        knee = result.table.knee.key if result.table.done and result.table.knee else None
-        folders = interface.keep_points(
-            scenario, options, args.point, out, knee, executor=args.executor
-        )
-    if args.json:
-        print(json.dumps(as_data(result.table, tally.__dict__, out), indent=1, allow_nan=False))
-    else:
-        show(result.table, about, report)
-        for folder in folders:
-            print(f"Run folder: {folder}")
-    if tally.interrupted:
-        command = f"cosim sweep {args.scenario} --resume"
-        print(f"cosim: interrupted, {about} Go on with: {command}", file=sys.stderr)
-        return 130
-    return 0
 
 
 def check_place(out: Path, store: Path, args: argparse.Namespace) -> None:
@@ -145,16 +154,40 @@ def check_place(out: Path, store: Path, args: argparse.Namespace) -> None:
                 f"cannot export to '{file.name}'", where="--export",
                 expected="a .csv or .parquet file",
             )  # fmt: skip
+        if file.suffix == ".parquet" and not find_spec("pyarrow"):
+            raise ModuleNotFoundError("pyarrow", name="pyarrow")
+        check_writable(file)
 
 
-def finish(args: argparse.Namespace, table: Any, out: Path, about: str) -> Path:
-    """Write the report and the exports."""
-    from cosim.report.files import write_whole
+def finish(
+    args: argparse.Namespace, table: Any, data: dict[str, Any], about: str, out: Path,
+    further: Sequence[str] = (), pictures: str = "",
+) -> None:  # fmt: skip
+    """Write the report, print the results, then write the exports."""
     from cosim.report.sweep_page import sweep_page
+    from cosim.whole_file import write_whole
 
+    report = write_whole(out / "report.html", sweep_page(table, about, pictures))
+    if args.json:
+        print(json.dumps(data, indent=1, allow_nan=False))
+    else:
+        show(table, about, report)
+        print("".join(f"{line}\n" for line in further), end="")
     for file in args.export:
         table.export(file)
-    return write_whole(out / "report.html", sweep_page(table, about))
+        if not args.json:
+            print(f"Exported: {file}")
+
+
+def ending(args: argparse.Namespace, table: Any, about: str, interrupted: bool) -> int:
+    """The exit status, and on standard error what stands behind one that is not 0."""
+    if interrupted:
+        print(f"cosim: interrupted, {about} Go on with: {resume_command(args)}", file=sys.stderr)
+        return 130
+    if table.rows and not table.done:
+        print(f"cosim: no point has a result: {table.rows[0].reason}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def show(table: Any, about: str, report: Path) -> None:
@@ -214,17 +247,3 @@ def _shard(text: str) -> tuple[int, int]:
     shard = int(match[1]), int(match[2])
     check_shard(shard)
     return shard
-
-
-class end_as_interrupt:
-    """While it lasts, a polite request to end (SIGTERM, of a batch system) is an interrupt."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, self._interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-
-    @staticmethod
-    def _interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt

@@ -75,8 +75,17 @@ def check_axis_key(key: str, where: str) -> str:
         where=where,
         expected="design.KEY (as design.power.budget), workload.batch, workload.mode, "
         "workload.optimizer or workload.options.NAME",
-        nearest=nearest(key, choices) or (f"design.{key}" if "." in key else ""),
+        nearest=_nearest_key(key, choices),
     )
+
+
+def _nearest_key(key: str, choices: Sequence[str]) -> str:
+    room, _, rest = key.partition(".")
+    close = nearest(key, choices)
+    if close or not rest:
+        return close
+    meant = nearest(room, ("design", "workload"))
+    return f"{meant}.{rest}" if meant else f"design.{key}"
 
 
 def single_axis(key: str, values: Sequence[object], where: str = "") -> Axis:

@@ -17,20 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.errors import CosimError
+from cosim.errors import CosimError, unknown
 from cosim.explore.accuracy import AccuracyTable
-from cosim.explore.options import METHODS, SweepOptions
+from cosim.explore.kept_points import write_record
+from cosim.explore.options import METHODS, SweepOptions, check_seed
 from cosim.explore.plan import Plan
 from cosim.explore.pools import PROCESSES, open_pool
 from cosim.explore.results import ResultTable, asked_columns
 from cosim.explore.run_scenario import ScenarioResult, run_scenario
 from cosim.explore.scenario import Scenario
-from cosim.explore.store import ResultStore, Row
-from cosim.explore.sweep import Sweep, SweepProgress, Tally, job_of
-from cosim.explore.worker import Chunk, evaluate
-
-STORE = "sweep.sqlite"
-"""Name of the store in a sweep's folder."""
+from cosim.explore.store import STORE, ResultStore, Row
+from cosim.explore.sweep import Sweep, SweepProgress, Tally
+from cosim.machine.execute import EXECUTORS
 
 Settings = Mapping[str, object]
 
@@ -112,6 +110,7 @@ def sweep(
     CosimError
         Mistakes in the input; a store that cannot be written.
     """
+    check_executor(executor)
     chosen = prepared(scenario, settings)
     options = sweep_options(chosen, method, points, seed, limit, keep)
     check_shard(shard)
@@ -123,59 +122,15 @@ def sweep(
         ResultStore(folder / STORE) as store,
         open_pool(pool, workers, len(positions)) as workforce,
     ):
+        write_record(folder, chosen)
         work = Sweep(
             plan, store, workforce, shard=shard, retry=retry, executor=executor, runs=runs,
             progress=progress,
         )  # fmt: skip
         tally = work.run(positions)
         table = table_of(plan, positions, store, train)
+    write_record(folder, chosen, knee_key(table))
     return SweepResult(table, tally, folder)
-
-
-def keep_points(
-    scenario: Scenario, options: SweepOptions, points: Sequence[str], out: Path,
-    knee: str | None = None, executor: str = "auto",
-) -> list[Path]:  # fmt: skip
-    """Run single points of a sweep again and keep their run folders.
-
-    Parameters
-    ----------
-    points : sequence of str
-        Beginnings of keys, or ``knee``.
-    knee : str, optional
-        Key of the knee.
-
-    Returns
-    -------
-    list of Path
-        The run folders, in the order of `points`.
-
-    Raises
-    ------
-    CosimError
-        For a key that no point has or several begin with; a point that cannot run.
-    """
-    plan, positions = planned(scenario, options)
-    rows = {plan.row(tuple(p)).key: tuple(p) for p in positions.tolist()}
-    folders = []
-    for text in points:
-        wanted = knee if text == "knee" and knee else text
-        found = [key for key in rows if key.startswith(wanted)]
-        if len(found) != 1:
-            raise CosimError(
-                f"{len(found) or 'no'} points have a key that begins with '{text}'",
-                where="--point", expected="the beginning of one key of the export, or knee",
-            )  # fmt: skip
-        point = plan.resolve(rows[found[0]])
-        if point.design is None:
-            raise CosimError(point.row.reason, where=f"--point {text}")
-        job = job_of(plan, point, point.design, out / "points")
-        packed = {point.workload: plan.packed(point.workload)}
-        (outcome,) = evaluate(Chunk((job,), packed, executor=executor)).outcomes
-        if outcome.values is None:
-            raise CosimError(outcome.reason, where=f"--point {text}")
-        folders.append(Path(job.folder))
-    return folders
 
 
 def prepared(
@@ -203,12 +158,25 @@ def sweep_options(
     given = {"method": method, "points": points, "seed": seed, "limit": limit, "keep": keep}
     options = replace(scenario.sweep, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     if options.method not in METHODS:
-        from cosim.errors import unknown
-
         raise unknown("method", options.method, METHODS, where="--method")
-    if options.points is not None and options.points < 1:
-        raise CosimError(f"{options.points} points", expected="at least one")
+    for name, value in (("points", points), ("limit", limit)):
+        if value is not None and value < 1:
+            raise CosimError(f"{value} points", where=f"--{name}", expected="at least one")
+    if options.method == "grid" and options.points is not None:
+        if points is not None:
+            raise CosimError(
+                f"{points} points of a grid, which has all of them", where="--points",
+                expected=f"a method beside it: --method {' or '.join(METHODS[1:])}",
+            )  # fmt: skip
+        options = replace(options, points=None)
+    check_seed(options.seed, options.repeats)
     return options
+
+
+def check_executor(name: str) -> None:
+    """Raise `CosimError` for an executor that is none, before it fails every point."""
+    if name not in EXECUTORS:
+        raise unknown("executor", name, EXECUTORS, where="--executor")
 
 
 def check_shard(shard: tuple[int, int]) -> None:
@@ -249,6 +217,15 @@ def table_of(
             result = {**result, "accuracy": accuracies.of(plan.entry(position))}
         rows.append(replace(row, result=result, reason=kept.reason))
     return ResultTable(plan.scenario, tuple(rows))
+
+
+def knee_key(table: ResultTable) -> str:
+    """The key of the knee; empty if there is none, or the constraints exclude everything."""
+    try:
+        knee = table.knee if table.done else None
+    except CosimError:
+        return ""
+    return knee.key if knee else ""
 
 
 def merge(stores: Sequence[str | Path], into: str | Path) -> int:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.errors import CosimError
+
 METHODS = ("grid", "random", "latin-hypercube", "sobol")
 KEEP = ("summary", "timelines")
 SAMPLERS = ("nsga2", "tpe", "random")
+MOST_SEED = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class Objective:
     def sign(self) -> float:
         """Multiplied with this, less is better."""
         return 1.0 if self.direction == "min" else -1.0
+
+
+def check_seed(seed: int, repeats: int = 1) -> None:
+    """Raise `CosimError` unless the seeds ``seed``, ``seed + 1``... are ones."""
+    if not 0 <= seed <= MOST_SEED - repeats:
+        raise CosimError(f"a seed of {seed}", expected=f"a whole number from 0 to {MOST_SEED - 1}")
 
 
 @dataclass(frozen=True)

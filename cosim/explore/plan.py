@@ -174,6 +174,25 @@ class Plan:
             )
         return self._allowed[pair].varied(position[2:])
 
+    def position_of(self, row: Row) -> Position | None:
+        """The position whose row this is, by its names; None if this scenario has none."""
+        scenario = self.scenario
+        names = [entry.name for entry in scenario.workloads], [e.name for e in scenario.designs]
+        if row.workload not in names[0] or row.design not in names[1]:
+            return None
+        choices = []
+        for axis in scenario.axes:
+            values = [row.varied.get(key) for key in axis.keys]
+            shown = [list(choice) for choice in axis.choices]
+            if values in shown:
+                choices.append(shown.index(values))
+            elif any(value is not None for value in values):
+                return None
+            else:
+                choices.append(0)
+        position = names[0].index(row.workload), names[1].index(row.design), *choices
+        return self.canonical(position)
+
     # Workloads
 
     def capture(

@@ -6,7 +6,6 @@ Rows come from the store in the order of the plan, under the names of this scena
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from cosim.explore.importance import Importance, importance
 from cosim.explore.options import Objective
 from cosim.explore.scenario import Scenario
 from cosim.explore.store import Row
+from cosim.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -176,13 +176,9 @@ class ResultTable:
                 f"cannot export to '{path.name}'", where=str(path),
                 expected="a .csv or .parquet file",
             )  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with whole_file(path) as part:
             writers[path.suffix](part)
-            return part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        return path
 
     def _csv(self, path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:

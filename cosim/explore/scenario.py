@@ -18,7 +18,7 @@ from pathlib import Path
 import cosim.design as designs
 from cosim.design.design import Design
 from cosim.design.document import Document, read_document
-from cosim.errors import CosimError, CosimErrors, nearest
+from cosim.errors import MOST_LISTED, CosimError, CosimErrors, nearest
 from cosim.explore.axes import Axis, single_axis
 from cosim.explore.expressions import UNLIMITED, Expression, plain
 from cosim.explore.options import Objective, ReportOptions, SearchOptions, SweepOptions
@@ -165,6 +165,8 @@ class Scenario:
     search: SearchOptions = field(default_factory=SearchOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     file: str = ""
+    settings: tuple[tuple[str, tuple[object, ...]], ...] = ()
+    """What was set beside the file, see `with_settings`."""
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -198,15 +200,16 @@ class Scenario:
             For a key that cannot vary.
         """
         axes = {axis.keys: axis for axis in self.axes}
-        for key, values in settings:
-            axis = single_axis(key, tuple(values), "--set")
+        given = tuple((key, tuple(values)) for key, values in settings)
+        for key, values in given:
+            axis = single_axis(key, values, "--set")
             for keys in [keys for keys in axes if key in keys and len(keys) > 1]:
                 raise CosimError(
                     f"'{key}' is linked to {', '.join(k for k in keys if k != key)}",
                     where="--set", expected="a key that varies alone, or not yet",
                 )  # fmt: skip
             axes[axis.keys] = axis
-        return replace(self, axes=tuple(axes.values()))
+        return replace(self, axes=tuple(axes.values()), settings=(*self.settings, *given))
 
 
 class Allowed:
@@ -270,10 +273,11 @@ def select(points: Sequence[Point], patterns: Sequence[str]) -> list[Point]:
         found = [point.name for point in points if matches(point, pattern)]
         if not found:
             names = {p.workload.name for p in points} | {p.design.name for p in points}
+            few = f" of {', '.join(sorted(names))}" if len(names) <= MOST_LISTED else ""
             raise CosimError(
                 f"no point matches '{pattern}'",
                 where="--only",
-                expected=f"a workload, a design, or workload/design of {', '.join(sorted(names))}",
+                expected=f"a workload, a design, or workload/design{few}",
                 nearest=nearest(pattern, names),
             )
         chosen.update(dict.fromkeys(found))

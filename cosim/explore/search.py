@@ -21,13 +21,14 @@ from cosim.errors import CosimError, unknown
 from cosim.explore import pareto
 from cosim.explore.accuracy import AccuracyTable
 from cosim.explore.expressions import plain
-from cosim.explore.interface import STORE, Settings, planned_space, prepared
-from cosim.explore.options import SAMPLERS, SearchOptions
+from cosim.explore.interface import Settings, check_executor, knee_key, planned_space, prepared
+from cosim.explore.kept_points import write_record
+from cosim.explore.options import SAMPLERS, SearchOptions, check_seed
 from cosim.explore.plan import Plan, Position
 from cosim.explore.pools import PROCESSES, open_pool
 from cosim.explore.results import ResultTable, asked_columns
 from cosim.explore.scenario import Scenario
-from cosim.explore.store import ResultStore, Row
+from cosim.explore.store import STORE, ResultStore, Row
 from cosim.explore.sweep import Sweep, SweepProgress, Tally, Unwatched
 
 LOCAL_SHARE = 0.65
@@ -85,6 +86,7 @@ def search(
     CosimError
         Mistakes in the input; no point that runs.
     """
+    check_executor(executor)
     chosen = prepared(scenario, settings)
     options = _options(chosen.search, {
         "evaluations": evaluations, "sampler": sampler, "population": population, "seed": seed,
@@ -95,16 +97,19 @@ def search(
     watch = progress or Unwatched()
     watch.start(options.evaluations * options.repeats)
     with ResultStore(folder / STORE) as store, open_pool(pool, workers, 1 << 20) as workforce:
-        sweep = Sweep(plan, store, workforce, executor=executor)
+        write_record(folder, chosen)
+        sweep = Sweep(plan, store, workforce, executor=executor, progress=_Batches(watch))
         accuracies = AccuracyTable({"epochs": train} if train else None)
         searches = []
         for repeat in range(options.repeats):
-            one = _Search(plan, sweep, accuracies, options, options.seed + repeat, watch)
+            one = _Search(plan, sweep, accuracies, options, options.seed + repeat)
             searches.append(one)
             one.run()
             if one.tally.interrupted:
                 break
-    return _result(plan, searches, folder)
+    result = _result(plan, searches, folder)
+    write_record(folder, chosen, knee_key(result.table))
+    return result
 
 
 def _options(known: SearchOptions, given: Mapping[str, Any]) -> SearchOptions:
@@ -114,9 +119,17 @@ def _options(known: SearchOptions, given: Mapping[str, Any]) -> SearchOptions:
     for key in ("evaluations", "repeats"):
         if getattr(options, key) < 1:
             raise CosimError(f"{getattr(options, key)} {key}", expected="at least one")
+    check_seed(options.seed, options.repeats)
     if options.population < 2:
         raise CosimError(f"a population of {options.population}", expected="at least two")
     return options
+
+
+class _Batches(Unwatched):
+    """Batches of a search as parts of one whole."""
+
+    def __init__(self, whole: SweepProgress) -> None:
+        self.advance, self.ending = whole.advance, whole.ending  # type: ignore[method-assign]
 
 
 class _Search:
@@ -124,9 +137,9 @@ class _Search:
 
     def __init__(
         self, plan: Plan, sweep: Sweep, accuracies: AccuracyTable, options: SearchOptions,
-        seed: int, progress: SweepProgress,
+        seed: int,
     ) -> None:  # fmt: skip
-        self.plan, self.sweep, self.options, self.progress = plan, sweep, options, progress
+        self.plan, self.sweep, self.options = plan, sweep, options
         self.accuracies = accuracies
         self.objectives = ResultTable(plan.scenario, ()).objectives
         _, self.with_accuracy = asked_columns(plan.scenario)
@@ -187,7 +200,6 @@ class _Search:
                 accuracy = self.accuracies.of(self.plan.entry(position))
                 result = {**result, "accuracy": accuracy}
             self.rows[position] = replace(point.row, result=result, reason=kept.reason)
-        self.progress.advance(len(positions), reused=done.reused, failed=done.failed)
 
     def _tell(self, trial: Any, position: Position | None) -> None:
         import optuna

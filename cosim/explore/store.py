@@ -23,6 +23,8 @@ from typing import Any
 
 from cosim.errors import CosimError
 
+STORE = "sweep.sqlite"
+"""Name of the store in a sweep's folder."""
 FORMAT = 1
 """Version of the table's layout, in SQLite's ``user_version``."""
 _APPLICATION = 0x45434F53  # "ECOS"
@@ -238,6 +240,13 @@ class ResultStore:
                 by_key = {values[0]: values for values in found}
             yield from (_row(by_key[key]) for key in part if key in by_key)
 
+    def beginning_with(self, text: str, most: int) -> list[Row]:
+        """Rows whose key begins with `text`, at most so many."""
+        ask = f"{_SELECT} WHERE key >= ? AND substr(key, 1, ?) = ? LIMIT ?"
+        with self._explained():
+            found = self._connection.execute(ask, (text, len(text), text, most))
+            return [_row(values) for values in found]
+
     def __len__(self) -> int:
         with self._explained():
             (count,) = self._connection.execute("SELECT count(*) FROM results").fetchone()
@@ -280,6 +289,8 @@ def _problem(error: sqlite3.Error) -> str:
     text = str(error)
     if "full" in text or "disk I/O" in text:
         return f"cannot write ({text}); what was written before is safe, go on with --resume"
+    if "locked" in text:
+        return f"another process has held it for {_PATIENCE_S:.0f} s; go on with --resume"
     if "not a database" in text:
         return "is no result store"
     if "readonly" in text or "unable to open" in text:

@@ -42,6 +42,9 @@ class SweepProgress(Protocol):
     def advance(self, points: int, *, reused: int = 0, failed: int = 0) -> None:
         """So many more are there, some from the store, some without a result."""
 
+    def ending(self) -> None:
+        """It was interrupted; chunks that are out are waited for."""
+
 
 class Unwatched:
     """Nobody looks."""
@@ -50,6 +53,9 @@ class Unwatched:
         pass
 
     def advance(self, points: int, *, reused: int = 0, failed: int = 0) -> None:
+        pass
+
+    def ending(self) -> None:
         pass
 
 
@@ -119,6 +125,7 @@ class Sweep:
         self.progress = progress or Unwatched()
         self._seconds_a_point = 0.0
         self._left = 0
+        self._landing = False
         self._flights: dict[Future[Answer], _Flight] = {}
         self._again: list[_Flight] = []
 
@@ -141,6 +148,7 @@ class Sweep:
             self._work(points)
         except KeyboardInterrupt:
             tally.interrupted = True
+            self.progress.ending()
             self._land()
         tally.seconds = perf_counter() - begin
         return tally
@@ -232,11 +240,14 @@ class Sweep:
         except BrokenProcessPool:
             broken = [flight, *self._flights.values()]
             self._flights.clear()
-            self._recover(broken)
+            if not self._landing:
+                self._recover(broken)
             return
         except Exception as error:
             if not _is_lost_worker(error):
                 raise
+            if self._landing:
+                return
             self._give_up_or_split(flight, str(error))
             return
         if self.pool.elsewhere and answer.model != self.plan.model:
@@ -281,7 +292,11 @@ class Sweep:
         self.progress.advance(len(kept), failed=failed)
 
     def _land(self) -> None:
-        """Wait for the chunks that run, and keep what they give."""
+        """Wait for the chunks that run, and keep what they give.
+
+        A worker that dies meanwhile was ended by the same interrupt: its chunk is one not run.
+        """
+        self._landing = True
         for future in self._flights:
             future.cancel()
         for future in list(self._flights):

@@ -100,6 +100,11 @@ def _outcome(job: Job, chunk: Chunk) -> Outcome:
         return Outcome(job.key, _values(job, chunk))
     except CosimError as error:
         return Outcome(job.key, None, str(error))
+    except OSError as error:  # a run folder that cannot be kept is no property of the point
+        raise CosimError(
+            f"cannot keep its run folder ({error.strerror or error})", where=job.folder,
+            expected="room for it, and the same command with --resume",
+        ) from None  # fmt: skip
     except MemoryError:
         return Outcome(job.key, None, "out of memory")
     except Exception as error:  # a defect on one point must not cost the others

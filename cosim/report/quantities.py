@@ -48,3 +48,10 @@ def percent(share: float) -> str:
 def count(value: float) -> str:
     """Whole numbers with thin spaces between thousands."""
     return f"{round(value):,}".replace(",", " ")
+
+
+def duration(value: float) -> str:
+    """How long somebody waits, in seconds, minutes or hours: ``12 s``, ``1.5 h``."""
+    if value < 90:
+        return f"{value:.2g} s"
+    return f"{value / 60:.3g} min" if value < 5400 else f"{value / 3600:.3g} h"

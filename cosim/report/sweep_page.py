@@ -19,7 +19,7 @@ MOST_ROWS = 200
 """Lines of a table; the export has all of them."""
 
 
-def sweep_page(table: ResultTable, about: str) -> str:
+def sweep_page(table: ResultTable, about: str, pictures: str = "") -> str:
     """The report as HTML text.
 
     Parameters

@@ -77,6 +77,8 @@ def write_run(
     ------
     CosimError
         If `path` exists and is not a run folder, or a document holds what JSON cannot.
+    OSError
+        A place that cannot be written, a full disk; it names `path`.
     """
     target = Path(path)
     if target.exists() and not _may_replace(target):
@@ -97,6 +99,11 @@ def write_run(
             (made / f"{name}.json").write_text(_to_json(document, name), encoding="utf-8")
         made.chmod(0o755)
         _replace(made, target)
+    except OSError as error:
+        shutil.rmtree(made, ignore_errors=True)
+        # numpy's says how many bytes were left over, and nothing else
+        reason = error.strerror or f"cannot be written ({error})"
+        raise OSError(error.errno, reason, str(target)) from None
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise

@@ -208,7 +208,7 @@ def _number(summary: Mapping[str, Any], key: str) -> float:
 
 def find_store(path: Path) -> Path | None:
     """The result store that a path is, or that a folder holds."""
-    from cosim.explore.interface import STORE
+    from cosim.explore.store import STORE
 
     if path.is_file() and path.suffix == ".sqlite":
         return path

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.explore.interface import STORE, SweepResult, planned, sweep
+from cosim.explore.interface import SweepResult, planned, sweep
 from cosim.explore.plan import Plan
 from cosim.explore.scenario_file import read_scenario
-from cosim.explore.store import ResultStore, Row
+from cosim.explore.store import STORE, ResultStore, Row
 from tests.explore.small_scenario import write
 
 SWEEP = """

@@ -7,8 +7,6 @@ import functools
 import itertools
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import time
@@ -21,14 +19,16 @@ from cosim.cli.main import main
 from cosim.errors import CosimError
 from cosim.explore import keys as keys_module
 from cosim.explore import pools, worker
-from cosim.explore.interface import STORE, sweep
+from cosim.explore.interface import sweep
 from cosim.explore.run_scenario import run_scenario
 from cosim.explore.scenario_file import read_scenario
-from cosim.explore.store import ResultStore
+from cosim.explore.store import STORE, ResultStore
 from cosim.explore.sweep import Sweep
 from cosim.timeline.run_folder import load_run
 from tests.explore.small_scenario import write
 from tests.explore.small_sweep import SWEEP, plan_of, rows_of, swept
+
+_ROOT = Path(cosim.__file__).parents[1]
 
 
 def test_rows_are_what_runs_of_the_scenario_give(tmp_path: Path) -> None:
@@ -99,6 +99,19 @@ def test_a_point_that_fails_leaves_its_reason_and_stops_no_other(tmp_path: Path)
     assert swept(tmp_path, text, retry=True).tally.ran == result.tally.failed
 
 
+def test_a_sweep_without_any_result_ends_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SWEEP.replace('["unlimited", "900 mW"]', '["345 mW"]')
+    text = text.replace('[[design]]\nbase = "edge-asic-16x16"\n', "")
+    arguments = ["--out", str(tmp_path / "out"), "--pool", "in-process"]
+    assert main(["sweep", str(write(tmp_path, text)), *arguments]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("cosim: no point has a result: ")
+    assert "power budget" in error
+    assert "\n" not in error
+
+
 def test_a_defect_on_one_point_is_a_failure_of_that_point(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,141 +157,6 @@ def test_samples_are_points_of_the_grid(tmp_path: Path, method: str) -> None:
     part = swept(tmp_path, out=tmp_path / method, method=method, points=12, seed=3)
     assert 0 < len(part.table.rows) <= 12
     assert {row.key for row in part.table.rows} <= {row.key for row in whole}
-
-
-# Ends
-
-
-SCRIPT = """
-import os, signal, sys
-from cosim.explore import store, sweep as sweep_module
-from cosim.explore.interface import sweep
-sweep_module.CHUNK_SECONDS = 0.02
-moment, count = sys.argv[3], int(sys.argv[4])
-add, calls = store.ResultStore.add, 0
-def killed(self, rows):
-    global calls
-    calls += 1
-    if moment == "before" and calls == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if moment == "inside" and calls == count:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("INSERT INTO results VALUES ('x','','','','{}',NULL,'half')")
-        os.kill(os.getpid(), signal.SIGKILL)
-    new = add(self, rows)
-    if moment == "after" and calls == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return new
-store.ResultStore.add = killed
-sweep(sys.argv[1], out=sys.argv[2], pool="in-process")
-"""
-
-
-def killed_sweep(folder: Path, moment: str, count: int) -> int:
-    command = [sys.executable, "-c", SCRIPT, folder / "two-layers.toml", folder / "killed"]
-    return subprocess.run([*map(str, command), moment, str(count)], cwd=_ROOT).returncode
-
-
-_ROOT = Path(cosim.__file__).parents[1]
-
-
-def test_killed_at_the_worst_moments_and_resumed_it_is_as_if_uninterrupted(tmp_path: Path) -> None:
-    swept(tmp_path)
-    for moment, count in (("before", 2), ("inside", 2), ("after", 3)):
-        assert killed_sweep(tmp_path, moment, count) == -signal.SIGKILL
-    before = len(rows_of(tmp_path / "killed"))
-    assert 0 < before < 36
-    result = swept(tmp_path, out=tmp_path / "killed")
-    assert result.tally.reused == before
-    assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "out")
-
-
-LARGE = SWEEP.replace("[4, 8, 16]", "{ range = [4, 32], step = 2 }").replace(
-    "points = 3", "points = 7"
-)
-"""420 points."""
-
-
-@pytest.mark.slow
-def test_twenty_kills_at_random_moments_leave_the_table_of_an_uninterrupted_sweep(
-    tmp_path: Path,
-) -> None:
-    """The moment is whenever a reader sees some more rows; workers are processes."""
-    swept(tmp_path, LARGE)
-    out, chance = tmp_path / "killed", random.Random(7)
-    command = [sys.executable, "-m", "cosim", "sweep", str(tmp_path / "two-layers.toml"),
-               "--out", str(out), "--workers", "2"]  # fmt: skip
-    small_chunks = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    kills = 0
-    while kills < 20:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SMALL_CHUNKS, *command[3:]], env=small_chunks,
-            stdout=subprocess.DEVNULL, cwd=tmp_path,
-        )  # fmt: skip
-        enough = _count(out) + chance.randint(1, 20)
-        while _count(out) < enough and process.poll() is None:
-            time.sleep(chance.random() * 0.05)
-        assert process.poll() is None, "it ended before it was killed"
-        process.kill()
-        process.wait()
-        kills += 1
-    assert _count(out) < 420
-    swept(tmp_path, LARGE, out=out)
-    assert rows_of(out) == rows_of(tmp_path / "out")
-
-
-_SMALL_CHUNKS = """
-import sys
-from cosim.explore import sweep
-sweep.LARGEST_CHUNK = 3
-from cosim.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def _count(out: Path) -> int:
-    if not (out / STORE).is_file():
-        return 0
-    try:
-        with ResultStore(out / STORE, read_only=True) as store:
-            return len(store)
-    except CosimError:  # the file is being made
-        return 0
-
-
-def test_two_sweeps_into_one_store_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
-    swept(tmp_path)
-    out = tmp_path / "shared"
-    command = [sys.executable, "-m", "cosim", "sweep", str(tmp_path / "two-layers.toml"),
-               "--out", str(out), "--pool", "in-process", "--json"]  # fmt: skip
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT, text=True) for _ in range(2)
-    ]
-    answers = [json.loads(process.communicate()[0]) for process in both]
-    assert all(process.returncode == 0 for process in both)
-    assert all(len(answer["points"]) == 36 for answer in answers)
-    assert rows_of(out) == rows_of(tmp_path / "out")
-
-
-def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file, calls, real = write(tmp_path, SWEEP), itertools.count(), worker.evaluate
-
-    def interrupted(chunk: worker.Chunk) -> worker.Answer:
-        if next(calls) == 2:
-            raise KeyboardInterrupt
-        return real(chunk)
-
-    monkeypatch.setattr("cosim.explore.sweep.evaluate", interrupted)
-    monkeypatch.setattr("cosim.explore.sweep.CHUNK_SECONDS", 1e-9)
-    arguments = ["sweep", str(file), "--out", str(tmp_path / "out"), "--pool", "in-process"]
-    assert main(arguments) == 130
-    assert "Go on with: cosim sweep" in capsys.readouterr().err
-    kept = len(rows_of(tmp_path / "out"))
-    assert 0 < kept < 36
-    monkeypatch.undo()
-    assert swept(tmp_path).tally.reused == kept
 
 
 # Workers
@@ -360,6 +238,13 @@ def test_results_of_another_model_are_not_taken(
         (["--resume"], "nothing to resume"),
         (["--pool", "threads"], "no such pool 'threads'"),
         (["--workers", "0"], "0 workers; expected at least one"),
+        (["--limit", "0"], "--limit: 0 points; expected at least one"),
+        (["--points", "5"], "5 points of a grid, which has all of them"),
+        (["--method", "random", "--points", "5", "--seed", "-1"], "a seed of -1; expected"),
+        (["--executor", "quick"], "unknown executor 'quick'"),
+        (["--set", "desing.engine.array.rows=8"], "did you mean 'design.engine.array.rows'?"),
+        (["--set", "engine.array.rows=8"], "did you mean 'design.engine.array.rows'?"),
+        (["--export", "/proc/x.csv"], "/proc/x.csv: No such file"),
         (["--export", "x.xlsx"], "cannot export to 'x.xlsx'"),
         (["--merge", "nowhere.sqlite"], "nowhere.sqlite: no such result store"),
     ],
@@ -372,7 +257,7 @@ def test_mistakes_are_one_line_and_nothing_is_run(
     error = capsys.readouterr().err.strip()
     assert said in error
     assert "\n" not in error
-    assert _count(tmp_path / "out") == 0
+    assert not (tmp_path / "out" / STORE).exists() or rows_of(tmp_path / "out") == []
 
 
 def test_conditions_and_constraints_that_leave_nothing_are_said(
@@ -446,7 +331,9 @@ def test_single_points_get_their_run_folders_afterwards(
     assert (tmp_path / "out" / "points" / table.knee.key[:16] / "summary.json").is_file()
     capsys.readouterr()
     assert main([*arguments, ""]) == 2
-    assert "36 points have a key that begins with ''" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "several points have keys that begin with ''" in said.err
+    assert "Pareto front" in said.out
 
 
 def test_the_python_interface_is_imported_when_it_is_used() -> None:
