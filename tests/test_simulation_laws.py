@@ -167,8 +167,7 @@ def uncontended(program: Program) -> Program:
 def faster(program: Program, chosen: set[int], factor: float) -> Program:
     """The program with the holds of some templates shortened."""
     templates = tuple(
-        replace(
-            template,
+        template._replace(
             steps=tuple(
                 (s[0], int(s[1] * factor), s[2], s[3]) if s[0] == StepKind.HOLD else s
                 for s in template.steps

@@ -105,7 +105,7 @@ def _without_pool(program: Program) -> Program:
             if kind not in exchanges or a != power
         )
 
-    templates = tuple(replace(t, steps=stripped(t.steps)) for t in program.templates)
+    templates = tuple(t._replace(steps=stripped(t.steps)) for t in program.templates)
     pools = program.pools[:power] + program.pools[power + 1 :]
     return replace(program, pools=pools, templates=templates)
 

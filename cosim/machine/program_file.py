@@ -47,7 +47,7 @@ def program_to_data(program: Program) -> dict[str, Any]:
             {
                 "steps": [[int(value) for value in step] for step in template.steps],
                 "info": {
-                    **vars(template.info),
+                    **template.info._asdict(),
                     "energy": [list(entry) for entry in template.info.energy],
                 },
             }

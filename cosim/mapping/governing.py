@@ -195,7 +195,7 @@ def _with_energy(program: Program, template: Template, pool: int, amount: int) -
         asks = kind == ACQUIRE and program.pools[a].kind == "power"
         if asks or kind == HOLD:
             taken = (ACQUIRE, pool, amount, 0)
-            return replace(template, steps=(*steps[:place], taken, *steps[place:]))
+            return template._replace(steps=(*steps[:place], taken, *steps[place:]))
     return template
 
 

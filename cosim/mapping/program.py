@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from cosim.design.power import Policy, StateFactors, ThermalNetwork
 from cosim.mapping.dram_service import DramService
@@ -116,8 +117,7 @@ class Component:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True)
-class TaskInfo:
+class TaskInfo(NamedTuple):
     """What one task of a template means; executors ignore it, analysis lives on it.
 
     `op` indexes `Program.layers`. `busy_cycles` of the task's first HOLD are useful compute, in
@@ -142,8 +142,7 @@ class TaskInfo:
         return self.busy_cycles + self.fill_cycles + self.stall_cycles
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """A task's steps and what they mean."""
 
     steps: tuple[Step, ...]

@@ -15,7 +15,6 @@ A group that needs another group's result waits for a token that the group's las
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from math import ceil
 
@@ -331,7 +330,7 @@ class Streams:
             old = template.info
             info = infos.get(id(old))
             if info is None:
-                info = infos[id(old)] = replace(old, op=group)
+                info = infos[id(old)] = old._replace(op=group)
             self.templates.append(Template(template.steps, info))
         for name, nodes in added.items():
             self.streams[name] += _shifted(nodes, shift)

@@ -57,7 +57,7 @@ def meaningful(made: Program) -> Program:
         made,
         static_mw=3.25,
         templates=tuple(
-            replace(t, info=meaning(number, t.info)) for number, t in enumerate(made.templates)
+            t._replace(info=meaning(number, t.info)) for number, t in enumerate(made.templates)
         ),
         components=tuple(
             c if c.background else replace(c, kind=KINDS[rank % len(KINDS)])
@@ -85,7 +85,7 @@ def looped(cycles: int, fill: int, tail_ps: int, outer: int, inner: int, layers:
             Component(*name, tuple(stream)) for name, stream in zip(names, streams, strict=True)
         ),
         templates=tuple(
-            replace(t, info=replace(t.info, energy=(("array", "", 1.5 + number),)))
+            t._replace(info=t.info._replace(energy=(("array", "", 1.5 + number),)))
             for number, t in enumerate(templates)
         ),
         layers=tuple(f"layer {layer}" for layer in range(layers)),

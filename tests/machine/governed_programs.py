@@ -88,7 +88,7 @@ def governed(draw: st.DrawFn, *, max_tasks: int = 40) -> Program:
         power_mw = draw(st.sampled_from([0, 30, 300, 2000]))
         duration = _first_interval_ps(plain, template)
         entries = (("array", "", power_mw * duration * 1e-3),) if power_mw * duration else ()
-        templates.append(replace(template, info=replace(template.info, energy=entries)))
+        templates.append(template._replace(info=template.info._replace(energy=entries)))
         largest = max(largest, power_mw * 1000 * duration, duration)
         longest = max(longest, duration)
     pools = list(plain.pools)

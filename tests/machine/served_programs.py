@@ -65,7 +65,7 @@ def _served(template: Template) -> Template:
     steps = list(template.steps)
     mark = next(place for place, step in enumerate(steps) if step[0] == MARK)
     before = [step for step in steps[:mark] if step[0] != HOLD]
-    return replace(template, steps=(*before, (int(StepKind.SERVE), 0, 0, 0), *steps[mark:]))
+    return template._replace(steps=(*before, (int(StepKind.SERVE), 0, 0, 0), *steps[mark:]))
 
 
 def _master(draw: st.DrawFn, random: np.random.Generator, rank: int, asked: int) -> DramMaster:

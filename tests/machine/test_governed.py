@@ -102,7 +102,7 @@ def test_a_deadlock_is_told_although_a_governor_never_sleeps() -> None:
     program = pipeline()
     templates = list(program.templates)
     steps = tuple(step for step in templates[4].steps if step[0] != 2 or step[1] != 3)
-    templates[4] = replace(templates[4], steps=steps)
+    templates[4] = templates[4]._replace(steps=steps)
     power = replace(DESIGN.power, policy=TokenBucket(1e6, 10**18, 10**9))
     for design in (replace(DESIGN, thermal=THERMAL), replace(DESIGN, power=power)):
         broken = govern(replace(program, templates=tuple(templates)), design)

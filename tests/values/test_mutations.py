@@ -290,7 +290,7 @@ def test_a_program_that_frees_other_bytes_than_its_regions_is_caught(activity: s
         (k, a, b + 1, c) if k == kind and a in buffers else (k, a, b, c)
         for k, a, b, c in template.steps
     ]
-    program = _with_template(mapping.program, number, replace(template, steps=tuple(steps)))
+    program = _with_template(mapping.program, number, template._replace(steps=tuple(steps)))
     with pytest.raises(CosimError, match="bytes of buffer"):
         check_claims(replace(mapping, program=program), tasks_of(mapping))
 
@@ -325,7 +325,7 @@ def test_a_lost_dependency_is_caught_when_it_matters() -> None:
     mapping = found.simulation.mapping
     waits = {i for i, p in enumerate(mapping.program.pools) if p.name.startswith("done ")}
     templates = tuple(
-        replace(t, steps=tuple(s for s in t.steps if s[0] != StepKind.ACQUIRE or s[1] not in waits))
+        t._replace(steps=tuple(s for s in t.steps if s[0] != StepKind.ACQUIRE or s[1] not in waits))
         for t in mapping.program.templates
     )
     loose = replace(mapping, program=replace(mapping.program, templates=templates))

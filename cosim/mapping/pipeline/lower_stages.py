@@ -13,7 +13,6 @@ depth of its pipeline. So the fill is paid once, with the first task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
 
 from cosim.design.design import Precision
@@ -149,7 +148,7 @@ class StageLowering:
             hold = next(n for n, step in enumerate(steps) if step[0] == StepKind.HOLD)
             kind, cycles, clock, _ = steps[hold]
             steps[hold] = (kind, cycles + fill, clock, 0)
-            info = replace(info, fill_cycles=fill)
+            info = info._replace(fill_cycles=fill)
         begun = self.streams.template((*first, *steps), info)
         self.streams.streams[lane] += [begun, *rest, *repeat(images - 1, image)]
 
