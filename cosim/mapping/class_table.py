@@ -55,30 +55,29 @@ class ClassTable:
     times: Integers
     _sums: dict[tuple[Timing, int], Array] = field(default_factory=dict, repr=False)
 
-    def summed(self, timing: Timing, term: int, place: int) -> Array:
-        """What all tiles of each candidate give a term of an engine's cycles.
+    def summed(self, timing: Timing, place: int, terms: int) -> Array:
+        """What all tiles of each candidate give every term of an engine's cycles.
 
         Parameters
         ----------
-        term : int
-            Number of a term of `timing`; one that it does not have is zero.
         place : int
             Of this class in `CLASSES`.
+        terms : int
+            How many terms are asked for; those that `timing` does not have are zero.
 
         Returns
         -------
-        float64 array, shape (n_candidates,)
+        float64 array, shape (terms, n_candidates)
         """
-        found = self._sums.get((timing, term))
+        found = self._sums.get((timing, terms))
         if found is None:
-            if term < len(timing.terms):
-                each = timing.terms[term].factors[place](self.extents) * self.times
-                found = each.sum(axis=0).astype(np.float64)
-            else:
-                found = np.zeros(len(self.candidates))
+            found = np.zeros((terms, len(self.candidates)))
+            for line, term in zip(found, timing.terms, strict=False):
+                each = term.factors[place](self.extents) * self.times
+                each.sum(axis=0, out=line, dtype=np.float64)
             if len(self._sums) >= SUMS_KEPT:
                 self._sums.clear()
-            self._sums[timing, term] = found
+            self._sums[timing, terms] = found
         return found
 
 

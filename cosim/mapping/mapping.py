@@ -306,12 +306,14 @@ class _Mapper:
             )
 
     def _preparation_key(self) -> tuple[object, ...]:
-        """All that `_prepare` looks at: engines, host, and which channel carries what."""
+        """All that `_prepare` looks at: what engines can do, and which channel carries what."""
         d = self.design
+        arrays = tuple((a.name, a.serves, a.precisions, a.accumulator_bits) for a in d.arrays)
+        vector = (d.vector.name, d.vector.precisions, d.vector.chained)
         channels = tuple((c.name, c.carries) for c in d.dma)
         held = tuple((b.name, b.holds) for b in d.buffers)
         place = (d.buffer("resident"), d.dram.capacity_bytes)
-        return ("preparation", self.engines, d.arrays, d.vector, d.host, channels, held, place)
+        return ("preparation", self.engines, arrays, vector, channels, held, place)
 
     def _prepare(self) -> _Preparation:
         groups = self.grouping.groups

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +48,45 @@ VARIANTS: tuple[Variant, ...] = tuple(
 )  # fmt: skip
 
 
+class Facts(NamedTuple):
+    """What matters of contractions: numbers, or arrays of one for each candidate.
+
+    Bytes are those of an element, 0 where it is not moved; `result_bytes` by elements of the
+    accumulator, `vector_cycles` cycles of all lanes.
+    """
+
+    streaming_bytes: Any
+    weight_bytes: Any
+    result_bytes: Any
+    extra_bytes: Any
+    load_streaming: Any
+    load_weight: Any
+    store_result: Any
+    has_extra: Any
+    vector_cycles: Any
+    bias_bytes: Any
+    channel_bytes: Any
+
+
 @dataclass(frozen=True)
 class Costs:
     """Costs of all candidates, arrays of shape (n_variants, n_candidates)."""
 
     latency_ps: Array
-    dram_bytes: Array
-    tasks: Array
     feasible: NDArray[np.bool_]
+    _moved: tuple[Array, Array]
+    _tasks: tuple[Array, Array]
+    """Bytes and tasks: parts that broadcast to (2, 2, 2, n_candidates) and are summed."""
     demands: dict[str, Array]
     """Staging buffer -> bytes needed; shapes that broadcast to (2, 2, 2, n_candidates)."""
+
+    @cached_property
+    def dram_bytes(self) -> Array:
+        return (self._moved[0] + self._moved[1]).reshape(self.latency_ps.shape)
+
+    @cached_property
+    def tasks(self) -> Array:
+        return (self._tasks[0] + self._tasks[1]).reshape(self.latency_ps.shape)
 
 
 @lru_cache(maxsize=512)
@@ -122,21 +151,22 @@ class TileSearch:
 
     def _enter_combinations(self) -> None:
         """All combinations of which one tile of each operand fits its buffer."""
-        grids = [_grid(tuple(len(t.candidates) for t in tables)) for tables in self.tables]
+        counts = np.array([[len(t.candidates) for t in tables] for tables in self.tables], np.int64)
+        grids = [_grid(tuple(count)) for count in counts.tolist()]
         where = np.concatenate(grids, axis=1)
         owner = np.repeat(np.arange(len(grids)), [grid.shape[1] for grid in grids])
-        counts = [[len(t.candidates) for t in tables] for tables in self.tables]
-        starts = np.zeros((4, len(grids)), np.int64)
-        starts[:, 1:] = np.cumsum(np.array(counts, np.int64).T[:, :-1], axis=1)
-        at = where + starts[:, owner]
+        starts = np.cumsum(counts, axis=0) - counts
+        at = where + np.take(starts.T, owner, axis=1)
         spans = self._multiplied(at, slice(SPANS, SPANS + 3))
         fits = np.ones(len(owner), dtype=bool)
+        requests = [request.facts for request in self.requests]
+        sums = self.design.array.accumulator_bits / 8
         for holds, operand, of_request in (
-            ("input", 0, lambda r: r.streaming_bits / 8 * r.load_streaming),
-            ("weight", 1, lambda r: r.weight_bits / 8 * r.load_weight),
-            ("accumulator", 2, lambda r: self.design.array.accumulator_bits / 8),
+            ("input", 0, [facts.streaming_bytes for facts in requests]),
+            ("weight", 1, [facts.weight_bytes for facts in requests]),
+            ("accumulator", 2, [sums] * len(requests)),
         ):
-            bytes_ = np.array([of_request(r) for r in self.requests])
+            bytes_ = np.array(of_request, np.float64)
             if bytes_.any():
                 fits &= np.ceil(spans[operand] * bytes_[owner]) <= self._size(holds)
         fits &= self._within_limits(at, owner)
@@ -163,6 +193,8 @@ class TileSearch:
             every = np.array([of_timing(timing) for timing in self.timings], np.int64)
             return every[owner]
 
+        if not any(t.most_pixels or t.whole_reduction for t in self.timings):
+            return np.ones(len(owner), dtype=bool)
         m, k = CLASSES.index("m"), CLASSES.index("k")
         most, whole = limit(lambda t: t.most_pixels), limit(lambda t: t.whole_reduction)
         pixels = np.concatenate([tables[m].extents.size[0] for tables in self.tables])[at[m]]
@@ -205,9 +237,18 @@ class TileSearch:
             )  # fmt: skip
         return buffer
 
-    def _of(self, value: Callable[[TileRequest], float]) -> Array:
-        """A number of each candidate's request."""
-        return np.array([value(request) for request in self.requests], np.float64)[self.owner]
+    @cached_property
+    def _facts(self) -> Facts:
+        """What matters of each candidate's request, arrays of shape (n_candidates,)."""
+        of_request = np.array([request.facts for request in self.requests], np.float64)
+        return Facts(*np.take(of_request.T, self.owner, axis=1))
+
+    def _coded(self, channel: DmaChannel, facts: str) -> Array | float:
+        """Share of its bytes that a channel moves of each candidate's operand."""
+        if channel.run_length is None:
+            return 1.0
+        kinds = [getattr(request, facts) for request in self.requests]
+        return np.array([coded_share(channel, *kind) for kind in kinds], np.float64)[self.owner]
 
     @cached_property
     def _tiles(self) -> list[Array]:
@@ -216,16 +257,15 @@ class TileSearch:
 
     def array_cycles(self) -> Array:
         """Cycles of the array over all tiles of every candidate, shape (n_candidates,)."""
-        total = np.zeros(len(self.owner))
-        for term in range(max(len(timing.terms) for timing in self.timings)):
-            product = np.ones(len(self.owner))
-            for place in range(len(CLASSES)):
-                summed = [
-                    tables[place].summed(timing, term, place)
-                    for tables, timing in zip(self.tables, self.timings, strict=True)
-                ]
-                product *= np.concatenate(summed)[self._at[place]]
-            total += product
+        terms = max(len(timing.terms) for timing in self.timings)
+        product: Array | float = 1.0
+        for place in range(len(CLASSES)):
+            summed = [
+                tables[place].summed(timing, place, terms)
+                for tables, timing in zip(self.tables, self.timings, strict=True)
+            ]
+            product = product * np.take(np.concatenate(summed, axis=1), self._at[place], axis=1)
+        total: Array = np.sum(product, axis=0)
         return total
 
     def _pieces(self, products: Array, operand: int) -> Array:
@@ -256,10 +296,9 @@ class TileSearch:
         feasible = np.ones(every, dtype=bool)
         for held, size in self._shared(demands):
             feasible &= held <= size
-        for loaded, index in (("load_streaming", 1), ("load_weight", 2)):
-            unloaded = ~np.array([getattr(r, loaded) for r in self.requests], bool)
-            if unloaded.any():  # what is not loaded is not held either
-                np.moveaxis(feasible, index, 0)[1] &= ~unloaded[self.owner]
+        for loaded, index in ((self._facts.load_streaming, 1), (self._facts.load_weight, 2)):
+            if not loaded.all():  # what is not loaded is not held either
+                np.moveaxis(feasible, index, 0)[1] &= loaded > 0
 
         if design.mapping.stays is Stays.WEIGHTS:
             # weights outside, and inputs pass by for each part of them
@@ -267,53 +306,43 @@ class TileSearch:
         if design.mapping.stays is Stays.NOTHING:
             feasible[:, 1] = feasible[:, :, 1] = False
         load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
-        store = channel_for(design, "output")
+        store, facts = channel_for(design, "output"), self._facts
         pieces_o = outputs * self._pieces(products, STORED)
-        bytes_a = sums[0] * self._of(lambda r: r.streaming_bits / 8 * r.load_streaming)
-        bytes_w = sums[1] * self._of(lambda r: r.weight_bits / 8 * r.load_weight)
-        stores = self._of(lambda r: r.store_result)
-        bytes_o = sums[2] * self._of(lambda r: r.result_bits / 8 / r.store_divisor) * stores
-        bytes_r = sums[2] * self._of(lambda r: r.extra_bits / 8)
+        bytes_a = sums[0] * facts.streaming_bytes * self._coded(load_a, "streaming_kind")
+        bytes_o = sums[2] * facts.result_bytes * self._coded(store, "result_kind")
         pieces_a = tb * tm * tk * self._pieces(products, STREAMED)
-        coded_a = self._of(lambda r: coded_share(load_a, r.streaming_bits, r.streaming_zeros))
-        coded_o = self._of(lambda r: coded_share(store, r.result_bits, r.result_zeros))
         burst = design.dram.burst_bytes
-        moved_a = _bursts(bytes_a * coded_a, pieces_a, burst) * reload_a
-        moved_w = _bursts(bytes_w, tb * tn * tk, burst) * reload_w
-        moved_o = _bursts(bytes_o * coded_o, pieces_o, burst)
-        moved_r = _bursts(bytes_r, pieces_o, burst)
-        active_a = loads_a * self._of(lambda r: r.load_streaming)
-        active_a += outputs * self._of(lambda r: r.extra_bits > 0)
-        active_w = loads_w * self._of(lambda r: r.load_weight)
-        active_o = outputs * stores
+        moved_a = _bursts(bytes_a, pieces_a, burst) * reload_a
+        moved_w = _bursts(sums[1] * facts.weight_bytes, tb * tn * tk, burst) * reload_w
+        moved_o = _bursts(bytes_o, pieces_o, burst)
+        moved_r = _bursts(sums[2] * facts.extra_bytes, pieces_o, burst)
+        active_a = loads_a * facts.load_streaming
+        active_a += outputs * facts.has_extra
+        active_w = loads_w * facts.load_weight
+        active_o = outputs * facts.store_result
         if self.cut_constants.any():
             loads_c = self._constant_loads()
-            moved_w = moved_w + self._of(lambda r: r.channel_bytes) * loads_c / (tb * tn)
+            moved_w = moved_w + facts.channel_bytes * loads_c / (tb * tn)
             active_w = active_w + loads_c
 
-        period = design.clock(design.vector.clock).period_ps
-        lanes = design.vector.lanes
-        time_vector = sums[2] * self._of(lambda r: r.vector_cycles / lanes * period)
+        time_vector = sums[2] * facts.vector_cycles
+        time_vector *= design.clock(design.vector.clock).period_ps / design.vector.lanes
         time_array = self.array_cycles() * design.clock(design.array.clock).period_ps
         time_a = _channel_time(design, load_a, moved_a + moved_r, active_a)
         time_w = _channel_time(design, load_w, moved_w, active_w)
-        time_load = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
         time_store = _channel_time(design, store, moved_o, active_o)
-        moved = moved_a + moved_w + (moved_o + moved_r)
-        rate = design.dram.sustained_bytes_per_s
-        time_dram = moved * (1e12 / rate)
-        time_dram += (active_a + active_w + active_o) * design.dram.latency_ps
-        latency = np.maximum(time_load, time_dram)
-        np.maximum(latency, np.maximum(time_store, time_vector), out=latency)
-        np.maximum(latency, time_array, out=latency)
+        dram_a, dram_w = _dram_time(design, moved_a, active_a), _dram_time(design, moved_w, active_w)
+        dram_o = _dram_time(design, moved_o + moved_r, active_o)
+        alone = np.maximum(np.maximum(time_store, time_vector), time_array)
+        latency = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
+        np.maximum(latency, dram_a + (dram_w + dram_o), out=latency)
+        np.maximum(latency, alone, out=latency)
         latency += time_a / np.maximum(1.0, active_a)
-        latency += time_w / np.maximum(1.0, active_w)
-        latency += (time_store + time_vector) / outputs
-        tasks = loads_a + loads_w + outputs
+        latency += time_w / np.maximum(1.0, active_w) + (time_store + time_vector) / outputs
         shape = (len(VARIANTS), every[3])
         return Costs(
-            latency.reshape(shape), moved.reshape(shape), tasks.reshape(shape),
-            feasible.reshape(shape), demands,
+            latency.reshape(shape), feasible.reshape(shape),
+            (moved_a + (moved_o + moved_r), moved_w), (loads_a + outputs, loads_w), demands,
         )  # fmt: skip
 
     def _reloads(self) -> tuple[Array, Array]:
@@ -343,7 +372,7 @@ class TileSearch:
         """Bytes by which constants in parts, two at a time, need less than whole; below 0."""
         tile = part(0, SPANS + 1) * part(2, SPANS + 1)
         share = tile / (part(0, SUMS + 1) * part(2, SUMS + 1))
-        whole = self._of(lambda r: r.channel_bytes)
+        whole = self._facts.channel_bytes
         least = np.minimum(np.ceil(whole * share) * 2.0, whole) - whole
         saved: Array = np.where(self.cut_constants[self.owner], least, 0.0)
         return saved
@@ -365,13 +394,13 @@ class TileSearch:
             return bytes_
 
         demands: dict[str, Array] = {}
-        requests = self.requests
+        requests, facts = self.requests, self._facts
         streams = any(r.load_streaming for r in requests)
         if streams or any(r.extra_bits for r in requests):
-            need = buffered("input", spans[2] * self._of(lambda r: r.extra_bits / 8), outputs)
+            need = buffered("input", spans[2] * facts.extra_bytes, outputs)
             need = np.broadcast_to(need, loads_a.shape).copy()
             if streams:
-                bytes_ = self._of(lambda r: r.streaming_bits / 8 * r.load_streaming)
+                bytes_ = facts.streaming_bytes
                 need[:, 0] += buffered("input", spans[0] * bytes_, loads_a[:, 0])
                 # Held: everything the inner loops touch; one b (and one m, if m is outside).
                 fixed = part(0, SPANS) * part(2, SPANS) * part(3, SUMS)
@@ -379,13 +408,13 @@ class TileSearch:
                 need[1, 1] += np.ceil(fixed * part(1, SUMS) * bytes_)
             demands["input"] = need
         if any(r.load_weight or r.bias_bytes for r in requests):
-            bytes_ = self._of(lambda r: r.weight_bits / 8 * r.load_weight)
+            bytes_ = facts.weight_bytes
             need = np.empty(loads_w.shape)
             need[:, :, 0] = buffered("weight", spans[1] * bytes_, loads_w[:, :, 0])
             fixed = part(0, SPANS + 1) * part(1, SPANS + 1) * part(3, SUMS + 1)
             need[0, :, 1] = np.ceil(fixed * part(2, SUMS + 1) * bytes_)
             need[1, :, 1] = np.ceil(fixed * part(2, SPANS + 1) * bytes_)
-            need = need + self._of(lambda r: r.bias_bytes)
+            need = need + facts.bias_bytes
             if self.cut_constants.any():
                 need = need + self._cut_constants_demand(part)
             demands["weight"] = need
@@ -393,11 +422,8 @@ class TileSearch:
         demands["accumulator"] = buffered("accumulator", spans[2] * bytes_a, outputs)
         moved = not self.design.vector.in_place
         if moved and any(r.store_result and r.vector_cycles for r in requests):
-            bytes_ = self._of(
-                lambda r: r.result_bits / 8 / r.store_divisor
-                if r.store_result and r.vector_cycles else 0.0
-            )  # fmt: skip
-            demands["output"] = buffered("output", spans[2] * bytes_, outputs)
+            staged = facts.result_bytes * (facts.vector_cycles > 0)
+            demands["output"] = buffered("output", spans[2] * staged, outputs)
         return demands
 
 
@@ -416,6 +442,13 @@ def _bursts(bytes_: Array, chunks: Array, burst: int) -> Array:
     whole = chunks * burst
     moved: Array = np.ceil(bytes_ / whole) * whole
     return moved
+
+
+def _dram_time(design: Design, moved: Array, descriptors: Array) -> Array:
+    """Time for which the DRAM is busy."""
+    dram = design.dram
+    time: Array = moved * (1e12 / dram.sustained_bytes_per_s) + descriptors * dram.latency_ps
+    return time
 
 
 def _channel_time(design: Design, channel: DmaChannel, moved: Array, descriptors: Array) -> Array:

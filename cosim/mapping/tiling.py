@@ -26,7 +26,7 @@ from cosim.mapping.class_table import Array
 from cosim.mapping.engines.shapes import layer_of
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.nest import CLASSES, Nest
-from cosim.mapping.tile_search import VARIANTS, Costs, TileSearch
+from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch
 from cosim.memo import Signature
 
 AT_ONCE = 24
@@ -80,6 +80,25 @@ class TileRequest:
     channel_bytes: int = 0
     """Of `bias_bytes`, those of constants with an entry for every channel: they may come in parts,
     with the tiles of their channels."""
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the costs of a tiling depend on."""
+        result = self.result_bits / 8 / self.store_divisor * self.store_result
+        return Facts(
+            self.streaming_bits / 8 * self.load_streaming, self.weight_bits / 8 * self.load_weight,
+            result, self.extra_bits / 8, self.load_streaming, self.load_weight, self.store_result,
+            self.extra_bits > 0, self.vector_cycles, self.bias_bytes, self.channel_bytes,
+        )  # fmt: skip
+
+    @property
+    def streaming_kind(self) -> tuple[int, float]:
+        """Bits and share of zeros, as run-length coding sees them."""
+        return self.streaming_bits, self.streaming_zeros
+
+    @property
+    def result_kind(self) -> tuple[int, float]:
+        return self.result_bits, self.result_zeros
 
     @cached_property
     def layer(self) -> Layer:
@@ -140,8 +159,7 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
             first = costs.latency_ps * costs.dram_bytes
         elif design.mapping.objective is Objective.TRAFFIC:
             first = costs.dram_bytes
-        latency = np.where(costs.feasible, first, np.inf)
-        plans += [_best(space, costs, latency, number) for number in range(len(some))]
+        plans += _best(space, costs, np.where(costs.feasible, first, np.inf))
     return plans
 
 
@@ -150,31 +168,32 @@ def _batches(requests: Sequence[TileRequest]) -> Iterator[Sequence[TileRequest]]
         yield requests[first : first + AT_ONCE]
 
 
-def _best(space: TileSearch, costs: Costs, latency: Array, number: int) -> TilePlan | None:
-    """The best feasible candidate of a request; fewer bytes, then fewer tiles break ties.
+def _best(space: TileSearch, costs: Costs, objective: Array) -> list[TilePlan | None]:
+    """The best feasible candidate of each request; fewer bytes, then fewer tiles break ties.
 
     Where bytes are the objective, of the candidates with the fewest the fastest.
     """
-    low, high = space.bounds[number : number + 2]
-    if low == high:
-        return None
-    own = latency[:, low:high]
-    floor = own.min()
-    if not np.isfinite(floor):
-        return None
-    variant, place = np.nonzero(own <= floor * (1 + 1e-9))
-    place += low
-    best = 0
-    if len(place) > 1:
-        bytes_, tasks = costs.dram_bytes[variant, place], costs.tasks[variant, place]
-        keys = [place, variant, tasks, bytes_]
-        if space.design.mapping.objective is Objective.TRAFFIC:
-            keys.insert(3, costs.latency_ps[variant, place])
-        best = int(np.lexsort(keys)[0])
-    v, i = int(variant[best]), int(place[best])
-    return _plan(
-        space, number, v, i, float(costs.latency_ps[v, i]), float(costs.dram_bytes[v, i])
-    )  # fmt: skip
+    plans: list[TilePlan | None] = [None] * len(space.requests)
+    bounds = np.array(space.bounds)
+    some = np.flatnonzero(bounds[1:] > bounds[:-1])
+    if not len(some):
+        return plans
+    floor = np.full(len(space.requests), np.inf)
+    floor[some] = np.minimum.reduceat(objective.min(axis=0), bounds[some])
+    variant, place = np.nonzero(
+        (objective <= np.take(floor * (1 + 1e-9), space.owner)) & (objective < np.inf)
+    )
+    owner = space.owner[place]
+    keys = [place, variant, costs.tasks[variant, place], costs.dram_bytes[variant, place], owner]
+    if space.design.mapping.objective is Objective.TRAFFIC:
+        keys.insert(3, costs.latency_ps[variant, place])
+    order = np.lexsort(keys)
+    numbers, first = np.unique(owner[order], return_index=True)
+    for number, best in zip(numbers.tolist(), order[first].tolist(), strict=True):
+        v, i = int(variant[best]), int(place[best])
+        latency, moved = float(costs.latency_ps[v, i]), float(costs.dram_bytes[v, i])
+        plans[number] = _plan(space, number, v, i, latency, moved)
+    return plans
 
 
 def infeasible(design: Design, request: TileRequest, name: str) -> CosimError:
