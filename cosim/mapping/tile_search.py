@@ -331,7 +331,10 @@ class TileSearch:
         time_a = _channel_time(design, load_a, moved_a + moved_r, active_a)
         time_w = _channel_time(design, load_w, moved_w, active_w)
         time_store = _channel_time(design, store, moved_o, active_o)
-        dram_a, dram_w = _dram_time(design, moved_a, active_a), _dram_time(design, moved_w, active_w)
+        dram_a, dram_w = (
+            _dram_time(design, moved_a, active_a),
+            _dram_time(design, moved_w, active_w),
+        )
         dram_o = _dram_time(design, moved_o + moved_r, active_o)
         alone = np.maximum(np.maximum(time_store, time_vector), time_array)
         latency = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
