@@ -97,9 +97,11 @@ def draw_selection(
     chosen = run.intervals.interval(view.selected)
     if view.arrows:
         if chosen.cause_row >= 0:
-            _arrow(painter, run, chosen.cause_row, view.selected, scene, places, colours.accent)
+            _arrow(painter, run, chosen.cause_row, view.selected, scene, places, colours.accent,
+                   colours.background)  # fmt: skip
         for number in run.intervals.consequences(view.selected, MOST_ARROWS):
-            _arrow(painter, run, view.selected, number, scene, places, colours.good)
+            _arrow(painter, run, view.selected, number, scene, places, colours.good,
+                   colours.background)  # fmt: skip
     place = places.get(chosen.rank)
     if place is None:
         return
@@ -116,8 +118,9 @@ def draw_selection(
 
 def _arrow(
     painter: QPainter, run: Run, source: int, target: int, scene: Scene,
-    places: dict[int, QRectF], colour: QColor,
+    places: dict[int, QRectF], colour: QColor, halo: QColor,
 ) -> None:  # fmt: skip
+    """From one interval to the next; the halo keeps it apart from what it crosses."""
     rows = run.timeline.take(np.array([source, target]))
     ranks = rows.component.tolist()
     if any(rank not in places for rank in ranks):
@@ -135,18 +138,13 @@ def _arrow(
     else:
         path.cubicTo(x1 + bow, y1, x2 - bow, y2, x2, y2)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(scene_halo(colour), 4))
+    painter.setPen(QPen(with_alpha(halo, 0.75), 5))
     painter.drawPath(path)
     painter.setPen(QPen(colour, 2))
     painter.drawPath(path)
     painter.setBrush(colour)
     tip = QPointF(path.currentPosition())
     painter.drawPolygon(QPolygonF([tip, tip + QPointF(-7, -4), tip + QPointF(-7, 4)]))
-
-
-def scene_halo(colour: QColor) -> QColor:
-    """A contrasting, transparent edge that keeps a line apart from what it crosses."""
-    return with_alpha(on(colour), 0.5)
 
 
 def draw_range(

@@ -159,6 +159,15 @@ def load_view(path: str | os.PathLike[str]) -> View:
     return view_from_json(text, str(path))
 
 
+def is_view_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a JSON file says that it is a view."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return FORMAT in file.read(400)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def check_view(view: View, where: str = "view") -> View:
     """`view`, if its names are known."""
     for kind, name, choices in (("panel", view.panel, PANELS), ("theme", view.theme, THEMES)):

@@ -14,8 +14,10 @@ from cosim.errors import CosimError
 from cosim.units import (
     format_bandwidth,
     format_bytes,
+    format_energy,
     format_frequency,
     format_power,
+    format_time,
     parse_bandwidth,
     parse_bytes,
     parse_frequency,
@@ -57,8 +59,8 @@ _PARSE = {
 }
 _FORMAT = {
     "bytes": lambda v: format_bytes(round(v), None),
-    "bandwidth": lambda v: format_bandwidth(round(v), None),
-    "frequency": lambda v: format_frequency(round(v), None),
+    "bandwidth": lambda v: format_bandwidth(round(v)),
+    "frequency": lambda v: format_frequency(round(v)),
     "power": lambda v: format_power(round(v, 3), None),
 }
 
@@ -147,6 +149,22 @@ def text_of(parameter: Parameter, amount: float) -> str:
     return str(max(1, round(amount)))
 
 
+def amount_of(parameter: Parameter, text: str) -> float | None:
+    """A written value as a number in base units; None for one that is none (``unlimited``).
+
+    Raises
+    ------
+    CosimError
+        If it cannot be read.
+    """
+    value = parsed(parameter, text)
+    if isinstance(value, int):
+        return float(value)
+    if parameter.kind in _PARSE and text.strip() != "unlimited":
+        return float(_PARSE[parameter.kind](text, parameter.name))
+    return None
+
+
 def parsed(parameter: Parameter, text: str) -> object:
     """What a scenario would take for a written value.
 
@@ -225,3 +243,24 @@ def job_for(run: Run, changes: Mapping[str, object], out: Path) -> Job:
         "document": of_design.get("document"),
     }  # fmt: skip
     return Job(str(out), workload=workload, design=design)
+
+
+_MOVED = (
+    ("latency", "latency_s", lambda v: format_time(v * 1e12)),
+    ("energy", "energy_j", lambda v: format_energy(v * 1e12)),
+    ("DRAM traffic", "dram_bytes", lambda v: format_bytes(round(v))),
+    ("peak memory", "peak_memory_bytes", lambda v: format_bytes(round(v))),
+    ("mean power", "average_power_w", lambda v: format_power(v * 1e3)),
+)
+
+
+def what_moved(before: Run, after: Run) -> list[tuple[str, str, str, str]]:
+    """Name, value before, value after and change of a run's main figures."""
+    rows = []
+    for name, key, text in _MOVED:
+        old, new = before.summary.get(key), after.summary.get(key)
+        if old is None or new is None:
+            continue
+        change = f"{100 * (new / old - 1):+.1f} %" if old and new != old else "same"
+        rows.append((name, text(float(old)), text(float(new)), change))
+    return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QSettings, Qt
 from PyQt6.QtGui import QAction, QKeySequence
-from PyQt6.QtWidgets import QMainWindow, QMenu
+from PyQt6.QtWidgets import QMainWindow, QMenu, QToolBar
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,15 @@ class ActionRegistry:
         for command in self.commands.values():
             if command.checked is not None:
                 self.actions[command.id].setChecked(command.checked())
+
+    def fill_tools(self, bar: QToolBar, tools: Mapping[str, str]) -> None:
+        """Put commands into a tool bar, under short names."""
+        for id_, text in tools.items():
+            action = self.actions[id_]
+            action.setIconText(text)
+            keys = ", ".join(self.keys(id_)[:1])
+            action.setToolTip(f"{self.commands[id_].help}  {keys}".strip())
+            bar.addAction(action)
 
     # Keys
 

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING
 from PyQt6.QtWidgets import QApplication, QMessageBox
 
 from cosim import __version__
-from gui.views.view import PANELS, THEMES
+from gui.views.view import THEMES
 from gui.widgets.actions import Command
 from gui.widgets.command_palette import Choice, CommandPalette
+from gui.widgets.panel_words import WORDS
 from gui.widgets.shortcut_sheet import ShortcutSheet
+from gui.widgets.time_panel import SNAP
 
 if TYPE_CHECKING:
     from gui.widgets.main_window import MainWindow
+
+TOOLS = {
+    "file.open": "Open", "view.back": "◂", "view.forward": "▸", "view.zoom_out": "−",
+    "view.zoom_in": "+", "view.all": "Whole run", "view.fit": "Fit",
+    "view.critical": "Critical path", "view.only_critical": "Only critical",
+    "view.arrows": "Arrows", "view.counters": "Counters", "help.keys": "Keys",
+}  # fmt: skip
+"""What stands in the tool bar, and as what."""
 
 
 def register(window: MainWindow) -> None:
@@ -38,13 +48,16 @@ def _file(w: MainWindow) -> list[Command]:
         Command("file.scenario", "File", "Open scenario…",
                 "Run every point of a scenario, in a process of its own", o.ask_scenario,
                 ("Ctrl+Shift+O",)),
+        Command("file.open_view", "File", "Open view…",
+                "Show what a view file shows: its runs, window, markers and colours",
+                lambda: o.ask_view(), ("Ctrl+Alt+O",)),
         Command("file.reload", "File", "Reload", "Read the run again; the view stays", o.reload,
                 ("Ctrl+R",)),
         Command("file.close", "File", "Close run", "Close the shown run",
                 lambda: o.close_run(w.state.run) if w.state.run else None, ("Ctrl+W",)),
         Command("file.save_view", "File", "Save view…",
                 "Write what is shown to a file that `cosim render --view` draws",
-                lambda: o.save_view(), ("Ctrl+S",)),
+                lambda: o.save_view(_front(w)), ("Ctrl+S",)),
         Command("file.export", "File", "Export picture…", "Write the front panel as PNG, SVG, PDF",
                 lambda: o.export(_front(w), "picture"), ("Ctrl+E",)),
         Command("file.export_table", "File", "Export table…",
@@ -76,13 +89,13 @@ def _edit(w: MainWindow) -> list[Command]:
                 lambda: w.search.step(False), ("F3",)),
         Command("edit.previous", "Edit", "Previous match", "To the match before",
                 lambda: w.search.step(True), ("Shift+F3",)),
-        Command("edit.marker", "Edit", "Marker at cursor", "Mark the cursor's instant",
+        Command("edit.marker", "Edit", "Marker at cursor",
+                "Mark the cursor's instant; it snaps to an edge of an interval nearby",
                 lambda: _mark(w, ""), ("M",)),
         Command("edit.note", "Edit", "Marker with a note", "Mark the cursor and write a note",
                 lambda: _note(w), ("Shift+M",)),
-        Command("edit.unmark", "Edit", "Remove last marker", "Take the last marker away",
-                lambda: s.remove_marker(len(s.view.markers) - 1) if s.view.markers else None,
-                ("Del",)),
+        Command("edit.unmark", "Edit", "Remove marker", "Take away the marker next to the cursor",
+                lambda: _unmark(w), ("Del",)),
         Command("edit.pin", "Edit", "Pin or unpin lane", "Keep the selected lane on top",
                 lambda: _lane_edit(w, "pinned"), ("P",)),
         Command("edit.hide", "Edit", "Hide lane", "Hide the selected lane",
@@ -94,9 +107,21 @@ def _edit(w: MainWindow) -> list[Command]:
 
 
 def _mark(w: MainWindow, text: str) -> None:
-    time = w.state.view.time_ps
-    if w.state.run is not None:
-        w.state.add_marker(w.state.window[0] if time is None else time, text)
+    if w.state.run is None:
+        return
+    start, end = w.state.window
+    time = start if w.state.view.time_ps is None else w.state.view.time_ps
+    reach = round(SNAP * (end - start) / max(1, w.timeline.width()))
+    time = w.navigation.snapped(time, reach)
+    w.state.change(time_ps=time)
+    w.state.add_marker(time, text)
+
+
+def _unmark(w: MainWindow) -> None:
+    markers, time = w.state.view.markers, w.state.view.time_ps or 0
+    if markers:
+        w.state.remove_marker(min(range(len(markers)),
+                                  key=lambda i: abs(markers[i].time_ps - time)))  # fmt: skip
 
 
 def _note(w: MainWindow) -> None:
@@ -106,10 +131,7 @@ def _note(w: MainWindow) -> None:
     if markers:
         time = w.state.view.time_ps
         row = next((i for i, m in enumerate(markers) if m.time_ps == time), 0)
-        w.markers.list.setCurrentRow(row)
-        item = w.markers.list.item(row)
-        if item is not None:
-            w.markers.list.editItem(item)
+        w.markers.edit_note(row)
 
 
 def _lane_edit(w: MainWindow, field: str) -> None:
@@ -235,7 +257,7 @@ def _panels(w: MainWindow) -> list[Command]:
             "values": "Shift+Q"}  # fmt: skip
     return [
         Command(f"panel.{name}", "Panels", name[0].upper() + name[1:],
-                PANELS.get(name, f"Show {name}"), lambda name=name: w.show_panel(name),
+                WORDS[name], lambda name=name: w.show_panel(name),
                 (keys[name],) if name in keys else ())
         for name in names
     ]  # fmt: skip

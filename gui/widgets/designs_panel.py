@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSplitter,
+    QStackedLayout,
     QTableView,
     QTabWidget,
     QVBoxLayout,
@@ -93,13 +94,30 @@ class DesignsPanel(QWidget):
         split.addWidget(self.table)
         split.addWidget(self.tabs)
         split.setSizes([500, 700])
-        layout = QVBoxLayout(self)
+        points, nothing = QWidget(self), QWidget(self)
+        layout = QVBoxLayout(points)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(bar)
         layout.addWidget(split, 1)
+        told = QLabel("No design points yet. A scenario, or a folder with several runs, shows here "
+                      "as a table, a scatter and parallel coordinates.", nothing)  # fmt: skip
+        told.setWordWrap(True)
+        told.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.open_folder = QPushButton("Open a folder of runs…", nothing)
+        self.open_scenario = QPushButton("Run a scenario…", nothing)
+        empty = QVBoxLayout(nothing)
+        empty.addStretch(1)
+        empty.addWidget(told)
+        for button in (self.open_folder, self.open_scenario):
+            empty.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
+        empty.addStretch(1)
+        self.pages = QStackedLayout(self)
+        self.pages.addWidget(nothing)
+        self.pages.addWidget(points)
 
     def _on_change(self, what: set[str]) -> None:
         if "table" in what:
+            self.pages.setCurrentIndex(0 if self.state.table is None else 1)
             self.model.show(self.state.table)
             self._fill_axes()
             if len(self.model.order) <= 5000:

@@ -8,17 +8,18 @@ from typing import Any
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from cosim.timeline.causes import Cause
 from cosim.units import format_time
+from gui.painting.counter_picture import counter_text
+from gui.views.counter_range import counter_range
 from gui.views.lanes import CATEGORIES, explain
 from gui.views.run_data import Run
+from gui.widgets.data_table import DataTable
 from gui.widgets.navigation import Navigation
 from gui.widgets.quiet_text import Line, RichText
 from gui.widgets.state import State
@@ -28,10 +29,14 @@ COLUMNS = (
     ("what", "what it does, or waits for"),
     ("count", "intervals in the range, those that stick out included"),
     ("sum", "time of it inside the range"),
-    ("share", "share of the range: occupancy of the lane, or share spent waiting"),
-    ("mean", "mean time inside the range"),
-    ("least", "shortest interval, at full length"),
-    ("most", "longest interval, at full length"),
+    (
+        "share",
+        "share of the range: occupancy of the lane, or share spent waiting; of a buffer, "
+        "how full it is on average; of power, its share of the budget",
+    ),
+    ("mean", "mean time inside the range; of a counter, its mean over time"),
+    ("least", "shortest interval, at full length; of a counter, its smallest value"),
+    ("most", "longest interval, at full length; of a counter, its largest value"),
 )
 
 
@@ -43,27 +48,53 @@ SAMPLES = ("accumula", "wait: DRAM busy", "12,345", "123.4 us", "100.0 %", "123.
 """Text as wide as a column shall be."""
 
 
+Row = tuple[str, str, str, str, str, str, str, str, str]
+"""The cells of a row as they are shown, and a tooltip."""
+
+
+def lane_rows(run: Run, start_ps: int, end_ps: int) -> list[Row]:
+    """What every lane did and waited for in a range."""
+    rows = []
+    for lane in run.intervals.lanes:
+        totals = lane.totals(start_ps, end_ps)
+        for code in range(len(CATEGORIES)):
+            count = int(totals.count[code])
+            if not count:
+                continue
+            spent = int(totals.sum_ps[code])
+            times = (totals.mean_ps(code), totals.least_ps[code], totals.most_ps[code])
+            rows.append(
+                (lane.lane.name, CATEGORIES[code], f"{count:,}", format_time(spent, 4),
+                 f"{100 * spent / max(1, end_ps - start_ps):.1f} %",
+                 *(format_time(round(time), 4) for time in times), explain(code))
+            )  # fmt: skip
+    return rows
+
+
+def counter_rows(run: Run, start_ps: int, end_ps: int) -> list[Row]:
+    """What every counter was in a range."""
+    rows = []
+    for name, counter in run.counters.items() if run.has("counters") else ():
+        found = counter_range(counter, start_ps, end_ps)
+        share = f"{100 * found.mean / counter.limit:.1f} %" if counter.limit else ""
+        values = ("–" if v is None else counter_text(counter.unit, v)
+                  for v in (found.mean, found.least, found.most))  # fmt: skip
+        rows.append((name, "level", "", "", share, *values, f"{name} over the range"))
+    return rows
+
+
 class RangeModel(QAbstractTableModel):
-    """Count, sum, mean, least and most of every lane and category."""
+    """Count, sum, mean, least and most of every lane and category, and of every counter."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[Row] = []
 
     def show(self, run: Run | None, start_ps: int, end_ps: int) -> None:
         """Take the numbers of a window."""
-        rows = []
-        for lane in run.intervals.lanes if run else ():
-            totals = lane.totals(start_ps, end_ps)
-            for code in range(len(CATEGORIES)):
-                count = int(totals.count[code])
-                if count:
-                    rows.append(
-                        (lane.lane.name, code, count, int(totals.sum_ps[code]),
-                         int(totals.sum_ps[code]) / max(1, end_ps - start_ps),
-                         totals.mean_ps(code), int(totals.least_ps[code]),
-                         int(totals.most_ps[code]))
-                    )  # fmt: skip
+        rows: list[Row] = []
+        if run is not None:
+            rows = lane_rows(run, start_ps, end_ps) + counter_rows(run, start_ps, end_ps)
         self.beginResetModel()
         self.rows = rows
         self.endResetModel()
@@ -77,23 +108,14 @@ class RangeModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
             return None
-        value = self.rows[index.row()][index.column()]
+        row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(index.column(), value)
+            return row[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return explain(self.rows[index.row()][1])
+            return row[-1]
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 1:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
-
-    def _text(self, column: int, value: Any) -> str:
-        if column == 1:
-            return CATEGORIES[value]
-        if column == 2:
-            return f"{value:,}"
-        if column == 4:
-            return f"{100 * value:.1f} %"
-        return format_time(round(value), 4) if column > 2 else str(value)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -127,24 +149,7 @@ class DetailsPanel(QWidget):
         self.consequence.clicked.connect(navigation.to_consequence)
         self.title = Line(200, self)
         self.model = RangeModel(self)
-        self.table = QTableView(self)
-        self.table.setModel(self.model)
-        self.table.setAlternatingRowColors(True)
-        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.table.setAccessibleName("range statistics")
-        for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
-            assert header is not None
-            header.setMinimumSectionSize(16)
-        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert vertical is not None
-        assert horizontal is not None
-        vertical.hide()
-        vertical.setDefaultSectionSize(20)
-        # fitting widths to contents asks for every cell at every change
-        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        widths = self.table.fontMetrics()
-        for column, sample in enumerate(SAMPLES):
-            horizontal.resizeSection(column, widths.horizontalAdvance(sample) + 14)
+        self.table = DataTable("range statistics", self.model, SAMPLES, self)
         buttons = QHBoxLayout()
         buttons.addWidget(self.cause)
         buttons.addWidget(self.consequence)

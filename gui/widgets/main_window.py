@@ -23,19 +23,25 @@ from PyQt6.QtWidgets import (
 from cosim.units import format_time
 from gui.painting import Hit
 from gui.views.run_data import Run
-from gui.views.view import PANELS
 from gui.widgets.actions import ActionRegistry
-from gui.widgets.commands import register
+from gui.widgets.breakdown_panel import BreakdownPanel
+from gui.widgets.commands import TOOLS, register
+from gui.widgets.data_table import DataTable
 from gui.widgets.designs_panel import DesignsPanel
 from gui.widgets.details_panel import DetailsPanel
 from gui.widgets.errors import ErrorBox
-from gui.widgets.lists_panel import MarkersPanel, RunsPanel
+from gui.widgets.intervals_panel import IntervalsPanel
+from gui.widgets.lanes_panel import LanesPanel
+from gui.widgets.markers_panel import MarkersPanel
 from gui.widgets.minimap import Minimap
 from gui.widgets.navigation import Navigation
 from gui.widgets.opening import Opening
+from gui.widgets.own_keys import keep_keys
+from gui.widgets.panel_words import WORDS
 from gui.widgets.picture_panel import PicturePanel
 from gui.widgets.quiet_text import Line
 from gui.widgets.run_control import MachinePanel, RunControl
+from gui.widgets.runs_panel import RunsPanel
 from gui.widgets.search_bar import SearchBar
 from gui.widgets.session import Session
 from gui.widgets.state import State
@@ -52,9 +58,10 @@ _NOT_TIME = {"start_ps", "end_ps", "range_ps", "time_ps", "selected", "markers",
              "critical", "only_critical", "counters", "hidden", "pinned", "collapsed", "arrows",
              "table", "rows", "runs", "x", "y", "extra"}  # fmt: skip
 
-BOTTOM = ("breakdown", "memory", "power", "machine", "roofline", "energy", "designs", "compare",
-          "aligned")  # fmt: skip
+BOTTOM = ("breakdown", "memory", "power", "machine", "intervals", "roofline", "energy", "designs",
+          "compare", "aligned")  # fmt: skip
 RIGHT = ("details", "values", "what-if", "markers")
+LEFT = ("runs", "lanes")
 
 
 class MainWindow(QMainWindow):
@@ -89,6 +96,7 @@ class MainWindow(QMainWindow):
         self.registry = ActionRegistry(self, settings)
         register(self)
         self.registry.build_menus()
+        self.registry.fill_tools(self.tools, TOOLS)
         self.opening.fill_recent(self.registry.menu("File/Open recent"))
         self.tour = Tour(self)
         self.tour.hide()
@@ -98,6 +106,8 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore_window()
         self._hide_stray_tabs()
+        keep_keys(self)
+        self.registry.refresh_checks()
         self._show_page()
 
     # Building
@@ -133,6 +143,9 @@ class MainWindow(QMainWindow):
         self.panels["machine"] = self.machine.picture
         self.panels["designs"] = self.designs.scatter
         self.panels["parallel"] = self.designs.parallel
+        self.breakdown = BreakdownPanel(state, self.navigation, self.panels["breakdown"])
+        self.intervals = IntervalsPanel(state, self.navigation)
+        self.lanes = LanesPanel(state)
         self.details = DetailsPanel(state, self.navigation)
         self.values = ValuesPanel(state)
         self.what_if = WhatIfPanel(state)
@@ -140,17 +153,18 @@ class MainWindow(QMainWindow):
         self.runs = RunsPanel(state)
         area = Qt.DockWidgetArea
         widgets: dict[str, QWidget] = {
-            **self.panels, "machine": self.machine, "designs": self.designs,
+            **self.panels, "breakdown": self.breakdown, "machine": self.machine,
+            "designs": self.designs, "intervals": self.intervals, "lanes": self.lanes,
             "details": self.details, "values": self.values, "what-if": self.what_if,
             "markers": self.markers, "runs": self.runs,
         }  # fmt: skip
-        for names, side in ((BOTTOM, area.BottomDockWidgetArea), (RIGHT, area.RightDockWidgetArea)):
+        for names, side in ((BOTTOM, area.BottomDockWidgetArea), (RIGHT, area.RightDockWidgetArea),
+                            (LEFT, area.LeftDockWidgetArea)):  # fmt: skip
             for name in names:
                 self._dock(name, widgets[name], side)
                 if name != names[0]:  # at once: tabs of docks that were beside each other stay
                     self.tabifyDockWidget(self.docks[names[0]], self.docks[name])
             self.docks[names[0]].raise_()
-        self._dock("runs", self.runs, area.LeftDockWidgetArea)
         self.resizeDocks([self.docks["runs"], self.docks["details"]], [200, 400],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["breakdown"]], [340], Qt.Orientation.Vertical)
@@ -169,17 +183,19 @@ class MainWindow(QMainWindow):
         dock = QDockWidget(title, self)
         dock.setObjectName(f"dock {name}")
         dock.setWidget(widget)
-        dock.setToolTip(PANELS.get(name, ""))
+        dock.setToolTip(WORDS.get(name, ""))
         self.addDockWidget(area, dock)
         self.docks[name] = dock
 
     def _build_bars(self) -> None:
+        self.tools = QToolBar("Tools", self)
+        self.tools.setObjectName("tool bar")
         bar = QToolBar("Search", self)
         bar.setObjectName("search bar")
-        bar.setMovable(False)
         bar.addWidget(self.search)
-        self.addToolBar(bar)
-        self.tools = bar
+        for each in (self.tools, bar):
+            each.setMovable(False)
+            self.addToolBar(each)
         status = self.statusBar()
         assert status is not None
         self.where = Line(420, self, right=True)
@@ -199,15 +215,23 @@ class MainWindow(QMainWindow):
         for panel in self.panels.values():
             panel.clicked.connect(self._clicked)
             panel.export_wanted.connect(self.opening.export)
+            if isinstance(panel, TimePanel):
+                panel.run_until.connect(self.control.run_until)
+        for table in self.findChildren(DataTable):
+            table.export_wanted.connect(self.opening.export_table)
         self.docks["values"].visibilityChanged.connect(self.values.see)
         self.details.values.clicked.connect(lambda: self.show_panel("values"))
         self.designs.open_rows.connect(self.opening.open_rows)
+        self.designs.open_folder.clicked.connect(self.opening.ask_run)
+        self.designs.open_scenario.clicked.connect(self.opening.ask_scenario)
         self.runs.close_wanted.connect(self.opening.close_run)
         self.what_if.run_wanted.connect(self.opening.run_again)
+        self.what_if.panel_wanted.connect(self.show_panel)
         self.what_if.cancel_wanted.connect(self.opening.cancel)
         self.tour.panel_wanted.connect(self.show_panel)
         self.tour.ended.connect(lambda: self.settings.setValue("tour/seen", True))
         self.opening.problem.connect(self.errors.tell)
+        self.opening.view_opened.connect(self.show_panel)
         self.opening.busy.connect(self._show_progress)
         self.opening.started.connect(self.what_if.show_started)
         self.opening.simulated.connect(self._simulated)
@@ -226,6 +250,8 @@ class MainWindow(QMainWindow):
             application = QApplication.instance()
             if isinstance(application, QApplication):
                 apply_theme(application, self.state.view.theme)
+        if what & {"theme", "critical", "only_critical", "arrows", "counters"}:
+            self.registry.refresh_checks()
         if what & {"run"}:
             run = self.state.run
             self.setWindowTitle(f"{run.name} – edge-cosim" if run else "edge-cosim")

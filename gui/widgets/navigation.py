@@ -71,6 +71,14 @@ class Navigation(QObject):
         else:
             self.state.go(middle - width // 2, middle + width // 2)
 
+    def fit_selected(self) -> None:
+        """Let the window show the selected interval, large."""
+        run, number = self.state.run, self.state.view.selected
+        if run is not None and number is not None:
+            chosen = run.intervals.interval(number)
+            margin = max(1, (chosen.end_ps - chosen.start_ps) // 4)
+            self.state.go(chosen.start_ps - margin, chosen.end_ps + margin)
+
     def selected_span(self) -> tuple[int, int] | None:
         """From when to when what is selected lasts."""
         state, view = self.state, self.state.view

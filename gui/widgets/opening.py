@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QSettings, pyqtSignal
@@ -16,6 +16,7 @@ from gui.painting.picture import image_of, save_picture
 from gui.views.design_table import find_store, table_of_folders, table_of_store
 from gui.views.panel_table import panel_table, to_csv
 from gui.views.run_data import Run, find_runs
+from gui.views.view import View, is_view_file, load_view
 from gui.views.what_if import Job, job_for
 from gui.widgets.loader import Loader, try_open
 from gui.widgets.simulation import Simulation
@@ -41,6 +42,8 @@ class Opening(QObject):
     simulated = pyqtSignal(list, bool)
     """Opened runs of a finished job, and whether it was a what-if."""
     failed = pyqtSignal(str)
+    view_opened = pyqtSignal(str)
+    """The panel that a view file is about."""
     ended = pyqtSignal()
 
     def __init__(self, state: State, settings: QSettings, window: QWidget) -> None:
@@ -57,6 +60,9 @@ class Opening(QObject):
         """Open run folders, folders of runs, and scenario files."""
         opened: list[Run] = []
         for path in paths:
+            if path.suffix == ".json" and is_view_file(path):
+                self.open_view(path)
+                continue
             if path.suffix == ".toml":
                 self.open_scenario(path)
                 continue
@@ -131,8 +137,7 @@ class Opening(QObject):
         folders = [table.folders[row] for row in rows]
         runs = []
         for folder in [f for f in folders if f is not None][:MOST_OPENED]:
-            known = [run for run in self.state.runs if run.path == folder]
-            run = known[0] if known else self.open_run(folder, show=False)
+            run = self._run_at(folder)
             if run is not None:
                 runs.append(run)
         if runs:
@@ -307,12 +312,64 @@ class Opening(QObject):
         write(path)
         self.state.message.emit(f"Wrote {path}")
 
-    def save_view(self, path: Path | None = None) -> None:
-        """Write the view to a file that `cosim render --view` draws."""
+    def export_table(self, name: str, write: Callable[[Path], object]) -> None:
+        """Ask where a table shall go, and write it there."""
+        try:
+            self._save(self._ask(name, "Tables (*.csv)", "csv"), write)
+        except OSError as error:
+            self.problem.emit(str(error), "")
+
+    # Views
+
+    def save_view(self, panel: str = "timeline", path: Path | None = None) -> None:
+        """Write the view of a panel to a file that `cosim render --view` draws."""
+        if self.state.run is None:
+            self.state.message.emit("There is no view to save: open a run first")
+            return
         path = path or self._ask("view", "Views (*.json)", "json")
-        if path is not None and self.state.run is not None:
-            replace(self.state.view, runs=(str(self.state.run.path.resolve()),)).save(path)
-            self.state.message.emit(f"Wrote {path}")
+        if path is None:
+            return
+        shown = self.state.stores(panel).runs or (self.state.run,)
+        runs = tuple(str(run.path.resolve()) for run in shown)
+        try:
+            replace(self.state.view, panel=panel, runs=runs).save(path)
+        except OSError as error:
+            self.problem.emit(str(error), "")
+            return
+        self.state.message.emit(f"Wrote {path}")
+
+    def ask_view(self) -> None:
+        """Ask for a view file and show it."""
+        name, _ = QFileDialog.getOpenFileName(self.window, "Open a view", "", "Views (*.json)")
+        if name:
+            self.open_view(Path(name))
+
+    def open_view(self, path: Path) -> None:
+        """Open the runs of a view file, and show them as it says; what is wrong with it is told."""
+        try:
+            view = load_view(path)
+        except CosimError as error:
+            self.problem.emit(str(error), "")
+            return
+        runs = [run for name in view.runs
+                if (run := self._run_at(path.parent / name)) is not None]  # fmt: skip
+        if not runs and (view.runs or self.state.run is None):
+            if not view.runs:
+                self.problem.emit(f"{path}: the view names no run, and none is open", "")
+            return
+        if runs:
+            self.state.show_run(runs[0])
+        if len(runs) > 1:
+            self.state.compare(tuple(runs))
+        names = [f.name for f in fields(View) if f.name not in ("panel", "runs", "extra", "title")]
+        self.state.change(**{name: getattr(view, name) for name in names})
+        self._remember(path)
+        self.view_opened.emit(view.panel)
+
+    def _run_at(self, folder: Path) -> Run | None:
+        """The run of a folder, opened if it is not."""
+        known = [run for run in self.state.runs if run.path.resolve() == folder.resolve()]
+        return known[0] if known else self.open_run(folder, show=False)
 
     def close(self) -> None:
         """Stop everything that runs."""

@@ -91,7 +91,9 @@ class RunControl(QObject):
         self._until = None
 
     def run_until(self, time_ps: int) -> None:
-        """Run, fast, up to an instant."""
+        """Run, fast, up to an instant; from the beginning if it lies behind."""
+        if time_ps <= self.now:
+            self.navigation.set_time(0)
         self._start(FAST)
         self._until = time_ps
 

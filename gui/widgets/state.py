@@ -169,7 +169,7 @@ class State(QObject):
         """Change fields of the view as an edit: it can be undone, and is kept beside the run."""
         before = {key: getattr(self.view, key) for key in fields}
         if before != fields:
-            self.undo.push(_Edit(text, self._edited, before, fields))
+            self.undo.push(Edit(text, self._edited, before, fields))
 
     def _edited(self, fields: dict[str, Any]) -> None:
         self.change(**fields)
@@ -206,6 +206,12 @@ class State(QObject):
         markers = (*self.view.markers, Marker(time_ps, text))
         self.edit("add marker", markers=tuple(sorted(markers, key=lambda m: m.time_ps)))
 
+    def move_marker(self, position: int, time_ps: int) -> None:
+        """Put a marker elsewhere."""
+        markers = list(self.view.markers)
+        markers[position] = replace(markers[position], time_ps=time_ps)
+        self.edit("move marker", markers=tuple(sorted(markers, key=lambda m: m.time_ps)))
+
     def remove_marker(self, position: int) -> None:
         """Take a marker away."""
         markers = self.view.markers
@@ -218,8 +224,8 @@ class State(QObject):
         self.edit("name marker", markers=tuple(markers))
 
 
-class _Edit(QUndoCommand):
-    """A change of some fields of the view."""
+class Edit(QUndoCommand):
+    """A change of some fields, of the view or of a form."""
 
     def __init__(
         self, text: str, apply: Callable[[dict[str, Any]], None], before: dict[str, Any],

@@ -6,9 +6,10 @@ range, dragging with Shift or the middle button pans; a click selects, a double 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 
-from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent, QPainter, QPen, QPixmap, QWheelEvent
 from PyQt6.QtWidgets import QMenu, QWidget
 
@@ -18,7 +19,7 @@ from gui.painting.scene import Scene
 from gui.painting.timeline import FOLLOWS_POINTER, Lanes, paint_lanes, paint_pointers
 from gui.views.interval_store import LaneStore
 from gui.views.lanes import CATEGORIES, NO_WAIT, explain
-from gui.views.view import View
+from gui.views.view import Marker, View
 from gui.widgets.navigation import Navigation
 from gui.widgets.picture_panel import PicturePanel
 from gui.widgets.state import State
@@ -33,6 +34,9 @@ SNAP = 6
 class TimePanel(PicturePanel):
     """A panel whose horizontal axis is the shared window in time."""
 
+    run_until = pyqtSignal(object)
+    """An instant up to which time shall run."""
+
     def __init__(
         self, state: State, navigation: Navigation, panel: str, ignores: set[str] | None = None,
         parent: QWidget | None = None,
@@ -43,6 +47,7 @@ class TimePanel(PicturePanel):
         self._mode = ""
         self._window = (0, 1)
         self._hover: float | None = None
+        self._dragged: tuple[int, tuple[Marker, ...]] | None = None
 
     # Wheel
 
@@ -67,6 +72,9 @@ class TimePanel(PicturePanel):
         assert event is not None
         self._press, self._mode = event.position(), ""
         self._window = self.state.window
+        flag = self.scene_drawn.at(event.position(), "marker")
+        if flag is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._dragged = (int(flag.key), self.state.view.markers)
         if event.button() == Qt.MouseButton.MiddleButton or (
             event.modifiers() & Qt.KeyboardModifier.ShiftModifier
         ):
@@ -80,22 +88,36 @@ class TimePanel(PicturePanel):
             self.refresh()
             return
         if not self._mode and abs(place.x() - self._press.x()) >= DRAG:
-            self._mode = "range"
+            self._mode = "range" if self._dragged is None else "marker"
         if self._mode == "pan":
             start, end = self._window
             scale = (end - start) / max(1.0, self.scene_drawn.plot.width())
             shift = round((self._press.x() - place.x()) * scale)
             self.state.go(start + shift, end + shift, ("drag", self._press.x()))
+        elif self._mode == "marker" and self._dragged is not None:
+            self._move_marker(place.x())
         elif self._mode == "range" and self._press.x() >= self.scene_drawn.plot.left():
             times = sorted((self._snapped(self._press.x()), self._snapped(place.x())))
             self.state.change(range_ps=(max(0, times[0]), min(times[1], self.state.end_ps)))
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         assert event is not None
-        pressed, mode = self._press, self._mode
-        self._press, self._mode = None, ""
+        pressed, mode, dragged = self._press, self._mode, self._dragged
+        self._press, self._mode, self._dragged = None, "", None
+        if mode == "marker" and dragged is not None:
+            moved = self.state.view.markers[dragged[0]].time_ps
+            self.state.change(markers=dragged[1])  # one edit, from where it was
+            self.state.move_marker(dragged[0], moved)
         if pressed is not None and not mode and event.button() == Qt.MouseButton.LeftButton:
             self.click(pressed, event.modifiers())
+
+    def _move_marker(self, x: float) -> None:
+        """Show a dragged marker where it would go."""
+        assert self._dragged is not None
+        position, before = self._dragged
+        time = max(0, min(self._snapped(x), self.state.end_ps))
+        moved = replace(before[position], time_ps=time)
+        self.state.change(markers=(*before[:position], moved, *before[position + 1 :]))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
         assert event is not None
@@ -151,9 +173,21 @@ class TimePanel(PicturePanel):
         if not 0 <= time <= self.state.end_ps:
             return
         menu.addSeparator()
-        marker = menu.addAction(f"Marker at {format_time(time, 5)}")
-        assert marker is not None
-        marker.triggered.connect(lambda: self.state.add_marker(self._snapped(place.x())))
+        at = format_time(time, 5)
+        entries: list[tuple[str, Callable[[], object]]] = [
+            (f"Marker at {at}", lambda: self.state.add_marker(self._snapped(place.x()))),
+            (f"Run until {at}", lambda: self.run_until.emit(time)),
+        ]
+        span = self.state.view.range_ps
+        if span is not None:
+            entries.append(("Zoom to the range", lambda: self.state.go(*span)))
+        flag = self.scene_drawn.at(place, "marker")
+        if flag is not None:
+            entries.append(("Remove this marker", lambda: self.state.remove_marker(flag.key)))
+        for text, run in entries:
+            action = menu.addAction(text)
+            assert action is not None
+            action.triggered.connect(lambda _=False, run=run: run())
 
 
 class TimelinePanel(TimePanel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import html
+from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
@@ -14,7 +15,6 @@ from PyQt6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -22,11 +22,10 @@ from PyQt6.QtWidgets import (
 from cosim.errors import CosimError
 from gui.views.comparison import compare_runs
 from gui.views.run_data import Run
-from gui.views.what_if import Parameter, parameters, parsed, text_of
-from gui.widgets.state import State
-
-REACH = 4
-"""A slider goes from a sixteenth to sixteen times the current value, in powers of two."""
+from gui.views.what_if import Parameter, parameters, parsed, what_moved
+from gui.widgets.own_keys import keep_keys
+from gui.widgets.parameter_field import ParameterField
+from gui.widgets.state import Edit, State
 
 
 class WhatIfPanel(QWidget):
@@ -36,11 +35,13 @@ class WhatIfPanel(QWidget):
     """The run, and the changed parameters by key."""
 
     cancel_wanted = pyqtSignal()
+    panel_wanted = pyqtSignal(str)
 
     def __init__(self, state: State, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = state
         self.fields: dict[str, QLineEdit | QComboBox] = {}
+        self.rows: dict[str, ParameterField] = {}
         self._parameters: dict[str, Parameter] = {}
         self._base: Run | None = None
         self.form = QWidget(self)
@@ -59,7 +60,9 @@ class WhatIfPanel(QWidget):
         self.progress.hide()
         self.told = QLabel(self)
         self.told.setWordWrap(True)
-        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        flags = Qt.TextInteractionFlag
+        self.told.setTextInteractionFlags(flags.TextBrowserInteraction)
+        self.told.linkActivated.connect(self.panel_wanted)
         bar = QHBoxLayout()
         for button in (self.start, self.cancel, self.reset):
             bar.addWidget(button)
@@ -85,6 +88,7 @@ class WhatIfPanel(QWidget):
         grid = QGridLayout(form)
         grid.setContentsMargins(0, 0, 4, 0)
         self.fields.clear()
+        self.rows.clear()
         run = self.state.run
         try:
             found = parameters(run) if run else []
@@ -93,51 +97,25 @@ class WhatIfPanel(QWidget):
             self.told.setText(str(error))
         self._parameters = {p.key: p for p in found}
         for row, parameter in enumerate(found):
-            self._add(form, grid, row, parameter)
+            made = ParameterField(parameter, form, grid, row)
+            made.edited.connect(self._edited)
+            made.entered.connect(self.run_again)
+            self.rows[parameter.key], self.fields[parameter.key] = made, made.editor
         grid.setRowStretch(len(found), 1)
         self._area.setWidget(form)
+        keep_keys(form)
         self.form = form
         self.start.setEnabled(bool(found) and not self.cancel.isEnabled())
 
-    def _add(self, form: QWidget, grid: QGridLayout, row: int, parameter: Parameter) -> None:
-        label = QLabel(parameter.name, form)
-        label.setToolTip(f"{parameter.words}\n{parameter.key}")
-        grid.addWidget(label, row, 0)
-        if parameter.choices:
-            box = QComboBox(form)
-            box.addItems(parameter.choices)
-            box.setCurrentText(parameter.value)
-            self.fields[parameter.key] = box
-            grid.addWidget(box, row, 1, 1, 2)
-            return
-        edit = QLineEdit(parameter.value, form)
-        edit.setToolTip(f"{parameter.words}\nnow {parameter.value}")
-        edit.setAccessibleName(parameter.name)
-        edit.returnPressed.connect(self.run_again)
-        self.fields[parameter.key] = edit
-        grid.addWidget(edit, row, 1)
-        if parameter.amount:
-            slider = QSlider(Qt.Orientation.Horizontal, form)
-            slider.setRange(-REACH * 4, REACH * 4)
-            slider.setSingleStep(4 if parameter.kind in ("count", "bytes") else 1)
-            slider.setPageStep(4)
-            slider.setMaximumWidth(90)
-            slider.setAccessibleName(f"{parameter.name} slider")
-            slider.setToolTip("A sixteenth to sixteen times the current value")
-            slider.valueChanged.connect(
-                lambda value, p=parameter, e=edit: e.setText(text_of(p, self._scaled(p, value)))
-            )
-            grid.addWidget(slider, row, 2)
+    def _edited(self, key: str, before: str, after: str) -> None:
+        """An edit of the form can be undone like one of the timeline."""
+        name = self._parameters[key].name
+        self.state.undo.push(Edit(f"change {name}", self._apply, {key: before}, {key: after}))
 
-    def _scaled(self, parameter: Parameter, value: int) -> float:
-        assert parameter.amount is not None
-        # whole numbers and memories go in powers of two, others in fourths of them
-        exponent = round(value / 4) if parameter.kind in ("count", "bytes") else value / 4
-        amount = parameter.amount * 2.0**exponent
-        if parameter.kind in ("bandwidth", "frequency", "power") and exponent:
-            digits = 3 - math.ceil(math.log10(amount))
-            amount = round(amount, digits)
-        return amount
+    def _apply(self, values: dict[str, Any]) -> None:
+        for key, text in values.items():
+            if key in self.rows:
+                self.rows[key].show_text(str(text))
 
     def changes(self) -> dict[str, object]:
         """Parameters whose value differs from the run's.
@@ -148,10 +126,9 @@ class WhatIfPanel(QWidget):
             If a value cannot be read.
         """
         found: dict[str, object] = {}
-        for key, field in self.fields.items():
-            text = field.currentText() if isinstance(field, QComboBox) else field.text()
-            if text.strip() != self._parameters[key].value:
-                found[key] = parsed(self._parameters[key], text)
+        for key, row in self.rows.items():
+            if row.is_changed:
+                found[key] = parsed(row.parameter, row.text)
         return found
 
     def run_again(self) -> None:
@@ -193,5 +170,13 @@ class WhatIfPanel(QWidget):
     def show_result(self, run: Run) -> None:
         """Say what moved against the run that was changed."""
         if self._base is not None:
-            sentence = compare_runs([self._base, run]).sentences()[0]
-            self.told.setText(f"<b>{sentence}</b>")
+            sentence = html.escape(compare_runs([self._base, run]).sentences()[0])
+            rows = "".join(
+                f"<tr><td>{name}&nbsp;</td><td align=right>{before}</td><td>&nbsp;→&nbsp;</td>"
+                f"<td align=right><b>{after}</b></td><td align=right>&nbsp;{change}</td></tr>"
+                for name, before, after, change in what_moved(self._base, run)
+            )
+            self.told.setText(
+                f"<b>{sentence}</b><table>{rows}</table>By layer and cause: "
+                "<a href='compare'>Compare</a>; side by side: <a href='aligned'>Aligned</a>"
+            )

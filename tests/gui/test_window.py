@@ -10,6 +10,8 @@ from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt6.QtGui import QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QDialog, QFileDialog, QMessageBox
 
+from cosim.units import format_time
+from gui.views.lanes import CATEGORIES
 from gui.views.notes import notes_file
 from gui.widgets.command_palette import CommandPalette, fuzzy
 from gui.widgets.shortcut_sheet import ShortcutSheet
@@ -198,8 +200,9 @@ def test_dragging_selects_a_range_and_tells_its_sums(opened, qtbot):
     low, high = opened.state.view.range_ps
     assert low < high
     totals = opened.state.run.intervals.lanes[0].totals(low, high)
-    shown = [r for r in opened.details.model.rows if r[0] == "array"]
-    assert sum(r[3] for r in shown) == int(totals.sum_ps.sum())
+    shown = {r[1]: r[3] for r in opened.details.model.rows if r[0] == "array"}
+    assert shown == {CATEGORIES[code]: format_time(int(totals.sum_ps[code]), 4)
+                     for code in np.flatnonzero(totals.count)}  # fmt: skip
 
 
 # Linked panels
@@ -269,6 +272,7 @@ def test_run_until_a_layer_stops_where_it_begins(opened):
 
 
 def test_markers_are_undone_and_kept_beside_the_run(opened, run_path):
+    opened.state.go(0, 4000)
     opened.state.change(time_ps=777)
     opened.registry.actions["edit.marker"].trigger()
     assert [m.time_ps for m in opened.state.view.markers] == [777]

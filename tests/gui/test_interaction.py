@@ -1,0 +1,423 @@
+"""What a user does with keys and mouse: tables, lanes, markers, views, undone edits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QEvent, QPointF, Qt
+from PyQt6.QtGui import QMouseEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu
+
+from cosim.units import format_time
+from gui.views.counter_range import counter_range
+from gui.views.notes import load_notes
+from gui.views.view import View, load_view
+from gui.widgets.breakdown_panel import BreakdownModel
+from gui.widgets.data_table import RAW
+from gui.widgets.intervals_panel import IntervalsModel
+
+
+def drag(qtbot, panel, start: QPointF, end: QPointF) -> None:
+    """Press, move and release the left button."""
+    port = panel.viewport()
+    qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=start.toPoint())
+    panel.mouseMoveEvent(QMouseEvent(
+        QEvent.Type.MouseMove, end, end, Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    ))  # fmt: skip
+    qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=end.toPoint())
+
+
+def click_cell(qtbot, table, row: int, column: int) -> None:
+    index = table.model().index(row, column)
+    table.scrollTo(index)
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton,
+                     pos=table.visualRect(index).center())  # fmt: skip
+
+
+# Keys
+
+
+def test_arrows_move_in_a_focused_table_and_not_in_the_timeline(window, runs, qtbot):
+    window.opening.open_paths([runs])
+    qtbot.waitUntil(lambda: not window.opening.loaders, timeout=20000)
+    window.show_panel("designs")
+    table = window.designs.table
+    table.setFocus()
+    table.selectRow(0)
+    QTest.keyClick(table, Qt.Key.Key_Down)
+    assert table.currentIndex().row() == 1
+    assert window.state.view.selected is None
+
+
+def test_arrows_move_a_focused_slider(opened):
+    opened.show_panel("machine")
+    slider = opened.machine.speed
+    slider.setFocus()
+    before = slider.value()
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert slider.value() > before
+    assert opened.state.view.selected is None
+
+
+def test_arrows_and_letters_lead_through_the_timeline(opened):
+    opened.timeline.setFocus()
+    whole = opened.state.window
+    QTest.keyClick(opened.timeline, Qt.Key.Key_W)
+    assert opened.state.window != whole
+    QTest.keyClick(opened.timeline, Qt.Key.Key_Right)
+    first = opened.state.view.selected
+    assert first is not None
+    QTest.keyClick(opened.timeline, Qt.Key.Key_Right)
+    assert opened.state.view.selected != first
+    QTest.keyClick(opened.timeline, Qt.Key.Key_Escape)
+    assert opened.state.view.selected is None
+
+
+def test_the_tool_bar_shows_what_is_on(opened):
+    action = opened.registry.actions["view.critical"]
+    assert action in opened.tools.actions()
+    button = opened.tools.widgetForAction(action)
+    assert not button.isChecked()
+    button.click()
+    assert opened.state.view.critical
+    opened.state.change(critical=False)
+    assert not button.isChecked()
+
+
+# The breakdown's table
+
+
+def test_the_table_of_the_breakdown_holds_the_whole_latency(opened, qtmodeltester):
+    model = opened.breakdown.model
+    assert int(model.times.sum()) == opened.state.run.makespan_ps
+    qtmodeltester.check(model, force_py=False)
+
+
+def test_sorting_the_breakdown_sorts_by_time_and_not_by_text(run, qtbot):
+    model = BreakdownModel()
+    model.show(run)
+    for column in range(2, model.columnCount()):
+        model.sort(column, Qt.SortOrder.DescendingOrder)
+        shown = [model.data(model.index(row, column), RAW) for row in range(model.rowCount())]
+        assert shown == sorted(shown, reverse=True)
+
+
+def test_a_click_in_the_breakdowns_table_goes_to_the_layer(opened, qtbot):
+    opened.show_panel("breakdown")
+    model = opened.breakdown.model
+    row = int(np.argmax(model.times.sum(axis=1)))
+    click_cell(qtbot, opened.breakdown.table, row, 2)
+    name = model.layers[row]
+    span = next(s for s in opened.state.run.layers if s.name == name)
+    assert opened.state.view.layer == name
+    start, end = opened.state.window
+    assert start <= span.start_ps
+    assert span.end_ps <= end
+
+
+def test_a_layer_chosen_elsewhere_is_marked_in_the_breakdowns_table(opened):
+    name = opened.breakdown.model.layers[-1]
+    opened.navigation.show_layer(name)
+    chosen = opened.breakdown.table.selectionModel().selectedRows()
+    assert [index.data() for index in chosen] == [name]
+
+
+# The table of intervals
+
+
+def test_the_intervals_of_a_lane_are_listed_as_the_timeline_has_them(run, qtbot, qtmodeltester):
+    lane = run.intervals.lanes[0]
+    start, end = run.makespan_ps // 4, run.makespan_ps // 2
+    model = IntervalsModel()
+    model.show(run, lane, start, end)
+    first, stop = lane.span(start, end)
+    rows = lane.rows(first, stop)
+    assert model.rowCount() == stop - first > 10
+    raw = [model.data(model.index(i, 0), RAW) for i in range(model.rowCount())]
+    assert raw == rows.start.tolist()
+    lengths = [model.data(model.index(i, 1), RAW) for i in range(model.rowCount())]
+    assert lengths == (rows.end - rows.start).tolist()
+    qtmodeltester.check(model, force_py=False)
+
+
+def test_table_and_timeline_select_each_other(opened, qtbot):
+    opened.show_panel("intervals")
+    panel = opened.intervals
+    path = opened.state.run.critical.numbers
+    opened.navigation.select(int(path[len(path) // 2]), reveal=False)
+    chosen = opened.state.run.intervals.interval(opened.state.view.selected)
+    assert opened.state.run.intervals.lanes[panel.lane.currentIndex()].lane.name == chosen.component
+    row = panel.table.currentIndex().row()
+    assert panel.model.number(row) == chosen.number
+    panel.table.setFocus()
+    QTest.keyClick(panel.table, Qt.Key.Key_Down)
+    assert opened.state.view.selected == panel.model.number(row + 1)
+
+
+def test_a_range_narrows_the_table_of_intervals(opened):
+    opened.show_panel("intervals")
+    every = opened.intervals.model.rowCount()
+    end = opened.state.end_ps
+    opened.state.change(range_ps=(end // 3, end // 2))
+    assert 0 < opened.intervals.model.rowCount() < every
+    assert "selected range" in opened.intervals.told.text()
+
+
+def test_a_table_is_copied_and_exported(opened, tmp_path, monkeypatch):
+    opened.show_panel("breakdown")
+    table = opened.breakdown.table
+    answer = (str(tmp_path / "table"), "")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: answer)
+    table.export_wanted.emit(table.name, table.write)
+    lines = (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("layer,phase,latency")
+    assert len(lines) == 1 + table.model().rowCount()
+    latencies = [int(line.split(",")[2]) for line in lines[1:]]
+    assert sum(latencies) == opened.state.run.makespan_ps
+    table.clearSelection()
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.clipboard().text().count("\t") > len(lines)
+
+
+# Counters in a range
+
+
+def test_a_counters_range_is_what_its_samples_say(run):
+    for name, counter in run.counters.items():
+        start, end = run.makespan_ps // 5, run.makespan_ps // 3
+        found = counter_range(counter, start, end)
+        moments = np.unique(np.concatenate([[start], counter.times, [end]]))
+        moments = moments[(moments >= start) & (moments < end)]
+        values = np.array([counter.at(int(t)) for t in moments])
+        lengths = np.diff(np.append(moments, end))
+        assert found.least == values.min(), name
+        assert found.most == values.max(), name
+        assert found.mean == pytest.approx(float(values @ lengths) / (end - start), rel=1e-9), name
+
+
+# Lanes
+
+
+def item_of(panel, name: str):
+    return next(item for item in panel._items() if item.text(0) == name)
+
+
+def test_a_lane_is_hidden_and_pinned_in_the_list_and_undone(opened, run_path):
+    panel = opened.lanes
+    item_of(panel, "array").setCheckState(0, Qt.CheckState.Unchecked)
+    item_of(panel, "vector").setCheckState(1, Qt.CheckState.Checked)
+    assert opened.state.view.hidden == ("array",)
+    assert opened.state.view.pinned == ("vector",)
+    assert load_notes(run_path).hidden == ["array"]
+    opened.registry.actions["edit.undo"].trigger()
+    opened.registry.actions["edit.undo"].trigger()
+    assert opened.state.view.hidden == opened.state.view.pinned == ()
+    assert item_of(panel, "array").checkState(0) == Qt.CheckState.Checked
+
+
+def test_a_group_hides_all_its_lanes_in_one_edit(opened):
+    tree = opened.lanes.tree
+    group = next(tree.topLevelItem(i) for i in range(tree.topLevelItemCount())
+                 if tree.topLevelItem(i).text(0) == "buffers")  # fmt: skip
+    group.setCheckState(0, Qt.CheckState.Unchecked)
+    assert set(opened.state.view.hidden) == {
+        name for name in opened.state.run.counters if name.startswith("buffer ")
+    }
+    opened.registry.actions["edit.undo"].trigger()
+    assert opened.state.view.hidden == ()
+    assert group.checkState(0) == Qt.CheckState.Checked
+
+
+def test_only_lanes_that_are_found_are_shown(opened, qtbot):
+    panel = opened.lanes
+    qtbot.keyClicks(panel.search, "DRAM")
+    panel.only.click()
+    opened.timeline.viewport().repaint()
+    drawn = {hit.key for hit in opened.timeline.scene_drawn.hits if hit.kind == "lane"}
+    assert drawn == {"DRAM", "DRAM bandwidth"}
+    panel.all.click()
+    assert opened.state.view.hidden == ()
+
+
+def test_intervals_that_are_too_short_are_left_out(opened, qtbot):
+    panel = opened.lanes
+    qtbot.keyClicks(panel.least, "200 ns")
+    qtbot.keyClick(panel.least, Qt.Key.Key_Return)
+    assert opened.state.view.least_ps == 200_000
+    panel.least.clear()
+    qtbot.keyClicks(panel.least, "soon")
+    told = []
+    opened.state.message.connect(told.append)
+    qtbot.keyClick(panel.least, Qt.Key.Key_Return)
+    assert opened.state.view.least_ps == 200_000
+    assert told
+
+
+# Markers
+
+
+def test_a_marker_snaps_to_an_edge(opened):
+    lane = opened.state.run.intervals.lanes[0]
+    rows = lane.rows(4, 6)
+    edge = int(rows.start[0])
+    width = opened.timeline.width()
+    opened.state.go(edge - 100 * width, edge + 100 * width)
+    opened.state.change(time_ps=edge + 350)  # less than two pixels beside
+    opened.registry.actions["edit.marker"].trigger()
+    assert [m.time_ps for m in opened.state.view.markers] == [edge]
+
+
+def test_a_marker_is_dragged_and_dragged_back_by_undo(opened, qtbot):
+    opened.state.add_marker(opened.state.end_ps // 3, "here")
+    panel = opened.timeline
+    panel.viewport().repaint()
+    flag = next(hit for hit in panel.scene_drawn.hits if hit.kind == "marker")
+    start = QPointF(flag.rect.left() + 4, flag.rect.top() + 8)
+    drag(qtbot, panel, start, start + QPointF(120, 0))
+    moved = opened.state.view.markers[0].time_ps
+    pixel = opened.state.end_ps / panel.scene_drawn.plot.width()
+    assert abs(moved - opened.state.end_ps // 3 - 120 * pixel) < 14 * pixel
+    assert opened.state.view.range_ps is None
+    opened.registry.actions["edit.undo"].trigger()
+    assert opened.state.view.markers[0].time_ps == opened.state.end_ps // 3
+
+
+def test_the_list_of_markers_tells_times_and_leads_to_them(opened, qtbot):
+    opened.show_panel("markers")
+    end = opened.state.end_ps
+    opened.state.add_marker(end // 4, "first")
+    opened.state.add_marker(end // 2, "second")
+    table = opened.markers.table
+    assert [table.item(row, 0).text() for row in range(2)] == ["first", "second"]
+    assert table.item(1, 2).text() == f"+{format_time(end // 2 - end // 4, 5)}"
+    table.setCurrentCell(0, 0)
+    click_cell(qtbot, table, 1, 1)
+    assert opened.state.view.time_ps == end // 2
+    table.item(1, 0).setText("the peak")
+    assert opened.state.view.markers[1].text == "the peak"
+    opened.markers.remove.click()
+    assert [m.text for m in opened.state.view.markers] == ["first"]
+
+
+def test_kept_views_are_listed_and_lead_back(opened, qtbot):
+    opened.show_panel("markers")
+    opened.state.go(1000, 900_000)
+    kept = opened.state.window
+    QTest.keyClick(opened.timeline, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    opened.navigation.fit_all()
+    views = opened.markers.kept
+    assert views.count() == 1
+    qtbot.mouseClick(views.viewport(), Qt.MouseButton.LeftButton,
+                     pos=views.visualItemRect(views.item(0)).center())  # fmt: skip
+    assert opened.state.window == kept
+
+
+# Views
+
+
+def test_a_view_file_shows_again_what_it_was_saved_from(opened, window, tmp_path, qtbot):
+    opened.state.go(1000, 900_000)
+    opened.state.add_marker(5000, "m")
+    opened.state.change(critical=True, theme="dark")
+    file = tmp_path / "view.json"
+    opened.opening.save_view("memory", file)
+    saved = load_view(file)
+    assert saved.panel == "memory"
+    opened.navigation.fit_all()
+    opened.state.change(critical=False, theme="light", markers=())
+    opened.opening.open_paths([file])
+    qtbot.waitUntil(lambda: not opened.opening.loaders, timeout=20000)
+    view = opened.state.view
+    assert (view.start_ps, view.end_ps, view.critical, view.theme) == (
+        saved.start_ps, saved.end_ps, True, "dark")  # fmt: skip
+    assert view.markers == saved.markers
+    assert str(file) in opened.opening.recent()
+    opened.state.change(markers=())
+
+
+def test_a_view_of_a_run_that_is_gone_is_told(window, tmp_path):
+    told = []
+    window.opening.problem.connect(lambda line, _details: told.append(line))
+    file = tmp_path / "view.json"
+    View(runs=(str(tmp_path / "gone"),)).save(file)
+    window.opening.open_paths([file])
+    assert len(told) == 1
+    assert "gone" in told[0]
+    file.write_text(json.dumps({**json.loads(file.read_text()), "panel": "timelin"}))
+    window.opening.open_paths([file])
+    assert "timeline" in told[1]
+    window.errors.done(0)
+
+
+# Run control from the timeline
+
+
+def test_time_runs_until_a_place_of_the_timeline(opened, monkeypatch):
+    panel = opened.timeline
+    panel.viewport().repaint()
+    x = panel.scene_drawn.plot.left() + 0.5 * panel.scene_drawn.plot.width()
+    menu = QMenu(panel)
+    panel.add_to_menu(menu, QPointF(x, 100))
+    entry = next(a for a in menu.actions() if a.text().startswith("Run until"))
+    entry.trigger()
+    assert opened.control.is_running
+    opened.control.advance(1000.0)
+    assert opened.state.view.time_ps == panel.scene_drawn.time_at(x)
+    assert not opened.control.is_running
+    menu.deleteLater()
+
+
+# What-if edits
+
+
+def test_an_edit_of_a_parameter_is_undone_and_done_again(opened, qtbot):
+    panel = opened.what_if
+    key = next(k for k in panel.rows if k.endswith(".rows"))
+    row = panel.rows[key]
+    before = row.text
+    row.editor.clear()
+    qtbot.keyClicks(row.editor, "64")
+    row.editor.editingFinished.emit()
+    assert panel.changes() == {key: 64}
+    assert row.label.font().bold()
+    opened.registry.actions["edit.undo"].trigger()
+    assert row.text == before
+    assert panel.changes() == {}
+    assert row.slider.value() == 0
+    opened.registry.actions["edit.redo"].trigger()
+    assert panel.changes() == {key: 64}
+    assert row.slider.value() == 4 * round(np.log2(64 / int(before)))
+
+
+def test_a_slider_of_a_parameter_goes_in_powers_of_two_and_back_to_the_runs_value(opened):
+    panel = opened.what_if
+    row = panel.rows["design.dram.bandwidth"]
+    exact = row.text
+    row.slider.setValue(4)
+    assert panel.changes() == {"design.dram.bandwidth": row.text}
+    row.slider.setValue(0)
+    assert row.text == exact
+    assert panel.changes() == {}
+
+
+def test_empty_design_points_say_what_to_do(window):
+    window.show_panel("designs")
+    assert window.designs.open_folder.isVisible()
+    assert not window.designs.table.isVisible()
+
+
+def test_scrolling_places_are_still_hit(opened, qtbot):
+    """A panel that is scrolled finds what is under the pointer, not what was there before."""
+    opened.show_panel("energy")
+    panel = opened.panels["energy"]
+    panel.setFixedHeight(120)
+    panel.viewport().repaint()
+    panel.verticalScrollBar().setValue(60)
+    panel.viewport().repaint()
+    hit = next(h for h in panel.scene_drawn.hits if 10 < h.rect.top() < 80)
+    assert panel.tip_at(hit.rect.center()) == hit.tip
