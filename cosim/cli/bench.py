@@ -5,6 +5,7 @@ All times are CPU time of one core. Nothing here passes or fails a test: machine
 example:
   cosim bench
   cosim bench --quick --json
+  cosim bench sweep                       (one part: what a sweep costs beside its points)
 """
 
 from __future__ import annotations
@@ -13,10 +14,17 @@ import argparse
 import json
 import platform
 import sys
+from itertools import chain
 from typing import Any
+
+from cosim.errors import CosimError, unknown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "parts", metavar="PART", nargs="*",
+        help="executors, worst-case, bert, burst-tier, runs or sweep (default: all)",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", action="store_true", help="print a JSON list for machines")
 
@@ -25,15 +33,17 @@ def run(args: argparse.Namespace) -> int:
     try:
         import numba  # noqa: F401
     except ImportError:
-        from cosim.errors import CosimError
-
         raise CosimError("bench compares with the compiled kernel, which needs numba") from None
     from cosim.cli.bench_measures import all_measures
 
+    measures = all_measures(args.quick)
+    for part in args.parts:
+        if part not in measures:
+            raise unknown("part", part, measures, where="PART")
     rows: list[dict[str, Any]] = []
     if not args.json:
         print(_machine())
-    for row in all_measures(args.quick):
+    for row in chain.from_iterable(measures[part]() for part in args.parts or measures):
         rows.append(
             {
                 "measure": row.measure,

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -267,11 +268,16 @@ def _child_peak(code: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def all_measures(quick: bool) -> Iterator[Measurement]:
-    """Every measure, one after the other."""
+def all_measures(quick: bool) -> dict[str, Callable[[], Iterator[Measurement]]]:
+    """Every measure by the part of the program it is about."""
+    from cosim.cli.bench_sweep import sweep_overhead
+
     repeats = 3 if quick else 5
-    yield from executors(repeats)
-    yield from worst_case(repeats)
-    yield from bert_share(4 if quick else 12)
-    yield from burst_tier(repeats)
-    yield from whole_runs(repeats)
+    return {
+        "executors": partial(executors, repeats),
+        "worst-case": partial(worst_case, repeats),
+        "bert": partial(bert_share, 4 if quick else 12),
+        "burst-tier": partial(burst_tier, repeats),
+        "runs": partial(whole_runs, repeats),
+        "sweep": partial(sweep_overhead, 300 if quick else 1000),
+    }

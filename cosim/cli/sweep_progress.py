@@ -7,9 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from cosim.explore.sweep import SweepProgress
 from cosim.report import quantities
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FIRST_LINE_S, LINES_EVERY_S = 20.0, 60.0
 """When the first line of a log is due, and the others."""
@@ -18,7 +22,7 @@ FIRST_LINE_S, LINES_EVERY_S = 20.0, 60.0
 class Bar:
     """One bar over all points."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -32,7 +36,7 @@ class Bar:
             BarColumn(bar_width=30), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False), TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True), transient=True, refresh_per_second=4,
+            console=console or Console(stderr=True), transient=True, refresh_per_second=4,
             speed_estimate_period=30,
         )  # fmt: skip
         self._task = self.rich.add_task("capturing the workloads", total=None, rate="")

@@ -7,7 +7,7 @@ resolves points, hands out chunks and is the only one that writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -106,6 +106,8 @@ class Sweep:
         Whether failures in the store are tried again.
     runs : Path, optional
         Where run folders go if the plan keeps timelines.
+    work : callable, optional
+        What workers do with a chunk, in place of `cosim.explore.worker.evaluate`.
     """
 
     def __init__(
@@ -119,10 +121,12 @@ class Sweep:
         executor: str = "auto",
         runs: Path | None = None,
         progress: SweepProgress | None = None,
+        work: Callable[[Chunk], Answer] | None = None,
     ) -> None:
         self.plan, self.store, self.pool = plan, store, pool
         self.shard, self.retry, self.executor, self.runs = shard, retry, executor, runs
         self.progress = progress or Unwatched()
+        self._evaluate = work or evaluate
         self._seconds_a_point = 0.0
         self._left = 0
         self._landing = False
@@ -223,7 +227,7 @@ class Sweep:
 
     def _submit(self, flight: _Flight) -> None:
         try:
-            future = self.pool.executor.submit(evaluate, flight.chunk)
+            future = self.pool.executor.submit(self._evaluate, flight.chunk)
         except BrokenProcessPool:
             self._recover([flight])
             return
