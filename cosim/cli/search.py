@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from cosim.explore import interface
     from cosim.explore.search import search
     from cosim.explore.store import STORE
+    from cosim.report.search_picture import search_section
 
     settings = dict(setting(text) for text in args.settings)
     scenario = interface.prepared(args.scenario, settings)
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
             if not tally.interrupted:
                 compared, data["against_grid"] = _against(result, grid)
                 lines += compared
-        sweep_command.finish(args, result.table, data, about, out, lines)
+        pictures = search_section(result.history)
+        sweep_command.finish(args, result.table, data, about, out, lines, pictures)
     return sweep_command.ending(args, result.table, about, tally.interrupted)
 
 

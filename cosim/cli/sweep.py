@@ -6,7 +6,7 @@ Pareto front is printed and written beside the store.
 
 examples:
   cosim sweep studies/dataflows
-  cosim sweep studies/dataflows --set design.engine.array.rows=8,16,32 --dry-run
+  cosim sweep studies/dataflows --set 'design.dram.bandwidth=2 GB/s,8 GB/s' --dry-run
   cosim sweep big.toml --method sobol --points 5000 --export points.parquet
   cosim sweep studies/dataflows --point knee                 (then: cosim show its run folder)
   cosim sweep big.toml --shard 3/16 --out shard-3            (one of 16 jobs of a cluster)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FIRST_LINE_S, LINES_EVERY_S = 20.0, 60.0
 """When the first line of a log is due, and the others."""
+ENOUGH = 20
+"""Points that must have run before their rate says something: the first wait for the workers."""
 
 
 class Bar:
@@ -87,7 +89,7 @@ class Lines:
         self._due = now + LINES_EVERY_S
         ran = self._done - self._reused
         words = [f"{self._done} of {self._points} points"]
-        if ran:
+        if ran >= ENOUGH:
             rate = ran / (now - self._begin)
             left = quantities.duration((self._points - self._done) / rate)
             words += [f"{rate:.3g} points/s", f"about {left} left"]

@@ -27,13 +27,17 @@ class Importance:
     factor : float
         Largest over smallest mean among its values (geometric means); 1 if it does nothing.
     best : object
-        The value with the smallest mean.
+        The value with the best mean.
+    means : tuple of (object, float)
+        Every value with the mean result at it (geometric where all results are above zero), in
+        the order of the values.
     """
 
     axis: str
     share: float
     factor: float
     best: object
+    means: tuple[tuple[Hashable, float], ...] = ()
 
 
 def importance(
@@ -77,9 +81,10 @@ def _of_axis(
     place = {level: position for position, level in enumerate(levels)}
     index = np.array([place[level] for level in column], np.int64)
     counts = np.bincount(index, minlength=len(levels))
-    if len(levels) < 2 or not total:
-        return Importance(name, 0.0, 1.0, levels[0] if levels else None)
     means = np.bincount(index, scaled, len(levels)) / counts
+    shown = tuple(zip(levels, (np.exp(means) if logarithmic else means).tolist(), strict=True))
+    if len(levels) < 2 or not total:
+        return Importance(name, 0.0, 1.0, levels[0] if levels else None, shown)
     between = float((counts * (means - scaled.mean()) ** 2).sum()) / len(scaled)
     # what chance alone puts between the means of groups this small; on a whole grid there is no
     # chance: every group has the same companions
@@ -89,4 +94,4 @@ def _of_axis(
     best = levels[int(means.argmax() if larger_is_better else means.argmin())]
     spread = float(means.max() - means.min())
     factor = float(np.exp(spread)) if logarithmic else 1.0 + spread
-    return Importance(name, min(share, 1.0), factor, best)
+    return Importance(name, min(share, 1.0), factor, best, shown)

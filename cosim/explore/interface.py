@@ -1,7 +1,7 @@
 """The Python interface: ``from cosim import run, sweep, search, load_run``.
 
 >>> from cosim import sweep
->>> table = sweep("studies/dataflows", {"design.engine.array.rows": [8, 16]}).table
+>>> table = sweep("studies/dataflows", {"design.dram.bandwidth": "8 GB/s"}).table
 >>> table.knee.varied
 
 Nothing here prints; progress is told to whoever hands in something to tell it to.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError, unknown
 from cosim.explore.accuracy import AccuracyTable
-from cosim.explore.kept_points import write_record
+from cosim.explore.kept_points import LETTERS, keep_points, write_record
 from cosim.explore.options import METHODS, SweepOptions, check_seed
 from cosim.explore.plan import Plan
 from cosim.explore.pools import PROCESSES, open_pool
@@ -29,6 +29,7 @@ from cosim.explore.scenario import Scenario
 from cosim.explore.store import STORE, ResultStore, Row
 from cosim.explore.sweep import Sweep, SweepProgress, Tally
 from cosim.machine.execute import EXECUTORS
+from cosim.timeline.run_folder import RunFolder, load_run
 
 Settings = Mapping[str, object]
 
@@ -50,6 +51,19 @@ class SweepResult:
     table: ResultTable
     tally: Tally
     out: Path
+
+    def __repr__(self) -> str:
+        return f"{self.table!r} in {self.out}"
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+    def run_of(self, row: Row) -> RunFolder:
+        """The run behind a row, with its timeline; it runs again unless it was kept."""
+        folder = self.out / "points" / row.key[:LETTERS]
+        if not (folder / "manifest.json").is_file():
+            (folder,) = keep_points(self.table.scenario, [row], self.out)
+        return load_run(folder)
 
 
 def run(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cosim.explore import pareto
 from cosim.explore.columns import FROM_PARENT, USUAL
 from cosim.explore.expressions import Expression, plain
 from cosim.explore.importance import Importance, importance
+from cosim.explore.notebook import html_table
 from cosim.explore.options import Objective
 from cosim.explore.scenario import Scenario
 from cosim.explore.store import Row
@@ -121,7 +123,22 @@ class ResultTable:
             for name in names
         }
         results = [float(row.get(objective.column)) for row in self.done]
-        return importance(results, columns, larger_is_better=objective.direction == "max")
+        found = importance(results, columns, larger_is_better=objective.direction == "max")
+        order = self._order
+        return [
+            replace(entry, means=tuple(sorted(entry.means, key=lambda m: order(entry.axis, m[0]))))
+            for entry in found
+        ]
+
+    def _order(self, axis: str, value: object) -> int:
+        """The place of a value along its axis, as the scenario lists it."""
+        scenario = self.scenario
+        listed = {
+            "workload": [entry.name for entry in scenario.workloads],
+            "design": [entry.name for entry in scenario.designs],
+            **{a.name: [", ".join(map(repr_of, c)) for c in a.choices] for a in scenario.axes},
+        }[axis]
+        return listed.index(str(value)) if value in listed else len(listed)
 
     def best_by(self, keys: str) -> list[Row]:
         """For every value of an axis (or of several, ``"a + b"``), the best feasible point.
@@ -148,6 +165,23 @@ class ResultTable:
             min(rows, key=lambda row: first.sign * float(row.get(first.column)))
             for rows in groups.values()
         ]
+
+    # Shown
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} without a result" if self.failures else ""
+        return f"<{len(self.rows)} points of {self.scenario.name}{failed}>"
+
+    def _repr_html_(self) -> str:
+        """The Pareto front, for notebooks; without objectives' results nothing but a line."""
+        try:
+            front = self.front
+        except CosimError as error:
+            return f"<p>{escape(repr(self))}: {escape(str(error))}</p>"
+        columns = list(dict.fromkeys([*self.axes, *(o.column for o in self.objectives), *USUAL]))
+        columns = [name for name in columns if name in self.axes or name in self.columns]
+        caption = f"Pareto front: {len(front)} of {len(self.rows)} points of {self.scenario.name}"
+        return html_table(caption, columns, [[row.get(c) for c in columns] for row in front])
 
     # Export
 

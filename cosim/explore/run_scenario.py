@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cosim.analysis.summary import Analysis, analyse, summarise
 from cosim.errors import CosimError
 from cosim.explore.manifest import design_source, manifest_of
+from cosim.explore.notebook import html_table
 from cosim.explore.scenario import Point, Scenario, WorkloadEntry
 from cosim.machine.program_file import program_to_data
 from cosim.simulate import Simulation, simulate
@@ -88,6 +89,19 @@ class ScenarioResult:
     out: Path
     results: tuple[PointResult, ...]
     failures: tuple[Failure, ...]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} that could not run" if self.failures else ""
+        return f"<{len(self.results)} runs of {self.scenario.name} in {self.out}{failed}>"
+
+    def _repr_html_(self) -> str:
+        """The runs as a table, for notebooks."""
+        columns = ("latency_s", "energy_j", "average_power_w", "dram_bytes", "peak_memory_bytes")
+        rows = [
+            [r.point.workload.name, r.point.design.name, *(r.summary[c] for c in columns)]
+            for r in self.results
+        ]
+        return html_table(repr(self).strip("<>"), ["workload", "design", *columns], rows)
 
     def as_data(self) -> dict[str, Any]:
         """The answers for machines: ``{"runs": [...], "failed": [...]}``."""

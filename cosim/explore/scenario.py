@@ -206,7 +206,7 @@ class Scenario:
             for keys in [keys for keys in axes if key in keys and len(keys) > 1]:
                 raise CosimError(
                     f"'{key}' is linked to {', '.join(k for k in keys if k != key)}",
-                    where="--set", expected="a key that varies alone, or not yet",
+                    where="--set", expected="a key that varies alone, or not at all",
                 )  # fmt: skip
             axes[axis.keys] = axis
         return replace(self, axes=tuple(axes.values()), settings=(*self.settings, *given))

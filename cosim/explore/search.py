@@ -62,6 +62,12 @@ class SearchResult:
     space: int
     searches: list[list[str]]
 
+    def __repr__(self) -> str:
+        return f"{self.table!r} in {self.out}, of {self.space}"
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
 
 def search(
     scenario: str | Path | Scenario, settings: Settings | None = None, *,

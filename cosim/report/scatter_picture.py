@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from cosim.report.svg import Svg
 
 WIDTH, HEIGHT = 900.0, 420.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84.0, 20.0, 16.0, 48.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84.0, 20.0, 30.0, 48.0
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#f0a648", "#6a51a3", "#8a8f98")
 MOST_POINTS = 3000
 """Points that are drawn; of more, an even selection, and the front always."""
@@ -20,6 +20,8 @@ def scatter_picture(
     knee: int | None,
     labels: tuple[str, str],
     formats: tuple[Callable[[float], str], Callable[[float], str]],
+    *,
+    joined: bool = True,
 ) -> str:
     """The picture as SVG.
 
@@ -35,10 +37,12 @@ def scatter_picture(
         Names of the axes.
     formats : (callable, callable)
         How a value on each axis is printed.
+    joined : bool
+        Whether a line joins the front; one of further objectives is no line in this plane.
     """
     svg = Svg(WIDTH, HEIGHT, f"{labels[1]} over {labels[0]} of {len(points)} design points")
-    horizontal = _Scale([p[0] for p in points], _LEFT, WIDTH - _RIGHT)
-    vertical = _Scale([p[1] for p in points], HEIGHT - _BOTTOM, _TOP)
+    horizontal = Scale([p[0] for p in points], _LEFT, WIDTH - _RIGHT)
+    vertical = Scale([p[1] for p in points], HEIGHT - _BOTTOM, _TOP)
     for value in horizontal.ticks():
         x = horizontal(value)
         svg.line(x, _TOP, x, HEIGHT - _BOTTOM)
@@ -48,7 +52,7 @@ def scatter_picture(
         svg.line(_LEFT, y, WIDTH - _RIGHT, y)
         svg.text(_LEFT - 6, y + 4, formats[1](value), anchor="end", kind="small")
     svg.text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 8, labels[0], anchor="middle")
-    svg.text(4, _TOP + 2, labels[1])
+    svg.text(4, _TOP - 14, labels[1])
     groups = list(dict.fromkeys(point[2] for point in points))
     on_front = set(front)
     step = max(1, math.ceil(len(points) / MOST_POINTS))
@@ -57,14 +61,14 @@ def scatter_picture(
             continue
         _dot(svg, horizontal(x), vertical(y), 2.0, _colour(groups, group), tip, 0.45)
     chain = sorted((points[i][0], points[i][1]) for i in front)
-    if len(chain) > 1:
+    if joined and len(chain) > 1:
         svg.curve([(horizontal(x), vertical(y)) for x, y in chain], "#8a8f98")
     for position in front:
         x, y, group, tip = points[position]
         _dot(svg, horizontal(x), vertical(y), 4.0, _colour(groups, group), tip, 1.0)
     if knee is not None:
         x, y = horizontal(points[knee][0]), vertical(points[knee][1])
-        svg.text(x + 8, y - 6, "knee", kind="label")
+        svg.text(x - 8, y + 4, "knee", anchor="end", kind="label")
     return svg.render()
 
 
@@ -86,7 +90,7 @@ def _dot(
     )
 
 
-class _Scale:
+class Scale:
     """Values to places, by their logarithm where they span more than a factor of three."""
 
     def __init__(self, values: Sequence[float], begin: float, end: float) -> None:

@@ -12,6 +12,7 @@ from cosim.explore.results import ResultTable, repr_of, split_keys
 from cosim.explore.store import Row
 from cosim.report import quantities as q
 from cosim.report.breakdown_picture import legend
+from cosim.report.effects_picture import effects_picture
 from cosim.report.scatter_picture import group_colours, scatter_picture
 from cosim.report.sweep_text import named, result_columns, short_keys, short_name, shown
 
@@ -26,6 +27,8 @@ def sweep_page(table: ResultTable, about: str, pictures: str = "") -> str:
     ----------
     about : str
         One sentence: how many points ran, by which command.
+    pictures : str
+        Further sections as HTML, behind the front.
     """
     scenario = table.scenario
     style = files("cosim.report").joinpath("style.css").read_text(encoding="utf-8")
@@ -36,7 +39,9 @@ def sweep_page(table: ResultTable, about: str, pictures: str = "") -> str:
         f"<p>{escape(about)}</p>",
     ]
     if table.done:
-        parts += [_pictures(table), _front(table), _importance(table), _best(table)]
+        parts += [
+            _pictures(table), _front(table), pictures, _importance(table), _best(table)
+        ]  # fmt: skip
     parts += [
         _failures(table),
         f'<p class="soft">edge-cosim {__version__}. All points: --export points.csv.</p>',
@@ -76,6 +81,7 @@ def _pictures(table: ResultTable) -> str:
         picture = scatter_picture(
             points, front, knee, (named(columns[0]), named(other)),
             (lambda v: shown(columns[0], v), lambda v, other=other: shown(other, v)),  # type: ignore[misc]
+            joined=len(columns) == 2,
         )  # fmt: skip
         parts.append(f"<figure>{picture}</figure>")
     colours = group_colours([str(row.get(group)) for row in rows])
@@ -133,16 +139,24 @@ def _importance(table: ResultTable) -> str:
         "</p>",
     ]
     for objective in table.objectives:
+        column = objective.column
+        found = table.importance(objective)
         rows = "".join(
             f'<tr><td class="left">{escape(short_name(i.axis, short))}</td>'
             f"<td>{q.percent(i.share)}</td>"
             f'<td>x {i.factor:.3g}</td><td class="left">{escape(repr_of(i.best))}</td></tr>'
-            for i in table.importance(objective)
+            for i in found
         )
+        names = {entry.axis: short_name(entry.axis, short) for entry in found}
+        picture = effects_picture(
+            found, names, lambda v, c=column: shown(c, v), f"mean {named(column)} by value"  # type: ignore[misc]
+        )  # fmt: skip
         parts.append(
-            f"<h3>{escape(named(objective.column))}</h3><table><thead><tr>"
+            f"<h3>{escape(named(column))}</h3><table><thead><tr>"
             '<th class="left">axis</th><th>share</th><th>factor</th><th class="left">best</th>'
             f"</tr></thead><tbody>{rows}</tbody></table>"
+            f"<details><summary>The mean {escape(named(column))} at every value</summary>"
+            f"<figure>{picture}</figure></details>"
         )
     return "\n".join(parts)
 

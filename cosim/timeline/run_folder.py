@@ -52,6 +52,10 @@ class RunFolder:
     program: dict[str, Any]
     timeline: Timeline
 
+    def __repr__(self) -> str:
+        words = [str(self.summary[key]) for key in ("workload", "design") if key in self.summary]
+        return f"<run {' on '.join(words)} in {self.path}>"
+
 
 def write_run(
     path: str | os.PathLike[str],
