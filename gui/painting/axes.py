@@ -98,6 +98,7 @@ def value_axis(
     log: bool = False,
     title: str = "",
     steps: Steps = round_steps,
+    zero: str = "0",
 ) -> Callable[[float], float]:
     """A vertical axis at the left of `plot` with grid lines; returns value -> y."""
     place = _scale(low, high, plot.bottom(), plot.top(), log)
@@ -106,7 +107,7 @@ def value_axis(
         painter.setPen(QPen(palette.grid, 1))
         painter.drawLine(QLineF(plot.left(), y, plot.right(), y))
         room = QRectF(plot.left() - 106, y - 8, 100, 16)
-        shown = text(value) if value else "0"
+        shown = text(value) if value else zero
         write(painter, room, shown, palette.faint, align=RIGHT, pixels=10)
     if title:
         write_rotated(painter, QPointF(plot.left() - 96, plot.center().y()), title, palette.text)
@@ -125,6 +126,7 @@ def flat_axis(
     log: bool = False,
     title: str = "",
     steps: Steps = round_steps,
+    zero: str = "0",
 ) -> Callable[[float], float]:
     """A horizontal axis below `plot` with grid lines; returns value -> x."""
     place = _scale(low, high, plot.left(), plot.right(), log)
@@ -133,7 +135,8 @@ def flat_axis(
         painter.setPen(QPen(palette.grid, 1))
         painter.drawLine(QLineF(x, plot.top(), x, plot.bottom()))
         room = QRectF(x - 50, plot.bottom() + 3, 100, 16)
-        write(painter, room, text(value) if value else "0", palette.faint, align=CENTRE, pixels=10)
+        shown = text(value) if value else zero
+        write(painter, room, shown, palette.faint, align=CENTRE, pixels=10)
     if title:
         room = QRectF(plot.left(), plot.bottom() + 20, plot.width(), 18)
         write(painter, room, title, palette.text, align=CENTRE)

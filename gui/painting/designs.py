@@ -1,8 +1,9 @@
-"""Design points: two quantities against each other with the Pareto front, or all side by side."""
+"""Design points: two quantities against each other, with the Pareto front."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +11,28 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from gui.painting import axes
-from gui.painting.batch import polygon
 from gui.painting.labels import Labels
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, Entry, heading, legend, write
+from gui.views.design_columns import short_name
 from gui.views.design_table import DesignTable
 from gui.views.view import View
 
 MOST_NAMED = 40
 MOST_GROUPED = 20000
+MOST_HITS = 3000
+MOST_TIPS = 500
+
+Place = Callable[[float], float]
+"""From a value to its place on an axis."""
 
 
 def chosen_columns(view: View, table: DesignTable) -> tuple[str, str]:
     """The columns of the two axes: those of the view, or latency and energy."""
-    names = list(table.numbers)
+    names = table.axes
+    found = [name for name in table.numbers if name not in table.varied]
+    names = [*found, *(name for name in names if name not in found)]
     x = view.x if view.x in names else (names[0] if names else "")
     rest = [name for name in names if name != x]
     return x, view.y if view.y in names else (rest[0] if rest else x)
@@ -47,86 +55,121 @@ def paint_designs(view: View, stores: Stores, painter: QPainter, rect: QRectF) -
         return scene
     x_name, y_name = chosen_columns(view, table)
     rows = shown_rows(view, table)
-    note = f"{len(rows)} of {len(table)} points; lines join the Pareto front of each workload"
-    top = rect.top() + heading(painter, rect, f"{y_name} against {x_name}", colours, note)
-    groups = _groups(table, rows)
-    entries: list[Entry] = [(name, colours.serial(i), False) for i, name in enumerate(groups)]
-    top += legend(painter, QRectF(rect.left() + 112, top, rect.width() - 130, 60), entries, colours)
+    several = table.classes.get("workload", 1) > 1
+    note = f"{len(rows)} of {len(table)} points; dashed: the Pareto front"
+    note += " of each workload" if several else ""
+    title = f"{short_name(y_name)} against {short_name(x_name)}"
+    top = rect.top() + heading(painter, rect, title, colours, note)
+    groups = groups_of(table)
+    top += draw_groups(painter, QRectF(rect.left() + 112, top, rect.width() - 130, 60), groups,
+                       colours)  # fmt: skip
     plot = QRectF(rect.left() + 112, top + 6, rect.width() - 136, rect.bottom() - top - 54)
-    values = {name: table.numbers[name][rows] for name in (x_name, y_name)}
-    usable = np.isfinite(values[x_name]) & np.isfinite(values[y_name])
-    rows = rows[usable]
-    xs, ys = values[x_name][usable], values[y_name][usable]
+    scene.plot = plot
+    xs, ys = table.values(x_name)[rows], table.values(y_name)[rows]
+    usable = np.isfinite(xs) & np.isfinite(ys)
+    rows, xs, ys = rows[usable], xs[usable], ys[usable]
     if not len(rows):
         write(painter, plot, "no point has both quantities", colours.faint, align=CENTRE)
         return scene
-    text = {name: _axis_text(table, name) for name in (x_name, y_name)}
-    x = _axis(painter, plot, xs, text[x_name], x_name, colours, flat=True)
-    y = _axis(painter, plot, ys, text[y_name], y_name, colours, flat=False)
+    x = _axis(painter, plot, table, x_name, xs, colours, flat=True)
+    y = _axis(painter, plot, table, y_name, ys, colours, flat=False)
     axes.frame(painter, plot, colours)
     painter.save()
     painter.setClipRect(plot.adjusted(-1, -1, 1, 1))
     fronts = _fronts(table, rows, x_name, y_name)
-    for name, members in fronts.items():
-        colour = colours.serial(groups.index(name)) if name in groups else colours.text
+    for members in fronts.values():
+        of_group = several and table.groups == "workload" and len(members)
+        colour = colours.serial(int(groups[1][members[0]])) if of_group else colours.text
         _draw_front(painter, table, members, x_name, y_name, x, y, colour)
     front = np.concatenate([*fronts.values(), np.empty(0, np.int64)])
-    code = {name: i for i, name in enumerate(groups)}
-    chosen = set(stores.rows)
-    for row, vx, vy in zip(rows.tolist(), xs.tolist(), ys.tolist(), strict=True):
-        place = QPointF(x(vx), y(vy))
-        colour = colours.serial(code[_group_of(table, row)])
-        on_front = row in front
-        radius = 7.0 if row in chosen else 5.5 if on_front else 4.0
-        painter.setBrush(with_alpha(colour, 0.95 if on_front or row in chosen else 0.6))
-        painter.setPen(QPen(colours.text if row in chosen else colours.background,
-                            2 if row in chosen else 1))  # fmt: skip
-        painter.drawEllipse(place, radius, radius)
-        if len(rows) <= 3000:
-            lines = [f"{name}: {table.text(row, name)}" for name in table.columns]
-            scene.add(QRectF(place.x() - 7, place.y() - 7, 14, 14), "point", row, "\n".join(lines))
-    named = [*chosen, *front.tolist(), *rows.tolist()]
-    _name_points(painter, table, named, plot, x_name, y_name, x, y, colours)
+    places = {
+        row: QPointF(x(vx), y(vy))
+        for row, vx, vy in zip(rows.tolist(), xs.tolist(), ys.tolist(), strict=True)
+    }
+    _draw_points(painter, table, places, groups, set(front.tolist()), stores.rows, scene, colours)
+    _name_points(painter, table, places, [*stores.rows, *front.tolist()], plot, colours)
     painter.restore()
-    scene.plot = plot
     return scene
 
 
-def _groups(table: DesignTable, rows: NDArray[np.int64]) -> list[str]:
-    return list(dict.fromkeys(_group_of(table, row) for row in rows.tolist()))[:8]
+def draw_groups(painter: QPainter, room: QRectF, groups: Groups, colours: Palette) -> float:
+    """The legend of what points are coloured by; returns the height taken."""
+    if len(groups[0]) < 2:
+        return 0.0
+    entries: list[Entry] = [(name, colours.serial(i), False) for i, name in enumerate(groups[0])]
+    return legend(painter, room, entries, colours)
 
 
-def _group_of(table: DesignTable, row: int) -> str:
-    for name in ("workload", "design"):
-        if name in table.texts and len(set(table.texts[name].tolist())) in range(2, 9):
-            return str(table.texts[name][row])
-    return "design points"
+def point_tip(table: DesignTable, row: int) -> str:
+    """Everything that is known about a point, a line for each column."""
+    return "\n".join(f"{short_name(name)}: {table.text(row, name)}" for name in table.columns)
+
+
+def _draw_points(
+    painter: QPainter, table: DesignTable, places: dict[int, QPointF], groups: Groups,
+    front: set[int], chosen: tuple[int, ...], scene: Scene, colours: Palette,
+) -> None:  # fmt: skip
+    codes, picked = groups[1], set(chosen)
+    for row, place in places.items():
+        strong = row in picked
+        colour = colours.serial(int(codes[row]))
+        radius = 7.0 if strong else 5.5 if row in front else 4.0
+        painter.setBrush(with_alpha(colour, 0.95 if strong or row in front else 0.6))
+        painter.setPen(QPen(colours.text if strong else colours.background, 2 if strong else 1))
+        painter.drawEllipse(place, radius, radius)
+        if len(places) <= MOST_HITS:
+            tip = point_tip(table, row) if len(places) <= MOST_TIPS else table.label(row)
+            scene.add(QRectF(place.x() - 7, place.y() - 7, 14, 14), "point", row, tip)
+
+
+Groups = tuple[list[str], NDArray[np.int64]]
+"""Names of what points are coloured by, and which of them each row of the table has."""
+
+
+def groups_of(table: DesignTable) -> Groups:
+    """What tells points apart by colour: workload, design, or what was varied."""
+    if not table.groups:
+        return ["design points"], np.zeros(len(table), np.int64)
+    column = table.texts[table.groups]
+    names = list(dict.fromkeys(column.tolist()))
+    position = {name: i for i, name in enumerate(names)}
+    return [str(n) for n in names], np.array([position[n] for n in column.tolist()], np.int64)
 
 
 def _fronts(
     table: DesignTable, rows: NDArray[np.int64], x_name: str, y_name: str
 ) -> dict[str, NDArray[np.int64]]:
-    """Pareto front of each group: designs compete for one workload, not across workloads."""
-    if len(rows) > MOST_GROUPED:
+    """Pareto front of each workload: designs compete for one, not across them.
+
+    There is none between quantities that were chosen and not found.
+    """
+    if x_name not in table.numbers or y_name not in table.numbers:
+        return {}
+    if len(rows) > MOST_GROUPED or table.classes.get("workload", 1) < 2:
         return {"": table.pareto([x_name, y_name], rows)}
-    groups = np.array([_group_of(table, row) for row in rows.tolist()], dtype=object)
+    workloads = table.texts["workload"][rows]
     return {
-        name: table.pareto([x_name, y_name], rows[groups == name])
-        for name in dict.fromkeys(groups.tolist())
+        name: table.pareto([x_name, y_name], rows[workloads == name])
+        for name in dict.fromkeys(workloads.tolist())
     }
 
 
-def _axis_text(table: DesignTable, name: str) -> object:
-    quantity = table.quantities.get(name)
-    return quantity.text if quantity else (lambda value: f"{value:g}")
-
-
 def _axis(
-    painter: QPainter, plot: QRectF, values: NDArray[np.float64], text: object, title: str,
+    painter: QPainter, plot: QRectF, table: DesignTable, name: str, values: NDArray[np.float64],
     colours: Palette, flat: bool,
-) -> object:  # fmt: skip
-    """A linear axis, or a logarithmic one where values span more than a factor of 20."""
+) -> Place:  # fmt: skip
+    """A linear axis, a logarithmic one where values span more than a factor of 20, or words."""
+    draw = axes.flat_axis if flat else axes.value_axis
     low, high = float(values.min()), float(values.max())
+    title = short_name(name)
+
+    def text(value: float) -> str:
+        return table.value_text(name, value)
+
+    if name in table.texts:
+        return draw(painter, plot, low - 0.5, high + 0.5, text, colours, title=title,
+                    steps=lambda a, b, _: [float(v) for v in range(math.ceil(a), int(b) + 1)],
+                    zero=text(0.0))  # fmt: skip
     log = low > 0 and high / low > 20
     if log:
         margin = (high / low) ** 0.06
@@ -134,21 +177,20 @@ def _axis(
     else:
         margin = (high - low) * 0.07 or abs(high) * 0.1 or 1.0
         low, high = max(0.0, low - margin) if low >= 0 else low - margin, high + margin
-    draw = axes.flat_axis if flat else axes.value_axis
     label = f"{title} (logarithmic)" if log else title
-    return draw(painter, plot, low, high, text, colours, log=log, title=label)  # type: ignore[arg-type]
+    return draw(painter, plot, low, high, text, colours, log=log, title=label)
 
 
 def _draw_front(
     painter: QPainter, table: DesignTable, front: NDArray[np.int64], x_name: str, y_name: str,
-    x: object, y: object, colour: QColor,
+    x: Place, y: Place, colour: QColor,
 ) -> None:  # fmt: skip
     if len(front) < 2:
         return
     order = front[np.argsort(table.numbers[x_name][front])]
     path = QPainterPath()
     for position, row in enumerate(order.tolist()):
-        place = QPointF(x(table.numbers[x_name][row]), y(table.numbers[y_name][row]))  # type: ignore[operator]
+        place = QPointF(x(table.numbers[x_name][row]), y(table.numbers[y_name][row]))
         if position:
             # nothing between two points is known to be reachable: the front is a staircase
             path.lineTo(place.x(), path.currentPosition().y())
@@ -161,94 +203,14 @@ def _draw_front(
 
 
 def _name_points(
-    painter: QPainter, table: DesignTable, rows: list[int], plot: QRectF, x_name: str, y_name: str,
-    x: object, y: object, colours: Palette,
+    painter: QPainter, table: DesignTable, places: dict[int, QPointF], first: list[int],
+    plot: QRectF, colours: Palette,
 ) -> None:  # fmt: skip
+    """Names beside points while there is room: chosen ones first, then those of the front."""
     labels = Labels(plot)
-    for row in list(dict.fromkeys(rows))[:MOST_NAMED]:
-        place = QPointF(x(table.numbers[x_name][row]), y(table.numbers[y_name][row]))  # type: ignore[operator]
+    order = [row for row in dict.fromkeys([*first, *places]) if row in places][:MOST_NAMED]
+    for row in order:
+        place = places[row]
         labels.take(QRectF(place.x() - 5, place.y() - 5, 10, 10))
-    for row in list(dict.fromkeys(rows))[:MOST_NAMED]:
-        place = QPointF(x(table.numbers[x_name][row]), y(table.numbers[y_name][row]))  # type: ignore[operator]
-        grouped = len(set(table.texts.get("workload", []))) in range(2, 9)
-        name = str(table.texts["design"][row]) if grouped else _full_name(table, row)
-        labels.write(painter, place, name, colours.text)
-
-
-def _full_name(table: DesignTable, row: int) -> str:
-    return " / ".join(str(table.texts[n][row]) for n in ("workload", "design") if n in table.texts)
-
-
-def paint_parallel(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> Scene:
-    """Parallel coordinates: an upright axis for every quantity, a line for every point."""
-    colours = palette(view.theme)
-    painter.fillRect(rect, colours.background)
-    scene = Scene()
-    table = stores.table
-    if table is None or not len(table) or len(table.numbers) < 2:
-        write(painter, rect, "Open a scenario, or a folder with several runs, to compare designs",
-              colours.faint, align=CENTRE)  # fmt: skip
-        return scene
-    rows = shown_rows(view, table)
-    top = rect.top() + heading(painter, rect, "All quantities", colours,
-                               "a line for every design point; good is up")  # fmt: skip
-    groups = _groups(table, rows)
-    entries: list[Entry] = [(name, colours.serial(i), False) for i, name in enumerate(groups)]
-    top += legend(painter, QRectF(rect.left() + 60, top, rect.width() - 80, 60), entries, colours)
-    names = [n for n in table.numbers if np.isfinite(table.numbers[n][rows]).any()]
-    plot = QRectF(rect.left() + 70, top + 26, rect.width() - 140, rect.bottom() - top - 52)
-    xs = np.linspace(plot.left(), plot.right(), len(names)) if len(names) > 1 else np.zeros(1)
-    share = np.stack([_good_share(table, name, rows) for name in names]) if len(rows) else None
-    gap = plot.width() / max(1, len(names) - 1)
-    for x, name in zip(xs.tolist(), names, strict=True):
-        _upright(painter, table, name, rows, x, min(124.0, gap - 4), plot, colours)
-        scene.add(QRectF(x - 40, plot.top() - 26, 80, plot.height() + 46), "axis", name,
-                  table.quantities[name].words if name in table.quantities else name)  # fmt: skip
-    if share is None:
-        return scene
-    code = {name: i for i, name in enumerate(groups)}
-    chosen = set(stores.rows)
-    ordered = sorted(range(len(rows)), key=lambda i: int(rows[i]) in chosen)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    for position in ordered[:4000]:
-        row = int(rows[position])
-        y = plot.bottom() - share[:, position] * plot.height()
-        known = np.isfinite(y)
-        colour = colours.serial(code.get(_group_of(table, row), 7))
-        strong = row in chosen
-        faint = 0.25 if chosen else max(0.12, min(0.8, 40 / len(rows)))
-        painter.setPen(QPen(with_alpha(colour, 1.0 if strong else faint), 2.5 if strong else 1.2))
-        painter.drawPolyline(polygon(xs[known], y[known]))
-    scene.plot = plot
-    return scene
-
-
-def _good_share(table: DesignTable, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where each row's value lies between the worst (0) and the best (1)."""
-    values = table.numbers[name][rows]
-    if np.nanmin(values) > 0 and np.nanmax(values) / np.nanmin(values) > 20:
-        values = np.log(values)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    share = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
-    quantity = table.quantities.get(name)
-    return share if quantity is None or not quantity.smaller_is_better else 1 - share
-
-
-def _upright(
-    painter: QPainter, table: DesignTable, name: str, rows: NDArray[np.int64], x: float,
-    room: float, plot: QRectF, colours: Palette,
-) -> None:  # fmt: skip
-    painter.setPen(QPen(colours.faint, 1))
-    painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
-    half = room / 2
-    title = name.removeprefix("design.")
-    write(painter, QRectF(x - half, plot.top() - 24, room, 14), title, colours.text, align=CENTRE,
-          pixels=10, bold=True)  # fmt: skip
-    values = table.numbers[name][rows]
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    text = _axis_text(table, name)
-    quantity = table.quantities.get(name)
-    best, worst = (low, high) if quantity and quantity.smaller_is_better else (high, low)
-    for value, y in ((best, plot.top() - 12), (worst, plot.bottom() + 2)):
-        shown = text(value) if not math.isnan(value) else "–"  # type: ignore[operator]
-        write(painter, QRectF(x - half, y, room, 13), shown, colours.faint, align=CENTRE, pixels=10)
+    for row in order:  # the colour says the rest
+        labels.write(painter, places[row], table.label(row, table.groups), colours.text)

@@ -11,11 +11,12 @@ from cosim.errors import unknown
 from gui.painting.aligned import paint_aligned
 from gui.painting.breakdown import paint_breakdown
 from gui.painting.compare import paint_compare
-from gui.painting.designs import paint_designs, paint_parallel
+from gui.painting.designs import paint_designs
 from gui.painting.heights import least_height
 from gui.painting.machine import paint_machine
 from gui.painting.memory import paint_memory
 from gui.painting.palette import palette
+from gui.painting.parallel import paint_parallel
 from gui.painting.power import paint_power
 from gui.painting.roofline import paint_energy, paint_roofline
 from gui.painting.scene import Scene, Stores

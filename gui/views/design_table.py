@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError, unknown
-from cosim.units import format_bytes, format_energy, format_power, format_time
+from cosim.units import (
+    format_bandwidth,
+    format_bytes,
+    format_energy,
+    format_frequency,
+    format_power,
+    format_time,
+)
+from gui.views.design_columns import as_quantity, short_name
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,8 @@ class Quantity:
     name: str
     unit: str
     words: str
-    smaller_is_better: bool = True
+    smaller_is_better: bool | None = True
+    """None for what was chosen, not found."""
 
     def text(self, value: float) -> str:
         """The value with its unit."""
@@ -35,9 +45,13 @@ class Quantity:
             "J": lambda v: format_energy(v * 1e12),
             "W": lambda v: format_power(v * 1e3),
             "B": lambda v: format_bytes(round(v)),
+            "B/s": format_bandwidth,
+            "Hz": format_frequency,
             "%": lambda v: f"{100 * v:.3g} %",
         }
-        return formats[self.unit](value) if self.unit in formats else f"{value:,.6g}"
+        if self.unit in formats:
+            return formats[self.unit](value)
+        return f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
 
 
 QUANTITIES = (
@@ -55,6 +69,10 @@ QUANTITIES = (
 )  # fmt: skip
 
 
+MOST_CLASSES = 8
+"""Different words of a column up to which they are told apart by colour."""
+
+
 class DesignTable:
     """Design points by row.
 
@@ -67,6 +85,10 @@ class DesignTable:
         Columns of numbers by name, NaN where a point has none.
     folders : list of Path or None
         Run folder of each point, where there is one.
+    varied : tuple of str
+        Columns of what was varied.
+    searched : sequence of columns
+        Words that a filter finds beside those of `texts`.
     """
 
     def __init__(
@@ -75,12 +97,15 @@ class DesignTable:
         numbers: Mapping[str, NDArray[np.float64]],
         folders: Sequence[Path | None],
         quantities: Mapping[str, Quantity],
+        varied: Sequence[str] = (),
+        searched: Sequence[Sequence[str]] = (),
     ) -> None:
         self.texts = {name: np.array(column, dtype=object) for name, column in texts.items()}
         self.numbers = dict(numbers)
-        self.folders = list(folders)
+        self.folders, self.varied = list(folders), tuple(varied)
         self.quantities = dict(quantities)
-        joined = ["\t".join(row) for row in zip(*texts.values(), strict=True)] if texts else []
+        columns = (*texts.values(), *searched)
+        joined = ["\t".join(row) for row in zip(*columns, strict=True)]
         # one long text to search: a regular expression runs over it once, not once a row
         self._all = "\n".join(joined)
         self._lower = self._all.lower()
@@ -90,9 +115,59 @@ class DesignTable:
             name: np.unique(np.array(column, dtype=str), return_inverse=True)[1]
             for name, column in texts.items()
         }
+        self.classes = {name: len(set(column)) for name, column in texts.items()}
+        """Number of different words in each column of words."""
 
     def __len__(self) -> int:
         return len(self.folders)
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """Columns that points can be drawn along: what was varied first, then what was found."""
+        chosen = [n for n in self.varied if n in self.numbers or self.classes.get(n, 0) > 1]
+        named = [n for n in ("design", "workload") if 1 < self.classes.get(n, 0) <= MOST_CLASSES]
+        return [*chosen, *named, *(n for n in self.numbers if n not in chosen)]
+
+    def values(self, column: str) -> NDArray[np.float64]:
+        """A column as numbers; words count 0, 1, ... in the order of their first letters."""
+        if column in self.numbers:
+            return self.numbers[column]
+        return self._codes[column].astype(np.float64)
+
+    def value_text(self, column: str, value: float) -> str:
+        """A number of `values` in words."""
+        if column in self.texts:
+            at = np.flatnonzero(self._codes[column] == round(value))
+            return str(self.texts[column][at[0]]) if len(at) else ""
+        quantity = self.quantities.get(column)
+        return quantity.text(value) if quantity else f"{value:g}"
+
+    @cached_property
+    def groups(self) -> str:
+        """The column whose words tell points apart by colour, empty if none has few enough."""
+        for name in ("workload", "design", *self.varied):
+            if 1 < self.classes.get(name, 0) <= MOST_CLASSES:
+                return name
+        return ""
+
+    @cached_property
+    def naming(self) -> list[str]:
+        """Columns whose values tell one point from another."""
+        words = [n for n in ("workload", "design") if self.classes.get(n, 0) > 1]
+        pairs = zip(*(self.texts[n].tolist() for n in words), strict=True) if words else ()
+        if len(set(pairs)) == len(self):
+            return words
+        plain = [n for n in self.varied if n in self.numbers or self.classes.get(n, 0) > 1]
+        return [*words, *plain] or ["design"]
+
+    def label(self, row: int, without: str = "") -> str:
+        """What tells a point from the others in a few words, a column left out."""
+        parts = []
+        for name in [n for n in self.naming if n != without] or self.naming:
+            text = self.text(row, name)
+            bare = name in self.numbers and name not in self.quantities
+            parts.append(f"{short_name(name)} {text}" if bare else text)
+        return ", ".join(part for part in parts if part not in ("", "–"))
 
     @property
     def columns(self) -> list[str]:
@@ -187,13 +262,20 @@ def table_of(
         column = np.array([_number(summary, quantity.key) for summary in summaries], np.float64)
         if not np.isnan(column).all():
             numbers[quantity.name], known[quantity.name] = column, quantity
-    for key in dict.fromkeys(key for row in varied for key in row):
+    searched: list[list[str]] = []
+    varied_keys = dict.fromkeys(key for row in varied for key in row)
+    for key in varied_keys:
         cells = [row.get(key, "") for row in varied]
+        quantity_of = as_quantity(cells)
         if all(isinstance(c, int | float) or c == "" for c in cells):
             numbers[key] = np.array([np.nan if c == "" else float(c) for c in cells])
+        elif quantity_of is not None:
+            unit, numbers[key] = quantity_of
+            searched.append([str(cell) for cell in cells])
+            known[key] = Quantity(key, short_name(key), unit, f"varied: {key}", None)
         else:
             texts[key] = [str(cell) for cell in cells]
-    return DesignTable(texts, numbers, folders, known)
+    return DesignTable(texts, numbers, folders, known, tuple(varied_keys), searched)
 
 
 def _number(summary: Mapping[str, Any], key: str) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from cosim.errors import CosimError
+from gui.views.design_columns import short_name
 from gui.views.design_table import DesignTable
 
 
@@ -92,7 +93,7 @@ class DesignModel(QAbstractTableModel):
             return None
         name = self._columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return name.removeprefix("design.")
+            return short_name(name)
         if role == Qt.ItemDataRole.ToolTipRole and self.table is not None:
             quantity = self.table.quantities.get(name)
             return quantity.words if quantity else f"varied: {name}"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PyQt6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, pyqtSignal
+from PyQt6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPointF,
+    QRectF,
+    Qt,
+    pyqtSignal,
+)
+from PyQt6.QtGui import QMouseEvent, QPainter, QPen
 from PyQt6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -20,6 +29,9 @@ from PyQt6.QtWidgets import (
 )
 
 from gui.painting import Hit
+from gui.painting.designs import chosen_columns
+from gui.painting.palette import palette, with_alpha
+from gui.views.design_columns import short_name
 from gui.views.view import View
 from gui.widgets.design_model import DesignModel
 from gui.widgets.picture_panel import PicturePanel
@@ -29,8 +41,53 @@ _TIME = {"start_ps", "end_ps", "range_ps", "time_ps", "selected", "markers", "la
          "critical", "only_critical", "counters", "hidden", "pinned", "collapsed"}  # fmt: skip
 
 
+DRAG = 4
+"""Pixels that make a press a drag."""
+
+
 class DesignPicture(PicturePanel):
-    """A picture of the points that the panel's own filter leaves."""
+    """A picture of the points that the panel's own filter leaves; a drag chooses those inside."""
+
+    def __init__(self, state: State, panel: str, ignores: set[str], parent: QWidget) -> None:
+        super().__init__(state, panel, ignores, parent)
+        self._press: QPointF | None = None
+        self._band: QRectF | None = None
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._press = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        if event is None or self._press is None:
+            return
+        place = event.position()
+        if self._band is not None or (place - self._press).manhattanLength() >= DRAG:
+            self._band = QRectF(self._press, place).normalized()
+            self.refresh()
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        press, band = self._press, self._band
+        self._press = self._band = None
+        if event is None or press is None:
+            return
+        if band is None:
+            hit = self.scene_drawn.at(press, "point")
+            if hit is not None:
+                self.clicked.emit(hit, event.modifiers())
+            return
+        band.adjust(-1, -1, 1, 1)
+        inside = [int(hit.key) for hit in self.scene_drawn.hits
+                  if hit.kind == "point" and band.contains(hit.rect.center())]  # fmt: skip
+        more = event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        self.state.choose_rows(tuple(dict.fromkeys([*(self.state.rows if more else ()), *inside])))
+        self.refresh()
+
+    def paint_over(self, painter: QPainter, area: QRectF) -> None:
+        if self._band is not None:
+            colours = palette(self.state.view.theme)
+            painter.setPen(QPen(colours.selection, 1))
+            painter.setBrush(with_alpha(colours.selection, 0.12))
+            painter.drawRect(self._band)
 
     def view_shown(self) -> View:
         pattern = str(self.state.view.extra.get("designs", ""))
@@ -71,8 +128,10 @@ class DesignsPanel(QWidget):
         self.tabs.addTab(self.parallel, "Parallel coordinates")
         self._arrange()
         self.filter.textChanged.connect(self._filter)
-        self.x.currentTextChanged.connect(lambda name: self._axis("x", name))
-        self.y.currentTextChanged.connect(lambda name: self._axis("y", name))
+        for box, field in ((self.x, "x"), (self.y, "y")):
+            box.currentIndexChanged.connect(
+                lambda _, box=box, field=field: self._axis(field, box.currentData() or "")
+            )
         self.compare.clicked.connect(lambda: self.open_rows.emit(self.state.rows))
         self.table.doubleClicked.connect(self._open_one)
         selection = self.table.selectionModel()
@@ -129,14 +188,14 @@ class DesignsPanel(QWidget):
             self.compare.setText(f"Compare {count} selected" if count > 1 else "Open selected")
 
     def _fill_axes(self) -> None:
-        names = list(self.state.table.numbers) if self.state.table else []
-        for box, field, default in ((self.x, "x", 0), (self.y, "y", 1)):
+        table = self.state.table
+        chosen = chosen_columns(self.state.view, table) if table else ("", "")
+        for box, name in zip((self.x, self.y), chosen, strict=True):
             box.blockSignals(True)
             box.clear()
-            box.addItems(names)
-            wanted = getattr(self.state.view, field)
-            box.setCurrentIndex(names.index(wanted) if wanted in names
-                                else min(default, len(names) - 1))  # fmt: skip
+            for column in table.axes if table else ():
+                box.addItem(short_name(column), column)
+            box.setCurrentIndex(box.findData(name))
             box.blockSignals(False)
 
     def _axis(self, field: str, name: str) -> None:

@@ -63,6 +63,10 @@ class RunsPanel(QWidget):
         if self.state.run in runs:
             self.list.setCurrentRow(runs.index(self.state.run))
         self.close_button.setEnabled(bool(runs))
+        self.told.setText(
+            "Check two or more runs to compare them." if runs else
+            "No run is open. Ctrl+O opens one; or drop a folder here."
+        )  # fmt: skip
         self._filling = False
 
     def _chosen(self, row: int) -> None:
