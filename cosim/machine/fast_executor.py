@@ -33,6 +33,7 @@ WORTH_CONVERTING = 100
 
 
 SERVED_BY_BURSTS = "the DRAM is served burst by burst: its state hardly ever recurs"
+STORED_ENERGY = "tasks draw on stored energy, whose level hardly ever recurs"
 
 
 class FastExecutor:
@@ -72,13 +73,13 @@ class FastExecutor:
         self._governed: GovernedKernel | None = None
         self.governor_log: GovernorLog | None = None
         if program.governing is not None:
-            # averages and temperatures never recur exactly
-            self._why_not = "a power policy or a temperature is followed"
             self._governed = GovernedKernel(program, self.memory, self._flush)
-        elif not fast_forward:
+        if not fast_forward:
             self._why_not = "fast-forward was turned off"
         elif program.dram is not None:
             self._why_not = SERVED_BY_BURSTS
+        elif program.governing is not None and program.governing.energy_pool is not None:
+            self._why_not = STORED_ENERGY
         elif flat.longest_loop < MIN_LOOP_TASKS:
             self._why_not = NO_LOOP
         else:
@@ -91,7 +92,7 @@ class FastExecutor:
         self._undecided = compiled is None
         self._progress = progress
         self._record = record
-        self._columns = ColumnStore(0 if self._forward or not record else self._total)
+        self._columns = ColumnStore(self._total if record else 0)
         self._stored = 0
         if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
             self._compile()
@@ -151,6 +152,8 @@ class FastExecutor:
                 self._flush()
             elif status == k.GOVERNED and self._governed:
                 self._governed.act()
+                if self._forward:
+                    self._forward.forget()
             elif status == k.CHANNEL_DUE and self.channel:
                 if int(self.memory[k.BUFFERED]) == BUFFER_ROWS:
                     self._flush()

@@ -15,7 +15,9 @@ The rules that make it exact:
    of included (`cosim.machine.repetition`).
 4. Whoever sleeps throughout a period (refresh, a sensor, a long transfer) is an alarm: known by the
    task it is in, not by the time it has left, and the jump stops before it wakes.
-5. The newest occurrence of a state counts: an older one may belong to the filling of the pipeline.
+5. A governor's instants are alarms of the whole machine: no period goes beyond one, and what was
+   seen before it is forgotten.
+6. The newest occurrence of a state counts: an older one may belong to the filling of the pipeline.
 
 Loops are tried from the outermost in, so a jump covers whole rows or layers where these repeat;
 what repeats within was jumped over before, and blocks of rows nest. Where nothing repeats, one
@@ -30,7 +32,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,8 +49,8 @@ MIN_LOOP_TASKS = 48
 PATIENCE = 4
 """Fruitless comparisons on a loop level after which it is looked at half as often."""
 
-FREE_COMPARISONS = 60
-SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 10_000, 100
+FREE_COMPARISONS = 40
+SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
 OCCURRENCES = 16
@@ -56,7 +58,7 @@ OCCURRENCES = 16
 
 NO_LOOP = "no loop is long enough to repeat"
 
-FIRST_STRETCH, LONGEST_STRETCH = 64, 16384
+FIRST_STRETCH, LONGEST_STRETCH = 64, 65536
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
 
 ALARM_AGE = 8
@@ -69,14 +71,14 @@ MAX_STATES = 4096
 """States remembered for one loop level."""
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A moment at which the machine was looked at."""
 
     time: int
     tasks: tuple[int, ...]
     position: int
     row: int
+    spent_aj: int
 
 
 @dataclass
@@ -164,26 +166,35 @@ class FastForward:
             self._times.append(here.time)
         if not jumped:
             self._misses += bool(self._due)
+        if jumped:
+            parts = self._parts(m)
         if parts[self._lead][k.FINISHED]:
             self.reconsider(m)
         else:
-            self._plan(m, int(m[self._part(self._lead) + k.TASK_NUMBER]))
+            self._plan(m, parts[self._lead][k.TASK_NUMBER])
+
+    def forget(self) -> None:
+        """A governor has acted: what comes now differs from what came before, or may."""
+        for level in self._levels.values():
+            level.seen.clear()
+            level.stride, level.misses = 1, 0
 
     def reconsider(self, m: k.Memory) -> None:
         """Choose the component whose loops are watched: the one with most left to repeat."""
         parts = self._parts(m)
         tasks = [part[k.TASK_NUMBER] for part in parts]
-        left = {
-            rank: self._left_to_repeat(rank, max(0, tasks[rank]))
+        going = [
+            rank
             for rank in self._foreground
             if not parts[rank][k.FINISHED] and tasks[rank] != self._tasks_then[rank]
-        }
+        ]
         self._tasks_then = tasks
-        if left.get(self._lead, 0) == 0:
+        if self._lead in going and self._left_to_repeat(self._lead, tasks[self._lead]):
+            self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
+        else:
+            left = {rank: self._left_to_repeat(rank, max(0, tasks[rank])) for rank in going}
             self._lead = max(left, key=lambda rank: (left[rank], -rank), default=-1)
             self._stretch = FIRST_STRETCH
-        else:
-            self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
         m[k.TASK_LIMIT] = int(m[k.TASKS]) + self._stretch
         if self._lead >= 0:
             m[k.LEAD] = self._part(self._lead)
@@ -202,8 +213,13 @@ class FastForward:
         return f"states recurred, but not the tasks to come ({self.compared} compared)"
 
     def _look(self, m: k.Memory, parts: list[list[int]], position: int) -> Sample:
-        tasks = tuple([part[k.TASK_NUMBER] for part in parts])
-        return Sample(int(m[k.NOW]), tasks, position, int(m[k.ROW]))
+        return Sample(
+            int(m[k.NOW]),
+            tuple([part[k.TASK_NUMBER] for part in parts]),
+            position,
+            int(m[k.ROW]),
+            int(m[k.SPENT]),
+        )
 
     def _parts(self, m: k.Memory) -> list[list[int]]:
         size = self._part_size
@@ -219,7 +235,7 @@ class FastForward:
         self, m: k.Memory, signature: Callable[..., int], parts: list[list[int]]
     ) -> tuple[Any, list[int]]:
         count, pools = len(parts), self._part_size - k.PART_FIELDS
-        room = 6 * count + pools * (2 + count)
+        room = 9 * count + pools * (2 + count)
         recently, long_ago = self._times[-1], self._times[0]
         if isinstance(m, list):
             out = [0] * room
@@ -253,6 +269,7 @@ class FastForward:
             ),
             default=k.NEVER,
         )
+        most = min(most, (int(m[k.GOVERNED_AT]) - here.time - 1) // period)
         times = self._times_repeated(self._flat.same, here.tasks, lags, most, depth < 0)
         other = False
         if times < 1 and not self._kinds_are_unique:
@@ -315,6 +332,9 @@ class FastForward:
                 self._go_to_task(m, rank, part[k.TASK_NUMBER] + times * lag)
         m[k.NOW] = here.time + shift
         m[k.ROW] = here.row + rows
+        m[k.SPENT] = here.spent_aj + times * (here.spent_aj - before.spent_aj)
+        if rows:
+            m[k.LAST_END] += shift
 
     def _go_to_task(self, m: k.Memory, rank: int, task: int) -> None:
         """Set a component's loop counters as they are in the middle of a task."""

@@ -486,7 +486,8 @@ def signature(m: Memory, recently: int, long_ago: int, out: Memory) -> int:
     time that is left, takes no part in a period, and bounds how far one may jump. `out` begins
     with a 1 for every component that is an alarm and a 0 for every other one.
 
-    Loop counters are left out by design: `cosim.machine.repetition` compares the coming tasks.
+    Left out by design are loop counters, for `cosim.machine.repetition` compares the coming tasks,
+    and what a governor has measured: that decides nothing before it acts.
     """
     now = m[NOW]
     size: int = (m[PARTS_END] - m[PARTS]) // m[PART_SIZE]
@@ -507,6 +508,11 @@ def signature(m: Memory, recently: int, long_ago: int, out: Memory) -> int:
             out[size + 2] = m[part + CAUSE]
             out[size + 3] = m[part + CAUSE_ROW] - m[ROW] if m[part + CAUSE_ROW] >= 0 else 0
             size += 4
+        if m[GOVERNOR]:
+            out[size] = m[part + OWN_STATE]
+            out[size + 1] = m[part + BUDGET_HELD]
+            out[size + 2] = m[part + DRAWN]
+            size += 3
     for pool in range(m[POOLS], m[POOLS_END], m[POOL_SIZE]):
         out[size] = m[pool + LEVEL]
         out[size + 1] = m[pool + WAITING]

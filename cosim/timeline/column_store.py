@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cosim.timeline.timeline import STORED_TYPES
 
-FIRST_ROOM, LARGEST_ROOM = 4096, 1 << 20
-"""Rows for which room is made at first, and at most before any have come."""
+LEAST_ROOM, MOST_ROOM = 4096, 1 << 18
+"""Rows for which room is made before any have come: memory that is not written costs nothing."""
 
 
 class ColumnStore:
@@ -19,12 +19,12 @@ class ColumnStore:
     Parameters
     ----------
     expected : int
-        About how many rows will come.
+        About how many rows will come at most.
     """
 
     def __init__(self, expected: int = 0) -> None:
         self._count = 0
-        room = min(max(expected, FIRST_ROOM), LARGEST_ROOM)
+        room = min(max(expected, LEAST_ROOM), MOST_ROOM)
         self._columns: dict[str, NDArray[Any]] = {
             name: np.empty(room, kind) for name, kind in STORED_TYPES.items()
         }
@@ -39,8 +39,10 @@ class ColumnStore:
         self._count = stop
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The rows so far."""
-        return {name: column[: self._count] for name, column in self._columns.items()}
+        """The rows so far, without much of the room that was made for others."""
+        keep = 2 * self._count >= len(self._columns["end"])
+        parts = {name: column[: self._count] for name, column in self._columns.items()}
+        return parts if keep else {name: part.copy() for name, part in parts.items()}
 
     def _grow(self, least: int) -> None:
         room = max(least, 2 * len(self._columns["end"]))

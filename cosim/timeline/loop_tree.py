@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,8 +130,7 @@ def merge_loops(stream: Stream) -> Stream:
     return tuple(merged)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A node within a sequence, and the iteration in which one is there."""
 
     sequence: Sequence

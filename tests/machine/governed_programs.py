@@ -28,7 +28,7 @@ STATES = (
     OperatingState("600 MHz", 600_000_000, 0.8),
     OperatingState("250 MHz", 250_000_000, 0.7),
 )
-PERIODS = st.sampled_from([3000, 7001, 50_000])
+PERIODS = st.sampled_from([3000, 7001, 50_000, 1_000_003])
 THERMAL = ThermalNetwork(((0.5, 2e-9), (3.0, 4e-7)), 300.0, 305.0, 0.4, 330.0, 20.0, 3000)
 
 
@@ -80,9 +80,12 @@ def policies(draw: st.DrawFn, largest_aj: int, longest_ps: int) -> Policy | None
 
 
 @st.composite
-def governed(draw: st.DrawFn, *, max_tasks: int = 40) -> Program:
+def governed(draw: st.DrawFn, *, max_tasks: int = 40, max_iterations: int = 12) -> Program:
     """A governed program that runs to its end."""
-    plain = draw(programs(max_tasks=max_tasks, background=draw(st.integers(0, 5)) == 0))
+    background = draw(st.integers(0, 5)) == 0
+    plain = draw(
+        programs(max_tasks=max_tasks, max_iterations=max_iterations, background=background)
+    )
     templates, largest, longest = [], 0, 0
     for template in plain.templates:
         power_mw = draw(st.sampled_from([0, 30, 300, 2000]))

@@ -8,22 +8,31 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from cosim.design.power import Capacitor, TokenBucket
+from cosim.design.power import (
+    Capacitor,
+    Ladder,
+    Policy,
+    RunningAverage,
+    ThermalPid,
+    TokenBucket,
+)
 from cosim.errors import CosimError
 from cosim.machine.execute import RunResult, run
 from cosim.mapping.governing import govern
 from cosim.mapping.program import Program, StepKind
+from cosim.timeline.governor_log import TIME
 from tests.analysis.tiny import DESIGN
-from tests.machine.governed_programs import THERMAL, governed
+from tests.machine.governed_programs import STATES, THERMAL, governed
 from tests.machine.reference_pipeline import pipeline
 from tests.machine.test_equality import assert_same
 
 
 def check_all_ways(program: Program) -> RunResult:
     expected = run(program, executor="simpy")
-    for executor in ("python", "compiled"):
-        other = run(program, executor=executor)
+    for executor, jumps in (("python", True), ("compiled", True), ("python", False)):
+        other = run(program, executor=executor, fast_forward=jumps)
         assert_same(other, expected)
+        assert jumps or not other.tasks_skipped
         assert other.governor is not None
         assert expected.governor is not None
         assert other.governor.totals == expected.governor.totals
@@ -71,6 +80,53 @@ def _spent(program: Program, template: int, duration: int) -> int:
 @settings(max_examples=25)
 def test_every_executor_does_the_same_under_every_policy(program: Program) -> None:
     check_laws(program)
+
+
+@given(governed(max_tasks=600, max_iterations=40))
+@settings(max_examples=12)
+def test_long_loops_are_the_same_under_every_policy(program: Program) -> None:
+    check_laws(program)
+
+
+POLICIES: dict[str, Policy | None] = {
+    "thermal network": None,
+    "ladder": Ladder((300.5, 301.0, 302.0), 0.2, 400_000_000),
+    "thermal PID": ThermalPid(301.0, 300.5, 100.0, 400_000_000),
+    "running average": RunningAverage(60.0, 10**10, 75.0, 10**9, 400_000_000),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_jumps_lie_between_the_instants_of_the_governor(name: str) -> None:
+    """Tiles take less than a microsecond, the governor looks every 400 microseconds."""
+    base = pipeline(4, 25, 100)
+    info = replace(base.templates[2].info, energy=(("array", "", 3e5),))
+    templates = list(base.templates)
+    templates[2] = replace(templates[2], info=info)
+    power = replace(DESIGN.power, policy=POLICIES[name], states=STATES)
+    thermal = replace(THERMAL, period_ps=400_000_000)
+    program = govern(
+        replace(base, templates=tuple(templates)), replace(DESIGN, power=power, thermal=thermal)
+    )
+    expected = check_all_ways(program)
+    fast = run(program, executor="python")
+    assert fast.tasks_skipped > fast.tasks_simulated / 2
+    assert fast.governor is not None
+    times = fast.governor.samples[TIME]
+    assert len(times) > 5
+    for block in fast.timeline.blocks:
+        begin = int(fast.timeline.stored["end"][block.first])
+        end = int(fast.timeline.stored["end"][block.stop - 1]) + block.repeats * block.shift_ps
+        assert not any(begin < time <= end for time in times[:-1])
+    states = expected.governor.samples["state"] if expected.governor else []
+    assert name == "thermal network" or len(set(states)) > 1
+
+
+@pytest.mark.slow
+@given(governed(max_tasks=500, max_iterations=40))
+@settings(max_examples=1000)
+def test_a_thousand_governed_machines_with_long_loops(program: Program) -> None:
+    check_all_ways(program)
 
 
 @pytest.mark.slow
