@@ -150,31 +150,6 @@ class ScenarioTable(Specification):
     """What reports show."""
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a scenario file, for editors."""
-    schema = ScenarioTable.model_json_schema()
-    axis = {
-        "anyOf": [
-            {"type": "array", "minItems": 1},
-            {
-                "type": "object",
-                "properties": {
-                    "list": {"type": "array", "description": "The values."},
-                    "range": {"type": "array", "description": "First and last, both included."},
-                    "step": {"description": "Between the values of a range; 1 by default."},
-                    "log": {"type": "array", "description": "First and last, equal ratios."},
-                    "points": {"type": "integer", "description": "How many values log takes."},
-                    "only": {"type": "string", "description": "Where the axis applies."},
-                },
-                "additionalProperties": False,
-            },
-        ]
-    }
-    schema["properties"]["vary"]["additionalProperties"] = axis
-    schema["properties"]["linked"]["items"]["additionalProperties"] = axis
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
 def read_scenario(path_or_name: str | Path, *, check_points: bool = True) -> Scenario:
     """The scenario of a file, or one that comes along by name (``edge-mnist``).
 

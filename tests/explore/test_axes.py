@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -166,16 +165,3 @@ def test_mistakes_are_one_line_with_their_place(
     assert said in str(caught.value)
     assert "two-layers.toml:" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_the_schema_knows_every_key_of_the_shipped_scenarios() -> None:
-    import tomllib
-
-    import scenarios
-    from cosim.explore.scenario_file import json_schema
-
-    schema = json_schema()
-    assert json.loads((_DOCS / "scenario.schema.json").read_text(encoding="utf-8")) == schema
-    for file in scenarios.files():
-        for key in tomllib.loads(file.read_text(encoding="utf-8")):
-            assert schema["properties"][key]["description"]
