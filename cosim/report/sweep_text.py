@@ -55,7 +55,17 @@ def named(column: str) -> str:
         return words[column]
     table, _, rest = column.partition(".")
     where, _, what = rest.rpartition(".")
-    return "\n".join(filter(None, (where, (what or table).replace("_", " "))))
+    return "\n".join(filter(None, (_in_lines(where), (what or table).replace("_", " "))))
+
+
+def _in_lines(name: str, longest: int = 14) -> str:
+    """A dotted name over several lines, broken behind its dots."""
+    lines = [""]
+    for part in name.replace(".", ".\0").split("\0"):
+        if lines[-1] and len(lines[-1] + part) > longest:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def short_name(axis: str, short: Mapping[str, str]) -> str:
@@ -106,14 +116,14 @@ def sweep_report(console: Console, table: ResultTable) -> None:
     words = " and ".join(f"{_wish(o)} {named(o.column)}" for o in table.objectives)
     front = table.front
     heading(console, f"Pareto front: {words} ({len(front)} of {len(table.feasible)} points)")
-    console.print(_points(table, front))
+    _print_points(console, table, front)
     if len(front) > MOST_LINES:
         console.print(f"... and {len(front) - MOST_LINES} more (--export front.csv has all points)")
     heading(console, "How much each axis matters")
-    console.print(_importance(table))
+    _print_importance(console, table)
     for key in table.scenario.report.best_by:
         heading(console, f"Best for every {key}")
-        console.print(_points(table, table.best_by(key), first=split_keys(key)))
+        _print_points(console, table, table.best_by(key), first=split_keys(key))
     for column in empty_columns(table):
         console.print(f"\nNo point has a column '{column}': layers are named as in cosim show")
     failures(console, table)
@@ -135,11 +145,52 @@ def _wish(objective: Objective) -> str:
     return "less" if objective.direction == "min" else "more"
 
 
-def _points(table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()) -> Table:
+def _print_points(
+    console: Console, table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()
+) -> None:
+    """The points, without the least columns where the console is too narrow for all of them."""
+    columns, left_out = result_columns(table), []
+    objectives = {objective.column for objective in table.objectives}
+    asked = [c for c in table.scenario.report.columns if c in columns and c not in objectives]
+    usual = [c for c in columns if c not in objectives and c not in asked]
+    droppable = [*usual, *asked]
     axes = [axis for axis in table.axes if any(row.get(axis) is not None for row in rows)]
     axes = [*first, *(axis for axis in axes if axis not in first)]
+    alike = [
+        axis for axis in axes
+        if axis not in first and len({repr_of(row.get(axis)) for row in rows}) == 1
+    ]  # fmt: skip
+    while not _fits(console, grid := _points(table, rows, axes, columns, bool(first))):
+        if droppable:
+            left_out.append(droppable.pop())
+            columns = [column for column in columns if column != left_out[-1]]
+        elif len(rows) > 1 and set(alike) & set(axes):
+            axes = [axis for axis in axes if axis not in alike]
+        else:
+            grid.padding = (0, 1, 0, 0)
+            break
+    console.print(grid)
+    gone = [axis for axis in alike if axis not in axes]
+    if gone:
+        short = short_keys(table.axes)
+        values = ", ".join(f"{short[axis]} {repr_of(rows[0].get(axis))}" for axis in gone)
+        console.print(f"(all of them: {values})", style="dim")
+    if left_out:
+        names = ", ".join(" ".join(named(column).split()) for column in reversed(left_out))
+        console.print(f"(too narrow here for: {names})", style="dim")
+
+
+def _fits(console: Console, grid: Table) -> bool:
+    return console.measure(grid, options=console.options.update(max_width=10_000)).maximum <= (
+        console.width
+    )
+
+
+def _points(
+    table: ResultTable, rows: Sequence[Row], axes: Sequence[str], columns: Sequence[str],
+    every: bool,
+) -> Table:  # fmt: skip
     short = short_keys(axes)
-    columns = result_columns(table)
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for axis in axes:
         grid.add_column(short[axis], no_wrap=True)
@@ -148,7 +199,7 @@ def _points(table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()) 
     grid.add_column("", no_wrap=True)
     knee = table.knee
     listed = list(rows)
-    if not first and len(listed) > MOST_LINES:
+    if not every and len(listed) > MOST_LINES:
         step = len(listed) / MOST_LINES
         listed = [listed[int(i * step)] for i in range(MOST_LINES)]
         if knee is not None and knee not in listed:
@@ -161,13 +212,23 @@ def _points(table: ResultTable, rows: Sequence[Row], first: Sequence[str] = ()) 
     return grid
 
 
-def _importance(table: ResultTable) -> Table:
+def _print_importance(console: Console, table: ResultTable) -> None:
+    """All objectives beside each other, or below each other where the console is too narrow."""
+    grid = _importance(table, table.objectives)
+    if _fits(console, grid):
+        console.print(grid)
+        return
+    for objective in table.objectives:
+        console.print(_importance(table, [objective]))
+
+
+def _importance(table: ResultTable, objectives: Sequence[Objective]) -> Table:
     axes = list(table.axes)
     short = short_keys(axes)
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("axis", no_wrap=True)
-    found = {o.column: {i.axis: i for i in table.importance(o)} for o in table.objectives}
-    for objective in table.objectives:
+    found = {o.column: {i.axis: i for i in table.importance(o)} for o in objectives}
+    for objective in objectives:
         grid.add_column(named(objective.column), justify="right", no_wrap=True)
         grid.add_column("best", no_wrap=True)
     ranked = sorted(
@@ -176,7 +237,7 @@ def _importance(table: ResultTable) -> Table:
     )
     for axis in ranked:
         cells = []
-        for objective in table.objectives:
+        for objective in objectives:
             entry = found[objective.column][axis]
             cells += [f"{q.percent(entry.share)} (x{entry.factor:.3g})", repr_of(entry.best)]
         grid.add_row(short_name(axis, short), *cells)
