@@ -47,6 +47,11 @@ class WorkloadEntry:
     zeros: Mapping[str, float] = field(default_factory=dict)
     """Measured shares of zeros in what layers write, see `cosim.workload.zeros`."""
 
+    @property
+    def is_captured(self) -> bool:
+        """Whether it is a captured file: batch, mode and options are what they were then."""
+        return self.file is not None or self.network.endswith(".json")
+
     def capture_key(self) -> tuple[object, ...]:
         """Equal for entries that capture to the same workload, whatever their names."""
         options = tuple(sorted((key, repr(value)) for key, value in self.options.items()))
@@ -345,9 +350,6 @@ def with_key(
         For a value that the key cannot have.
     """
     name = name or entry.name
-    if path.startswith("options."):
-        options = {**entry.options, path.removeprefix("options."): value}
-        return replace(entry, name=name, options=options)
     if path == "batch" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise CosimError(
             f"workload.batch is {value!r}", where=where, expected="a whole number from 1"
@@ -359,6 +361,14 @@ def with_key(
             expected=f"one of {', '.join(CHOICES[path])}",
             nearest=nearest(str(value), CHOICES[path]),
         )
+    if entry.is_captured:
+        raise CosimError(
+            f"'{entry.name}' is a captured workload: its {path.partition('.')[0]} cannot vary",
+            where=where, expected="a network, captured anew for every value",
+        )  # fmt: skip
+    if path.startswith("options."):
+        options = {**entry.options, path.removeprefix("options."): value}
+        return replace(entry, name=name, options=options)
     return replace(entry, name=name, **{path: value})  # type: ignore[arg-type]
 
 

@@ -297,10 +297,17 @@ def _workload(table: WorkloadTable, index: int, source: TomlSource, file: Path) 
                 nearest=nearest(path.name, siblings),
             )
     name = table.name or table.network or Path(str(table.file)).name.partition(".")[0]
-    return WorkloadEntry(
+    entry = WorkloadEntry(
         name, table.network or "", path, table.options, table.mode, table.batch, table.optimizer,
         where, table.zeros,
     )  # fmt: skip
+    for key in ("batch", "mode", "optimizer", "options"):
+        if entry.is_captured and key in table.model_fields_set:
+            raise CosimError(
+                f"'{name}' is a captured workload: it has the {key} it was captured with",
+                where=source.where(("workload", index, key)), expected=f"no {key} here",
+            )  # fmt: skip
+    return entry
 
 
 def _design(table: DesignTable, index: int, source: TomlSource, file: Path) -> DesignEntry:

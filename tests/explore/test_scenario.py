@@ -39,7 +39,8 @@ def test_no_limit_on_power_is_what_a_design_has_anyway(tmp_path: Path) -> None:
 
 
 def test_settings_replace_an_axis_of_the_file_and_add_others(tmp_path: Path) -> None:
-    scenario = read_scenario(write(tmp_path)).with_settings(
+    text = SCENARIO.replace('file = "small.json"', 'network = "lenet5"')
+    scenario = read_scenario(write(tmp_path, text)).with_settings(
         [("design.power.budget", ["unlimited"]), ("workload.batch", [1, 2])]
     )
     names = [point.name for point in scenario.points()]
@@ -90,6 +91,10 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest_name(tmp_pat
          "nothing"),
         ("design.power.budget", "power.budget", "did you mean 'design.power.budget'"),
         ("design.power.budget", "workload.btach", "did you mean 'workload.batch'"),
+        ('file = "small.json"', 'file = "small.json"\nbatch = 8', "two-layers.toml:8: 'small' is a "
+         "captured workload: it has the batch it was captured with; expected no batch here"),
+        ("[vary]", '[vary]\n"workload.batch" = [1, 8]', "two-layers.toml:17: 'small' is a captured "
+         "workload: its batch cannot vary"),
         ("[vary]", "[vary", "two-layers.toml:16: "),
         ('base = "pynq-z1"', 'base = "ultra96"', "two designs are called 'ultra96'"),
     ],

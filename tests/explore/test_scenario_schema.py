@@ -28,10 +28,11 @@ constraints = ["latency_s <= '1 s'"]
 
 [[workload]]
 name = "small"
-file = "small.json"
+network = "lenet5"
 batch = 1
 mode = "inference"
 optimizer = "sgd"
+options = { bits_w = 8 }
 zeros = { input = 0.5 }
 
 [[design]]
@@ -112,8 +113,8 @@ def test_everything_that_may_be_said_is_right_for_both(tmp_path: Path) -> None:
         ("question =", "qestion ="),
         ("[vary]", "[varry]"),
         ('[[workload]]\nname = "small"', '[[workload]]\nnaem = "small"'),
-        ('file = "small.json"', ""),
-        ('file = "small.json"', 'file = "small.json"\nnetwork = "lenet5"'),
+        ('network = "lenet5"', ""),
+        ('network = "lenet5"', 'network = "lenet5"\nfile = "small.json"'),
         ("batch = 1\n", "batch = 0\n"),
         ("batch = 1\n", 'batch = "one"\n'),
         ("batch = 1\n", "batch = 1.5\n"),

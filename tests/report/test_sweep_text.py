@@ -11,7 +11,9 @@ from cosim.report.sweep_text import named, sweep_report
 from tests.explore.small_sweep import SWEEP, swept
 
 ASKED = (
-    SWEEP.replace('"design.power.budget" = ["unlimited", "900 mW"]', '"workload.batch" = [1]')
+    SWEEP.replace(
+        '"design.power.budget" = ["unlimited", "900 mW"]', '"design.clocks.core" = ["200 MHz"]'
+    )
     + """
 [objectives]
 latency_s = "min"
