@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt6.QtGui import QPainter, QPen
@@ -31,7 +33,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     if run is None:
         return scene
     facts = run.memory_facts if run.has("memory_facts") else None
-    note = f"{run.name}: peak {format_bytes(facts.peak_bytes)}" if facts else run.name
+    note = f"{run.name}: {peak_words(facts)}" if facts else run.name
     y = rect.top() + heading(painter, rect, "Memory", colours, note)
     roles = [(role, colours.role(role), False) for role in (run.memory if facts else {})]
     legend_room = QRectF(rect.left() + LEFT, y, rect.width() - LEFT - 10, 40)
@@ -56,6 +58,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     _draw_alive(painter, run, facts, alive, window, scene, colours)
     places = QRectF(window.left, alive.bottom() + 22, window.width, room * 0.60 - 4)
     _draw_map(painter, run, places, window, scene, view, colours)
+    _draw_peak_line(painter, facts.peak_ps, alive.top(), places.bottom(), window, colours)
     top = places.bottom() + 10
     for counter in buffers if strips else []:
         strip = QRectF(window.left, top, window.width, 29)
@@ -71,6 +74,15 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
     draw_markers(painter, view, scene, rect.bottom() - 6, colours, ruler)
     painter.restore()
     return scene
+
+
+def peak_words(facts: Any, most: int = 3) -> str:
+    """The peak, when it is, and the largest tensors alive at it."""
+    text = f"peak {format_bytes(facts.peak_bytes)} at {format_time(facts.peak_ps)}"
+    alive = sorted(facts.at_peak, key=lambda item: -item[2])
+    named = [f"{name} ({role}) {format_bytes(size, 3)}" for name, role, size in alive[:most]]
+    more = [f"{len(alive) - most} more"] if len(alive) > most else []
+    return f"{text}, when alive: {', '.join(named + more)}" if named else text
 
 
 def _draw_alive(
@@ -169,6 +181,16 @@ def _draw_peak(
         room.moveTop(y + 3)
     painter.fillRect(room, with_alpha(colours.background, 0.75))
     write(painter, room, text, colours.critical, align=CENTRE, cut=False)
+
+
+def _draw_peak_line(
+    painter: QPainter, peak_ps: int, top: float, bottom: float, window: Window, colours: Palette
+) -> None:
+    """Down through the map: the tensors it crosses are those alive at the peak."""
+    x = float(window.x(np.array([peak_ps], np.int64))[0])
+    if window.left <= x <= window.left + window.width:
+        painter.setPen(QPen(colours.critical, 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QLineF(x, top, x, bottom))
 
 
 def _draw_map(

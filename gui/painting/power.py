@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from PyQt6.QtCore import QLineF, QRectF, Qt
-from PyQt6.QtGui import QPainter, QPen
+from PyQt6.QtGui import QColor, QPainter, QPen
 
 from cosim.analysis.sampled import DRAWN
-from cosim.timeline.causes import Cause
 from cosim.units import format_power
 from gui.painting import axes
+from gui.painting.batch import draw_rects, polygon
 from gui.painting.counter_picture import counter_text, draw_counter
 from gui.painting.lane_picture import Window
 from gui.painting.overlays import draw_markers, draw_range
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, RIGHT, heading, width, write
-from gui.views.counter_store import Counter
-from gui.views.lanes import N_ACTIVITIES, WAITS
+from gui.views.counter_store import Counter, CounterStore
+from gui.views.power_policy import held_back, thresholds
 from gui.views.run_data import Run
 from gui.views.view import View
 
 LEFT = 112.0
 
-_HELD_BACK = tuple(N_ACTIVITIES + WAITS.index(c) for c in (Cause.POWER, Cause.THROTTLED))
+LEVELS = ("temperature", "capacitor voltage")
+"""Counters whose axis does not begin at zero."""
+
+WORDS = {
+    "power": "power of accelerator and DRAM at every instant",
+    "temperature": "of the chip, from the power and the board's thermal network",
+    "frequency": "clock that the governor grants, of the full one",
+    "long average": "power over the governor's long window",
+    "granted power": "what the governor lets the machine draw",
+    "tokens": "energy that tasks may still take",
+    "charge": "of the battery",
+    "capacitor voltage": "the harvester charges it, the machine draws from it",
+    "DRAM bandwidth": "bytes that the DRAM moves in a second",
+}
+"""What each counter is."""
+
+_SERIES = {"power": 6, "temperature": 3, "frequency": 2}
+
+Place = Callable[[float], float]
 
 
 def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> Scene:
@@ -78,36 +99,62 @@ def _draw_one(
     painter: QPainter, run: Run, counter: Counter, plot: QRectF, window: Window, scene: Scene,
     colours: Palette,
 ) -> None:  # fmt: skip
-    ceiling = counter.ceiling * 1.08
-    axes.value_axis(painter, plot, 0, ceiling, lambda v: counter_text(counter.unit, v), colours,
-                    wanted=max(2, int(plot.height() // 50)))  # fmt: skip
+    def text_of(value: float) -> str:
+        return counter_text(counter.unit, value)
+
+    level = counter.name in LEVELS
+    marks = thresholds(run.design.power.policy, counter.name)
+    low, top = _level_axis(counter, marks) if level else (0.0, counter.ceiling * 1.08)
+    place = axes.value_axis(painter, plot, low, top, text_of, colours,
+                            wanted=max(2, int(plot.height() // 40)))  # fmt: skip
     write(painter, QRectF(plot.left() - 106, plot.top() - 17, 100, 16), counter.name,
           colours.text, align=RIGHT, pixels=10, bold=True)  # fmt: skip
-    tip = f"{counter.name}: mean {counter_text(counter.unit, counter.average(0, run.makespan_ps))}"
-    tip += f", peak {counter_text(counter.unit, counter.peak)}"
-    scene.add(plot, "counter", counter.name, tip)
+    tip = f"{counter.name}: mean {text_of(counter.average(0, run.makespan_ps))}"
+    tip += f", peak {text_of(counter.peak)}\n{WORDS.get(counter.name, '')}"
+    scene.add(plot, "counter", counter.name, tip.strip())
     if counter.name == "power":
         _shade(painter, run, plot, window, colours)
-    colour = colours.series[6] if counter.name == "power" else colours.series[1]
-    draw_counter(painter, counter, plot, window, colour, colours, ceiling, numbers=False)
+    colour = colours.series[_SERIES.get(counter.name, 1)]
+    if level:
+        _draw_level(painter, counter, plot, window, place, colour)
+    else:
+        draw_counter(painter, counter, plot, window, colour, colours, top, numbers=False)
+        # the drawing of a counter leaves a little room above
+        place = partial(_in_counter, plot, top)
     if counter.name == "power":
         static = run.program.static_mw
-        _line(painter, plot, plot.bottom() - static / ceiling * (plot.height() - 5),
-              f"static {format_power(static, 3)}", colours)  # fmt: skip
-    if counter.limit is not None and counter.limit <= ceiling:
-        word = "budget" if counter.name == "power" else "limit"
-        y = plot.bottom() - 1 - counter.limit / ceiling * (plot.height() - 5)
-        text = f"{word} {counter_text(counter.unit, counter.limit)}"
-        above = y - 16 > plot.top()  # else it would lie on the frame
-        room = QRectF(plot.right() - width(text) - 8, y - 16 if above else y + 2,
-                      width(text) + 6, 14)  # fmt: skip
-        painter.fillRect(room, with_alpha(colours.background, 0.8))
-        write(painter, room, text, colours.bad, align=CENTRE, cut=False)
+        _line(painter, plot, place(static), f"static {format_power(static, 3)}", colours)
+    if counter.limit is not None and counter.limit <= top:
+        marks = [("budget" if counter.name == "power" else "limit", counter.limit), *marks]
+    right = plot.right() - 2
+    for word, value in marks:
+        if low <= value <= top:
+            text = f"{word} {text_of(value)}"
+            _threshold(painter, plot, place(value), text, right, colours)
+            right -= width(text) + 14
     if counter.window(window.start_ps, window.end_ps, max(1, int(window.width))).merged:
         text = "line: largest value in a pixel; dark: up to the smallest"
-        room = QRectF(plot.center().x(), plot.top() - 17, plot.width() / 2, 16)
-        write(painter, room, text, colours.faint, pixels=10, align=RIGHT)
+        room = QRectF(plot.right() - width(text, 10) - 4, plot.top() - 17, width(text, 10) + 4, 16)
+        shaded = counter.name == "power" and width(text, 10) > plot.width() / 2
+        write(painter, room, "" if shaded else text, colours.faint, pixels=10, align=RIGHT)
     axes.frame(painter, plot, colours)
+
+
+def _in_counter(plot: QRectF, top: float, value: float) -> float:
+    """Where `draw_counter` draws a value."""
+    return plot.bottom() - 1 - value / top * (plot.height() - 5)
+
+
+def _threshold(
+    painter: QPainter, plot: QRectF, y: float, text: str, right: float, colours: Palette
+) -> None:
+    """A dashed line with its name, which ends at `right`."""
+    painter.setPen(QPen(colours.bad, 1, Qt.PenStyle.DashLine))
+    painter.drawLine(QLineF(plot.left(), y, plot.right(), y))
+    above = y - 16 > plot.top()  # else it would lie on the frame
+    room = QRectF(right - width(text) - 6, y - 16 if above else y + 2, width(text) + 6, 14)
+    painter.fillRect(room, with_alpha(colours.background, 0.8))
+    write(painter, room, text, colours.bad, align=CENTRE, cut=False)
 
 
 def _line(painter: QPainter, plot: QRectF, y: float, text: str, colours: Palette) -> None:
@@ -117,27 +164,59 @@ def _line(painter: QPainter, plot: QRectF, y: float, text: str, colours: Palette
 
 
 def _shade(painter: QPainter, run: Run, plot: QRectF, window: Window, colours: Palette) -> None:
-    """Where any component waits for power or runs throttled; the darker, the more of them."""
+    """Where components wait for power, or run throttled: the darker, the more of them."""
     columns = max(1, int(window.width))
-    held = np.zeros(columns)
-    for lane in run.intervals.lanes:
-        shares = lane.shares(window.start_ps, window.end_ps, columns)
-        if shares is None:
-            continue
-        lines = [i for i, code in enumerate(shares.categories) if code in _HELD_BACK]
-        if lines and shares.values.shape[1]:
-            at = window.start_ps + (np.arange(columns) + 0.5) / window.scale
-            bins = ((at - shares.start_ps) // shares.bin_ps).astype(np.int64)
-            inside = (bins >= 0) & (bins < shares.values.shape[1])
-            total = shares.values[lines].sum(axis=0) / 255
-            held[inside] += total[bins[inside]]
-    if not held.any():
-        return
+    held = held_back(run, window.start_ps, window.end_ps, columns)
+    x = plot.left() + 2
     painter.setPen(Qt.PenStyle.NoPen)
-    for column in np.flatnonzero(held > 0.02).tolist():
-        alpha = min(0.5, 0.12 + 0.16 * float(held[column]))
-        box = QRectF(window.left + column, plot.top(), 1, plot.height())
-        painter.fillRect(box, with_alpha(colours.cause("power"), alpha))
-    text = "shaded: something waits for power, or is throttled"
-    room = QRectF(plot.left() + 2, plot.top() - 17, plot.width() / 2 - 4, 16)
-    write(painter, room, text, colours.text, pixels=10)
+    for kind, shares in held.items():
+        colour = colours.cause(kind)
+        # few steps of darkness: neighbouring columns of the same one are one rectangle
+        steps = np.where(shares > 0.02, np.clip(np.ceil(shares * 4), 1, 6), 0).astype(int)
+        cuts = np.flatnonzero(np.diff(steps, prepend=-1))
+        for first, stop in zip(cuts.tolist(), [*cuts[1:].tolist(), columns], strict=True):
+            if steps[first]:
+                box = QRectF(window.left + first, plot.top(), stop - first, plot.height())
+                painter.fillRect(box, with_alpha(colour, 0.10 + 0.06 * float(steps[first])))
+        text = SHADES[kind]
+        painter.fillRect(QRectF(x, plot.top() - 13, 10, 9), with_alpha(colour, 0.45))
+        write(painter, QRectF(x + 14, plot.top() - 17, width(text, 10) + 4, 16), text,
+              colours.text, pixels=10, cut=False)  # fmt: skip
+        x += width(text, 10) + 30
+
+
+SHADES = {
+    "power": "shaded: waits for the power budget",
+    "throttled": "shaded: throttled, the clock lowered or tasks held back",
+}
+
+
+def _level_axis(counter: Counter, marks: list[tuple[str, float]]) -> tuple[float, float]:
+    """Bottom and top of the axis of a counter whose distance from zero says nothing."""
+    values = [counter.peak, *(value for _, value in marks)]
+    if isinstance(counter, CounterStore) and len(counter.values):
+        values.append(float(counter.values.min()))
+    low, high = min(values), max(values)
+    margin = 0.12 * (high - low) or 0.02 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def _draw_level(
+    painter: QPainter, counter: Counter, plot: QRectF, window: Window, place: Place,
+    colour: QColor,
+) -> None:  # fmt: skip
+    """A counter as a line, with the band between its smallest and largest value in a pixel."""
+    envelope = counter.window(window.start_ps, window.end_ps, max(1, int(window.width)))
+    if not len(envelope.times):
+        return
+    last = min(counter.end_ps, window.end_ps)
+    edges = np.clip(window.x(np.append(envelope.times, last)), plot.left(), plot.right())
+    high, low = (np.array([place(v) for v in part]) for part in (envelope.high, envelope.low))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(with_alpha(colour, 0.35))
+    if envelope.merged:
+        boxes = np.stack([edges[:-1], high, np.diff(edges), np.maximum(0.5, low - high)], axis=1)
+        draw_rects(painter, boxes)
+    painter.setPen(QPen(colour, 1.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPolyline(polygon(np.repeat(edges, 2)[1:-1], np.repeat(high, 2)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from cosim.analysis.breakdown import LABELS
+from cosim.analysis.sampled import DRAWN
 from cosim.errors import CosimError
 from cosim.timeline.causes import Cause
 from gui.views.comparison import compare_runs
@@ -111,7 +112,8 @@ def _memory(view: View, run: Run) -> Table:
 
 
 def _power(view: View, run: Run) -> Table:
-    counters = [run.counters[name] for name in ("power", "DRAM bandwidth") if name in run.counters]
+    wanted = ("power", *DRAWN, "DRAM bandwidth")
+    counters = [run.counters[name] for name in wanted if name in run.counters]
     return ["counter", "unit", "from_ps", "value"], _counter_rows(counters, view, run.makespan_ps)
 
 

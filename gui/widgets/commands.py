@@ -240,7 +240,7 @@ def _run(w: MainWindow) -> list[Command]:
         Command("run.run", "Run", "Run", "Let time pass, animated", c.run, ("F6",)),
         Command("run.fast", "Run", "Fast", "Ten times as fast", c.fast, ("F7",)),
         Command("run.stop", "Run", "Stop", "Let time stand", c.stop, ("F8",)),
-        Command("run.until", "Run", "Run until…", "A time, a layer or an activity",
+        Command("run.until", "Run", "Run until…", "A time, a layer, or an interval",
                 lambda: (w.show_panel("machine"), w.machine.until.setFocus()), ("F9",)),
         Command("run.again", "Run", "Run again (what-if)", "Simulate with the changed parameters",
                 lambda: (w.show_panel("what-if"), w.what_if.run_again()), ("Ctrl+F5",)),

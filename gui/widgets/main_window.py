@@ -98,7 +98,7 @@ class MainWindow(QMainWindow):
         self.registry.build_menus()
         self.registry.fill_tools(self.tools, TOOLS)
         self.opening.fill_recent(self.registry.menu("File/Open recent"))
-        self.tour = Tour(self)
+        self.tour = Tour(self, self._widget_of)
         self.tour.hide()
         self._tour_timer = QTimer(self)
         self._tour_timer.setSingleShot(True)
@@ -305,6 +305,9 @@ class MainWindow(QMainWindow):
         place = lane.at(time)
         place = place if place >= 0 else min(len(lane) - 1, lane.before(time) + 1)
         self.state.change(selected=int(lane.index.numbers(place, place + 1)[0]))
+
+    def _widget_of(self, name: str) -> QWidget | None:
+        return self.timeline if name == "timeline" else self.docks.get(name)
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front."""

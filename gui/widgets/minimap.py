@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
-from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from cosim.units import format_time
@@ -13,19 +13,24 @@ from gui.painting.tracks import HEADER_WIDTH
 from gui.widgets.state import State
 
 HEIGHT = 46
+EDGE = 4
+"""Pixels beside an edge of the frame that still take hold of it."""
 
 
 class Minimap(QWidget):
-    """An overview of the engines and channels; drag on it to move the window."""
+    """An overview of the engines and channels; drag on it to move the window or its edges."""
 
     def __init__(self, state: State, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = state
         self._image: QImage | None = None
+        self._edge = ""
+        self.setMouseTracking(True)
         self.setFixedHeight(HEIGHT)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName("minimap")
-        self.setToolTip("The whole run; the frame is the time shown. Drag it to move.")
+        self.setToolTip("The whole run; the frame is the time shown. Drag it to move, an edge to "
+                        "make it wider; Ctrl+wheel zooms, a double click shows all.")  # fmt: skip
         state.changed.connect(self._on_change)
 
     def _on_change(self, what: set[str]) -> None:
@@ -99,11 +104,51 @@ class Minimap(QWidget):
         half = (end - start) // 2
         self.state.go(middle - half, middle - half + end - start, "minimap")
 
+    def _edge_at(self, x: float) -> str:
+        """The edge of the frame at a place; none where the frame is too narrow to tell them."""
+        left, right = (self._x(t) for t in self.state.window)
+        if right - left < 4 * EDGE:
+            return ""
+        return "left" if abs(x - left) <= EDGE else "right" if abs(x - right) <= EDGE else ""
+
+    def _time_at(self, x: float) -> int:
+        body = self._body()
+        share = (x - body.left()) / body.width()
+        return round(max(0.0, min(1.0, share)) * self.state.end_ps)
+
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         assert event is not None
-        self._move_to(event.position().x())
+        self._edge = self._edge_at(event.position().x())
+        if not self._edge:
+            self._move_to(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         assert event is not None
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            self._move_to(event.position().x())
+        x = event.position().x()
+        if not event.buttons() & Qt.MouseButton.LeftButton:
+            shape = Qt.CursorShape
+            self.setCursor(shape.SizeHorCursor if self._edge_at(x) else shape.PointingHandCursor)
+        elif self._edge:
+            start, end = self.state.window
+            moved = (self._time_at(x), end) if self._edge == "left" else (start, self._time_at(x))
+            if moved[0] < moved[1]:
+                self.state.go(*moved, "minimap edge")
+        else:
+            self._move_to(x)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        self.state.go(0, self.state.end_ps)
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        assert event is not None
+        steps = event.angleDelta().y() / 120
+        start, end = self.state.window
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            centre = self._time_at(event.position().x())
+            width = (end - start) / 1.25**steps
+            begin = round(centre - (centre - start) / max(1, end - start) * width)
+            self.state.go(begin, begin + round(width), "wheel")
+        else:
+            step = round(-0.1 * steps * (end - start))
+            self.state.go(start + step, end + step, "wheel pan")
+        event.accept()

@@ -147,7 +147,7 @@ class MachinePanel(QWidget):
         self.speed.setAccessibleName("speed")
         self.pace = QLabel(self)
         self.until_kind = QComboBox(self)
-        self.until_kind.addItems(["time", "layer", "activity"])
+        self.until_kind.addItems(["time", "layer", "interval"])
         self.until = QLineEdit(self)
         self.until.setPlaceholderText("run until: 1.2 ms, conv1, store …  Enter")
         self.until.setMaximumWidth(230)
@@ -218,7 +218,7 @@ class MachinePanel(QWidget):
         Raises
         ------
         CosimError
-            If there is no such time, layer or activity ahead.
+            If there is no such time, layer or interval ahead.
         """
         run, now = self.state.run, self.control.now
         assert run is not None

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from collections.abc import Callable
+
+from PyQt6.QtCore import QPoint, Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 STOPS = (
     ("timeline", "The pipeline timeline",
      "Each lane is a part of the machine, time runs to the right. Solid colours are work; pale "
      "stretches are waiting, coloured by what is waited for. The band on top names the layers. "
-     "<b>Try:</b> W and S zoom, A and D move, drag to measure a range."),
+     "<b>Try:</b> W and S zoom, A and D move, drag to measure a range, point at anything."),
     ("details", "Why did it wait?",
      "Click any interval: here stands what it is, how long it waited and for what. Arrows lead "
      "from its cause and to what it let start. <b>Try:</b> [ goes to the cause, ] to the "
      "consequence, C shows the critical path: the chain that holds the latency."),
     ("breakdown", "Where the latency went",
      "The critical path split by layer and cause, without remainder: shortening anything that is "
-     "not in these bars shortens nothing. <b>Try:</b> click a layer, the timeline goes there."),
+     "not in these bars shortens nothing. Beside them the same as a table: click a column to sort. "
+     "<b>Try:</b> click a layer, the timeline goes there."),
     ("memory", "What fills the memory",
      "Bytes alive by role, the peak marked, and every tensor as a rectangle of address and time. "
      "In training, watch activations pile up in the forward phase and gradients in the backward. "
      "<b>Try:</b> point at a rectangle."),
     ("power", "Power against its budget",
      "The line is the power drawn, the dashed line its budget; shaded times are those in which "
-     "something had to wait for it."),
+     "something had to wait for it, or ran at a lowered clock."),
     ("machine", "The machine at work",
      "The same run as blocks and wires: who works, who waits for whom, how full buffers are. "
      "<b>Try:</b> F6 lets it run, F8 stops, F5 steps, F4 steps back, or drag the slider."),
@@ -38,13 +41,20 @@ STOPS = (
 
 
 class Tour(QFrame):
-    """A card over the window's lower edge."""
+    """A card over the window.
+
+    Parameters
+    ----------
+    panel_of : callable
+        The widget of a panel by name, or None.
+    """
 
     panel_wanted = pyqtSignal(str)
     ended = pyqtSignal()
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, panel_of: Callable[[str], QWidget | None]) -> None:
         super().__init__(parent)
+        self.panel_of = panel_of
         self.position = 0
         self.setObjectName("tour")
         self.setFrameShape(QFrame.Shape.StyledPanel)
@@ -97,14 +107,20 @@ class Tour(QFrame):
         self.next.setFocus()
 
     def place(self) -> None:
-        """At the lower edge of the window, in the middle."""
+        """In the middle of the window's width, where it covers nothing of what it is about."""
         above = self.parentWidget()
         if above is None:
             return
         wide = min(560, above.width() - 40)
         self.setFixedWidth(max(240, wide))
         self.adjustSize()
-        self.move((above.width() - self.width()) // 2, above.height() - self.height() - 40)
+        lower = above.height() - self.height() - 40
+        shown = self.panel_of(STOPS[self.position][0])
+        if shown is not None:
+            top = shown.mapTo(above, QPoint(0, 0)).y()
+            if top + shown.height() > lower and top > above.height() // 3:
+                lower = max(40, top - self.height() - 40)
+        self.move((above.width() - self.width()) // 2, lower)
 
     def end(self) -> None:
         """Close the card."""

@@ -6,18 +6,23 @@ import json
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QEvent, QPointF, Qt
+from PyQt6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu
 
+from cosim.design.power import ThermalPid
 from cosim.units import format_time
+from gui.painting.memory import peak_words
 from gui.views.counter_range import counter_range
+from gui.views.counter_store import CounterStore
 from gui.views.notes import load_notes
+from gui.views.power_policy import held_back, thresholds
 from gui.views.view import View, load_view
 from gui.widgets.breakdown_panel import BreakdownModel
 from gui.widgets.data_table import RAW
 from gui.widgets.intervals_panel import IntervalsModel
+from gui.widgets.tour import STOPS
 
 
 def drag(qtbot, panel, start: QPointF, end: QPointF) -> None:
@@ -421,3 +426,66 @@ def test_scrolling_places_are_still_hit(opened, qtbot):
     panel.viewport().repaint()
     hit = next(h for h in panel.scene_drawn.hits if 10 < h.rect.top() < 80)
     assert panel.tip_at(hit.rect.center()) == hit.tip
+
+
+# Minimap, tour, power
+
+
+def move(widget, x: float, buttons=Qt.MouseButton.LeftButton) -> None:
+    place = QPointF(x, 20)
+    widget.mouseMoveEvent(QMouseEvent(
+        QEvent.Type.MouseMove, place, place, Qt.MouseButton.NoButton, buttons,
+        Qt.KeyboardModifier.NoModifier,
+    ))  # fmt: skip
+
+
+def test_an_edge_of_the_minimaps_frame_is_dragged(opened, qtbot):
+    end = opened.state.end_ps
+    opened.state.go(end // 4, end // 2)
+    minimap = opened.minimap
+    right = minimap._x(opened.state.window[1])
+    qtbot.mousePress(minimap, Qt.MouseButton.LeftButton, pos=QPointF(right, 20).toPoint())
+    assert opened.state.window == (end // 4, end // 2)
+    move(minimap, right + 100)
+    start, stop = opened.state.window
+    assert start == end // 4
+    assert stop == pytest.approx(end // 2 + end * 100 / minimap._body().width(), rel=0.01)
+    qtbot.mouseDClick(minimap, Qt.MouseButton.LeftButton, pos=QPointF(right, 20).toPoint())
+    assert opened.state.window == (0, end)
+
+
+def test_the_tour_does_not_cover_what_it_explains(opened):
+    opened.tour.start()
+    for position in range(len(STOPS)):
+        opened.tour.go(position)
+        shown = opened._widget_of(STOPS[position][0])
+        place = QRect(shown.mapTo(opened, QPoint(0, 0)), shown.size())
+        covered = place.intersected(opened.tour.geometry())
+        share = covered.width() * covered.height() / (place.width() * place.height())
+        assert share < 0.15, STOPS[position][0]
+    opened.tour.end()
+
+
+def test_a_lowered_clock_is_throttled_time(run, monkeypatch):
+    end = run.makespan_ps
+    clock = CounterStore("frequency", "%", np.array([0, end // 2]), np.array([100.0, 25.0]), end)
+    monkeypatch.setitem(run.counters, "frequency", clock)
+    held = held_back(run, 0, end, 100)
+    assert held["throttled"][:49].max() < 0.01
+    assert held["throttled"][51:].min() >= 0.75
+    assert held["power"].max() > 0  # the run has a budget that is felt
+
+
+def test_thresholds_of_a_policy_are_in_the_counters_unit():
+    policy = ThermalPid(target_k=353.15, switch_on_k=348.15, sustainable_mw=900, period_ps=1)
+    assert thresholds(policy, "temperature") == [
+        ("target", pytest.approx(80.0)), ("acts from", pytest.approx(75.0))]  # fmt: skip
+    assert thresholds(policy, "power") == []
+    assert thresholds(None, "temperature") == []
+
+
+def test_the_memory_panel_says_what_is_alive_at_the_peak(run):
+    words = peak_words(run.memory_facts, 2)
+    largest = max(run.memory_facts.at_peak, key=lambda item: item[2])
+    assert largest[0] in words
+    assert format_time(run.memory_facts.peak_ps) in words
