@@ -13,6 +13,7 @@ the machine's state recur.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -254,7 +255,14 @@ def _pieces(
 
     With `whole_once` a period that lies in the window completely is there once, and no more of it.
     """
-    for period in periods:
+    # a run may consist of thousands of periods: those before the window are passed over
+    skipped = bisect_right(periods, low, key=lambda period: period.stop)
+    if skipped:
+        last = periods[skipped - 1]
+        cut = last.begin - last.compact_begin + _cut(last)
+    for period in periods[skipped:]:
+        if period.begin >= high:
+            break
         if low < min(high, period.begin):
             yield low - cut, min(high, period.begin) - cut, cut
             low = period.begin

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
-from gui.views.lane_index import LaneIndex
+from gui.views.lane_index import LaneIndex, Period, Turn
 from gui.views.lane_rows import LaneRows, gather
-from gui.views.lane_walk import CHUNK_ROWS, Events, lane_totals, walk
+from gui.views.lane_walk import CHUNK_ROWS, Events, item_sums, lane_totals, walk
 from gui.views.lanes import (
     CATEGORIES,
     NO_WAIT,
@@ -29,7 +29,7 @@ from gui.views.lanes import (
     lanes_of,
 )
 from gui.views.pyramid import Pyramid, Shares, as_bytes, bins_for, build, shares_of
-from gui.views.range_sums import BlockSums, Totals
+from gui.views.range_sums import BlockSums, ItemSums, Totals
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class Interval:
         return self.end_ps - self.start_ps
 
 
+MOST_STRETCHES = 4096
+"""Stretches of rows that a lane keeps ready."""
+
 MOST_ANSWERS = 8
 """Windows whose shares and totals a lane keeps."""
 
@@ -79,6 +82,7 @@ class LaneStore:
             self._causes[:] = NO_WAIT
         self.pyramid: Pyramid | None = None
         self.sums: BlockSums | None = None
+        self.items: ItemSums | None = None
         found = np.empty(0, np.int64)
         if lane.rank >= 0:
             found = np.flatnonzero(timeline.stored["component"] == lane.rank)
@@ -86,7 +90,7 @@ class LaneStore:
 
     def use(self, positions: NDArray[np.int64]) -> None:
         """Let the lane consist of these stored rows of the timeline."""
-        self.periods: dict[tuple[int, int], Events] = {}
+        self.periods: dict[tuple[int, int, int], Events] = {}
         self._answers: dict[tuple[Any, ...], Any] = {}
         self._stretches: dict[int, LaneRows] = {}
         # plain views: a memory-mapped array costs microseconds more at every access
@@ -119,6 +123,8 @@ class LaneStore:
             if self.index.plain:
                 for first in range(0, len(self), CHUNK_ROWS):
                     sums.add(self.rows(first, min(first + CHUNK_ROWS, len(self))))
+            else:
+                self.items = item_sums(self)
         except InterruptedError:
             return
         if self.index.plain:
@@ -145,18 +151,38 @@ class LaneStore:
         stop = min(stop, len(self))
         if self.index.plain or first >= stop:
             return self._read(first, stop)
-        parts, other = gather(self.index.root, self.stretch, first, stop)
+        parts, other = gather(self.index, self.stretch, self.index.root, Turn(), first, stop)
         rows = LaneRows.join(parts)
         if other:  # later repetitions do the same for other layers
             rows = replace(rows, template=self._timeline.take(rows.number).template)
         return rows
 
-    def stretch(self, place: int, size: int) -> LaneRows:
-        """Rows that are stored next to each other; kept, since repetitions are made of them."""
-        found = self._stretches.get(place)
-        if found is None or len(found) != size:
-            found = self._stretches[place] = self._read(place, place + size)
+    def stretch(self, period: Period, which: int, turn: Turn) -> LaneRows:
+        """`read`, kept: repetitions are made of the same rows again and again."""
+        key = turn.place + period.items[which].place
+        found = self._stretches.get(key)
+        if found is None:
+            if len(self._stretches) >= MOST_STRETCHES:
+                self._stretches.clear()
+            found = self._stretches[key] = self.read(period, which, turn)
         return found
+
+    def read(self, period: Period, which: int, turn: Turn) -> LaneRows:
+        """Rows of an item of a period that is not repeated, in one turn of the period.
+
+        Templates are those of the first turn; later ones do the same, maybe for other layers.
+        """
+        item, stored = period.items[which], self._stored
+        at = self.index.positions[item.first : item.stop]
+        end = stored["end"][at] + turn.ps
+        template = stored["template"][at]
+        free = np.empty_like(end)
+        free[0], free[1:] = self.index.free_before(period, which, turn), end[:-1]
+        number = at.astype(np.int64) + (turn.rows + item.number - int(at[0]))
+        return LaneRows(
+            number, stored["start"][at] + turn.ps, end,
+            self._categories[template], template, free, self._causes[stored["cause"][at]],
+        )  # fmt: skip
 
     def _read(self, first: int, stop: int) -> LaneRows:
         before = int(self._take(self.index.numbers(first - 1, first)).end[0]) if first else 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,41 @@ class Period:
     def size(self) -> int:
         return self.places[-1]
 
+    @cached_property
+    def edges(self) -> Integers:
+        """The same as `places`, to search many at a time."""
+        return np.array(self.places, np.int64)
+
+    def overlapping(self, first: int, stop: int) -> range:
+        """Which items hold some of the places `first` to `stop`."""
+        low = max(0, bisect_right(self.places, first) - 1)
+        return range(low, min(len(self.items), bisect_left(self.places, stop)))
+
+    def within(self, first: int, stop: int) -> range:
+        """Which items lie between two places as a whole."""
+        low = bisect_left(self.places, first)
+        return range(low, max(low, bisect_right(self.places, stop) - 1))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One repetition of a period.
+
+    Attributes
+    ----------
+    place : int
+        Of its first row in the lane.
+    ps, rows : int
+        How much later, in time and in rows of the timeline, it is than what is stored.
+    free_ps : int
+        End of the row before it.
+    """
+
+    place: int = 0
+    ps: int = 0
+    rows: int = 0
+    free_ps: int = 0
+
 
 class LaneIndex:
     """Finds rows of a lane.
@@ -81,7 +117,7 @@ class LaneIndex:
         self.positions = positions
         self._starts = _Column(starts, positions)
         self._ends = _Column(ends, positions)
-        self.root = _period(positions, 0, len(starts), tuple(blocks))
+        self.root = _period(_Cuts(positions, len(starts), blocks), 0, len(starts), blocks)
         self.plain = not blocks
 
     def __len__(self) -> int:
@@ -149,7 +185,7 @@ class LaneIndex:
         return result
 
     def _number(self, period: Period, places: Integers, at: Integers, result: Integers) -> None:
-        which = np.searchsorted(np.array(period.places), places, side="right") - 1
+        which = np.searchsorted(period.edges, places, side="right") - 1
         # items of no rows share their place with the next one
         for index in _distinct(which):
             item = period.items[index]
@@ -179,6 +215,26 @@ class LaneIndex:
         visit(self.root, 0)
         return result
 
+    def free_before(self, period: Period, which: int, turn: Turn) -> int:
+        """End of the row before an item of a period, in one of its repetitions."""
+        if which == 0:
+            return turn.free_ps
+        return turn.ps + self._last_of(period.items[which - 1], self._ends)
+
+    def turn(self, period: Period, which: int, turn: Turn, repetition: int) -> Turn:
+        """A repetition of a repeated item of a period."""
+        item = period.items[which]
+        assert item.inner is not None
+        later = turn.ps + repetition * item.shift_ps
+        if repetition:
+            free = later - item.shift_ps + self._last(item.inner, self._ends)
+        else:
+            free = self.free_before(period, which, turn)
+        return Turn(
+            turn.place + item.place + repetition * item.inner.size, later,
+            turn.rows + item.number + repetition * item.inner.rows, free,
+        )  # fmt: skip
+
     def place_of(self, number: int) -> int:
         """Place of a row of the timeline, -1 if it is another lane's."""
         low, high = 0, len(self)
@@ -202,7 +258,8 @@ class LaneIndex:
     def _pieces(
         self, period: Period, base: int, first: int, stop: int, times: int
     ) -> Iterator[Piece]:
-        for item in period.items:
+        for which in period.overlapping(first, stop):
+            item = period.items[which]
             low, high = max(first, item.place), min(stop, item.place + item.size)
             if low >= high:
                 continue
@@ -259,43 +316,58 @@ def _distinct(values: Integers) -> list[int]:
     return found
 
 
-def _period(
-    positions: NDArray[np.integer], first: int, stop: int, blocks: Sequence[Block]
-) -> Period:
+class _Cuts:
+    """Where blocks begin and stop in a lane's rows: all of them looked up at once."""
+
+    def __init__(
+        self, positions: NDArray[np.integer], stored: int, blocks: Sequence[Block]
+    ) -> None:
+        edges = {0, stored}
+        waiting = list(blocks)
+        while waiting:
+            block = waiting.pop()
+            edges |= {block.first, block.stop}
+            waiting += block.children
+        cuts = np.array(sorted(edges), np.int64)
+        index = np.searchsorted(positions, cuts)
+        if len(positions):
+            following = positions[np.minimum(index, len(positions) - 1)].tolist()
+        else:
+            following = [0] * len(cuts)
+        self._index = dict(zip(cuts.tolist(), index.tolist(), strict=True))
+        self._next = dict(zip(cuts.tolist(), following, strict=True))
+
+    def index(self, position: int) -> int:
+        """Index among the lane's rows of the first one from a cut on."""
+        return self._index[position]
+
+    def next(self, position: int) -> int:
+        """Stored position of that row, where there is one."""
+        return self._next[position]
+
+
+def _period(cuts: _Cuts, first: int, stop: int, blocks: Sequence[Block]) -> Period:
     """The lane's share of the stored rows `first` to `stop`, and the blocks in there."""
     items: list[Item] = []
     place, number, at = 0, 0, first
-
-    def stretch(begin: int, end: int) -> None:
-        nonlocal place, number
-        low, high = (int(i) for i in np.searchsorted(positions, [begin, end]))
+    for block in (*blocks, None):
+        end = stop if block is None else block.first
+        low, high = cuts.index(at), cuts.index(end)
         if high > low:
-            own = number + int(positions[low]) - begin
-            items.append(Item(low, high, place, own, high - low))
+            items.append(Item(low, high, place, number + cuts.next(at) - at, high - low))
             place += high - low
-        number += end - begin
-
-    for block in blocks:
-        stretch(at, block.first)
-        inner = _period(positions, block.first, block.stop, block.children)
+        number += end - at
+        if block is None:
+            break
+        inner = _period(cuts, block.first, block.stop, block.children)
         size = inner.size * (block.repeats + 1)
         if inner.size:
-            low, high = (int(i) for i in np.searchsorted(positions, [block.first, block.stop]))
+            low, high = cuts.index(block.first), cuts.index(block.stop)
             items.append(
-                Item(
-                    low,
-                    high,
-                    place,
-                    number,
-                    size,
-                    inner,
-                    block.repeats,
-                    block.shift_ps,
-                    block.other_templates,
-                )
-            )
+                Item(low, high, place, number, size, inner, block.repeats, block.shift_ps,
+                     block.other_templates)
+            )  # fmt: skip
         place += size
         number += inner.rows * (block.repeats + 1)
         at = block.stop
-    stretch(at, stop)
     return Period(tuple(items), (*(item.place for item in items), place), number)

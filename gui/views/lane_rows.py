@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gui.views.lane_index import Item, Period
+from gui.views.lane_index import LaneIndex, Period, Turn
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class LaneRows:
         )
 
 
-Stretch = Callable[[int, int], LaneRows]
-"""Rows of a stretch by the place of its first, and their number, as they are stored."""
+Stretch = Callable[[Period, int, Turn], LaneRows]
+"""Rows of an item of a period that is not repeated, in one turn of the period."""
 
 Segment = tuple[int, int, int, int]
 """A repetition, places from and to within it, and how many repetitions are so."""
@@ -89,9 +89,9 @@ def segments(first: int, stop: int, size: int) -> Iterator[Segment]:
 
 
 def gather(
-    period: Period, stretch: Stretch, first: int, stop: int, base: int = 0
+    index: LaneIndex, stretch: Stretch, period: Period, turn: Turn, first: int, stop: int
 ) -> tuple[list[LaneRows], bool]:
-    """Rows `first` to `stop` of a period whose first place is `base`.
+    """Places `first` to `stop` of a turn of a period.
 
     All is read of the first two repetitions and moved; so a lane reads few rows, and always the
     same ones.
@@ -104,36 +104,23 @@ def gather(
     """
     parts: list[LaneRows] = []
     other = False
-    for item in period.items:
-        low, high = max(first, item.place), min(stop, item.place + item.size)
-        if low >= high:
-            continue
+    for which in period.overlapping(first, stop):
+        item = period.items[which]
+        low = max(first, item.place) - item.place
+        high = min(stop, item.place + item.size) - item.place
         if item.inner is None:
-            rows = stretch(base + item.place, item.size)
-            parts.append(rows.part(low - item.place, high - item.place))
+            parts.append(stretch(period, which, turn).part(low, high))
             continue
-        found, differs = _gather_block(item, stretch, low - item.place, high - item.place, base)
-        parts += found
-        other |= differs
-    return parts, other
-
-
-def _gather_block(
-    item: Item, stretch: Stretch, first: int, stop: int, base: int
-) -> tuple[list[LaneRows], bool]:
-    inner = item.inner
-    assert inner is not None
-    parts: list[LaneRows] = []
-    other = False
-    for repetition, low, high, times in segments(first, stop, inner.size):
-        read = min(repetition, 1)
-        at = base + item.place + read * inner.size
-        found, differs = gather(inner, stretch, low, high, at)
-        other |= differs or (item.other_templates and repetition + times > 1)
-        ps, rows = (repetition - read) * item.shift_ps, (repetition - read) * inner.rows
-        if times > 1:
-            joined = LaneRows.join(found).later(ps, rows)
-            parts.append(joined.repeated(times, item.shift_ps, inner.rows))
-        else:
-            parts += [part.later(ps, rows) for part in found]
+        inner = item.inner
+        for repetition, begin, end, times in segments(low, high, inner.size):
+            read = min(repetition, 1)
+            at = index.turn(period, which, turn, read)
+            found, differs = gather(index, stretch, inner, at, begin, end)
+            other |= differs or (item.other_templates and repetition + times > 1)
+            ps, rows = (repetition - read) * item.shift_ps, (repetition - read) * inner.rows
+            if times > 1:
+                joined = LaneRows.join(found).later(ps, rows)
+                parts.append(joined.repeated(times, item.shift_ps, inner.rows))
+            else:
+                parts += [part.later(ps, rows) for part in found]
     return parts, other

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gui.views.lane_index import Item, Period
+from gui.views.lane_index import Period, Turn
 from gui.views.lane_rows import LaneRows, segments
 from gui.views.lanes import CATEGORIES, NO_WAIT
-from gui.views.range_sums import BlockSums, Totals
+from gui.views.range_sums import BlockSums, ItemSums, Totals
 
 if TYPE_CHECKING:
     from gui.views.interval_store import LaneStore
 
 CHUNK_ROWS = 1 << 19
+MOST_PARTS = 256
 
 
 @dataclass(frozen=True)
@@ -81,46 +82,66 @@ class Events:
 
 
 def walk(lane: LaneStore, first: int, stop: int, bin_ps: int) -> Iterator[Events]:
-    """All work and waiting of some places of a lane, as finely as bins of a width can show it."""
-    for item in lane.index.root.items:
+    """All work and waiting of some places of a lane, as finely as bins of a width can show it.
+
+    In pieces that are worth the arithmetic on them: a lane may consist of thousands of periods.
+    """
+    parts: list[Events] = []
+    rows = 0
+    for part in _walk(lane, first, stop, bin_ps):
+        parts.append(part)
+        rows += len(part)
+        if rows >= CHUNK_ROWS or len(parts) >= MOST_PARTS:
+            yield Events.join(parts)
+            parts, rows = [], 0
+    if parts:
+        yield Events.join(parts)
+
+
+def _walk(lane: LaneStore, first: int, stop: int, bin_ps: int) -> Iterator[Events]:
+    root, turn = lane.index.root, Turn()
+    for which in root.overlapping(first, stop):
+        item = root.items[which]
         low, high = max(first, item.place), min(stop, item.place + item.size)
-        if low >= high:
-            continue
         if item.inner is not None:
-            yield _block(lane, item, 0, low - item.place, high - item.place, bin_ps)
-            continue
-        for begin in range(low, high, CHUNK_ROWS):
-            yield Events.of(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
+            yield _block(lane, root, which, turn, low - item.place, high - item.place, bin_ps)
+        elif lane.index.plain:
+            for begin in range(low, high, CHUNK_ROWS):
+                yield Events.of(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
+        else:
+            rows = lane.read(root, which, turn)
+            yield Events.of(rows.part(low - item.place, high - item.place))
 
 
 def _range(
-    lane: LaneStore, period: Period, base: int, first: int, stop: int, bin_ps: int
+    lane: LaneStore, period: Period, turn: Turn, first: int, stop: int, bin_ps: int
 ) -> Events:
-    """Places `first` to `stop` of a period whose first place in the lane is `base`."""
+    """Places `first` to `stop` of a turn of a period."""
     parts = []
-    for item in period.items:
-        low, high = max(first, item.place) - item.place, min(stop, item.place + item.size)
-        high -= item.place
-        if low >= high:
-            continue
+    for which in period.overlapping(first, stop):
+        item = period.items[which]
+        low = max(first, item.place) - item.place
+        high = min(stop, item.place + item.size) - item.place
         if item.inner is None:
-            rows = lane.stretch(base + item.place, item.size).part(low, high)
-            parts.append(Events.of(rows))
+            parts.append(Events.of(lane.read(period, which, turn).part(low, high)))
         else:
-            parts.append(_block(lane, item, base, low, high, bin_ps))
+            parts.append(_block(lane, period, which, turn, low, high, bin_ps))
     return Events.join(parts)
 
 
-def _block(lane: LaneStore, item: Item, base: int, first: int, stop: int, bin_ps: int) -> Events:
-    """The same of a repeated period; all is read of its first two repetitions and moved."""
+def _block(
+    lane: LaneStore, period: Period, which: int, turn: Turn, first: int, stop: int, bin_ps: int
+) -> Events:
+    """The same of a repeated item; all is read of its first two repetitions and moved."""
+    item = period.items[which]
     inner = item.inner
     assert inner is not None
     parts = []
     for repetition, low, high, times in segments(first, stop, inner.size):
         read = min(repetition, 1)
-        at = base + item.place + read * inner.size
+        at = lane.index.turn(period, which, turn, read)
         if low == 0 and high == inner.size:
-            one = _whole(lane, item, at, bin_ps)
+            one = _whole(lane, inner, at, bin_ps)
         else:
             one = _range(lane, inner, at, low, high, bin_ps)
         one = one.later((repetition - read) * item.shift_ps)
@@ -131,22 +152,49 @@ def _block(lane: LaneStore, item: Item, base: int, first: int, stop: int, bin_ps
     return Events.join(parts)
 
 
-def _whole(lane: LaneStore, item: Item, at: int, bin_ps: int) -> Events:
+def _whole(lane: LaneStore, inner: Period, turn: Turn, bin_ps: int) -> Events:
     """One repetition; what is merged depends on the width of bins by powers of two only."""
-    assert item.inner is not None
     octave = 1 << max(0, bin_ps.bit_length() - 1)
-    key = (at, octave)
+    # a period may begin with a shorter one
+    key = (turn.place, inner.size, octave)
     found = lane.periods.get(key)
     if found is None:
         if len(lane.periods) > MOST_PERIODS:
             lane.periods.clear()
-        found = _range(lane, item.inner, at, 0, item.inner.size, octave)
+        found = _range(lane, inner, turn, 0, inner.size, octave)
         lane.periods[key] = found
     return found
 
 
 MOST_PERIODS = 4096
 """Repetitions that a lane keeps ready."""
+
+
+def item_sums(lane: LaneStore) -> ItemSums:
+    """Exact sums of all items of a lane that repeats."""
+    root = lane.index.root
+    sums = ItemSums(len(root.items))
+    for which in range(len(root.items)):
+        for rows, times in _stretches(lane, root, which, Turn(), 1):
+            sums.add(which, rows, times)
+    sums.finish()
+    return sums
+
+
+def _stretches(
+    lane: LaneStore, period: Period, which: int, turn: Turn, times: int
+) -> Iterator[tuple[LaneRows, int]]:
+    """Rows of an item, and how often they happen: its first turn for itself, the second for all
+    others, since what its first row waited for may differ."""
+    item = period.items[which]
+    if item.inner is None:
+        yield lane.read(period, which, turn), times
+        return
+    for repetition, count in ((0, 1), (1, item.repeats)):
+        if count:
+            at = lane.index.turn(period, which, turn, repetition)
+            for inner in range(len(item.inner.items)):
+                yield from _stretches(lane, item.inner, inner, at, times * count)
 
 
 def lane_totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: int) -> Totals:
@@ -162,12 +210,24 @@ def lane_totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: i
     # only the outermost intervals can stick out of the window
     for low, high in ((first, first + edges), (stop - edges, stop)):
         totals.add_rows(lane.rows(low, high), start_ps, end_ps)
-    for low, high, times in lane.index.pieces(first + edges, stop - edges):
+    first, stop = first + edges, stop - edges
+    whole = lane.index.root.within(first, stop)
+    if lane.items is None or len(whole) < 2:
+        _add_pieces(lane, totals, first, stop)
+        return totals
+    places = lane.index.root.places
+    totals.add_blocks(lane.items, whole.start, whole.stop)
+    _add_pieces(lane, totals, first, places[whole.start])
+    _add_pieces(lane, totals, places[whole.stop], stop)
+    return totals
+
+
+def _add_pieces(lane: LaneStore, totals: Totals, first: int, stop: int) -> None:
+    for low, high, times in lane.index.pieces(first, stop):
         part = Totals.empty(len(CATEGORIES))
         for begin in range(low, high, CHUNK_ROWS):
             part.add_rows(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
         totals.add_totals(part, times)
-    return totals
 
 
 def _plain_totals(

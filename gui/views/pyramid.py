@@ -166,9 +166,13 @@ class _Coverage:
             edge = np.clip(edge - self.start_ps, 0, limit)
             place = edge // self.bin_ps
             rest = ((place + 1) * self.bin_ps - edge) * weight
-            size = self.bins + 1
-            self.open += sign * np.bincount(place, None if even else weight, size)
-            self.part += sign * np.bincount(place, rest, size)
+            # only the bins that are touched: a part may cover a thousandth of the run
+            first = int(place.min())
+            place -= first
+            opened = np.bincount(place, None if even else weight)
+            here = slice(first, first + len(opened))
+            self.open[here] += sign * opened
+            self.part[here] += sign * np.bincount(place, rest)
 
     def time(self) -> NDArray[np.float64]:
         """Time covered in every bin, shape (bins,)."""

@@ -43,24 +43,76 @@ class BlockSums:
         self.least, self.most = table[:, 2].copy(), table[:, 3].copy()
 
 
+class ItemSums:
+    """Count, sum, minimum and maximum by category of every item of a lane that repeats.
+
+    Counts and sums are running totals, as in `BlockSums`; the last item may be added to until
+    `finish`.
+    """
+
+    def __init__(self, items: int) -> None:
+        kinds = len(CATEGORIES)
+        self.running = np.zeros((items + 1, 2, kinds), np.int64)
+        self.least = np.full((items, kinds), _NEVER, np.int64)
+        self.most = np.zeros((items, kinds), np.int64)
+        self._parts: list[LaneRows] = []
+        self._of: list[tuple[int, int]] = []
+        self._rows = 0
+
+    def add(self, item: int, rows: LaneRows, times: int) -> None:
+        """Take rows of an item, each of which happens some times."""
+        self._parts.append(rows)
+        self._of.append((item, times))
+        self._rows += len(rows)
+        if self._rows >= 1 << 16 or len(self._parts) >= 1 << 12:
+            self._flush()
+
+    def finish(self) -> None:
+        """No further rows come."""
+        self._flush()
+        np.cumsum(self.running, axis=0, out=self.running)
+
+    def _flush(self) -> None:
+        if not self._parts:
+            return
+        lengths = [len(part) for part in self._parts]
+        item, times = (np.repeat(np.array(column), lengths)
+                       for column in zip(*self._of, strict=True))  # fmt: skip
+        first = int(item.min())
+        table = _table(LaneRows.join(self._parts), item - first, int(item.max()) - first + 1, times)
+        here = slice(first, first + len(table))
+        self.running[first + 1 : first + 1 + len(table)] += table[:, :2]
+        np.minimum(self.least[here], table[:, 2], out=self.least[here])
+        np.maximum(self.most[here], table[:, 3], out=self.most[here])
+        self._parts.clear()
+        self._of.clear()
+        self._rows = 0
+
+
 def _block_table(rows: LaneRows, size: int) -> NDArray[np.int64]:
     """Shape (n_blocks, 4, n_categories): count, sum, minimum, maximum."""
-    blocks = -(-len(rows) // size)
+    return _table(rows, np.arange(len(rows)) // size, -(-len(rows) // size))
+
+
+def _table(
+    rows: LaneRows, group: NDArray[np.int64], groups: int, times: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """The same of groups of rows, each of which counts `times`."""
     kinds = len(CATEGORIES)
-    table = np.zeros((blocks, 4, kinds), np.int64)
+    table = np.zeros((groups, 4, kinds), np.int64)
     table[:, 2] = _NEVER
-    block = np.arange(len(rows)) // size
     waits = np.flatnonzero((rows.wait != NO_WAIT) & (rows.start > rows.wait_start))
-    for where, category, length in (
-        (block, rows.category, rows.end - rows.start),
-        (block[waits], rows.wait[waits], (rows.start - rows.wait_start)[waits]),
-    ):
+    for where, category, length, weight in (
+        (group, rows.category, rows.end - rows.start, times),
+        (group[waits], rows.wait[waits], (rows.start - rows.wait_start)[waits],
+         None if times is None else times[waits]),
+    ):  # fmt: skip
         key = where * kinds + category
-        count = np.bincount(key, minlength=blocks * kinds)
-        table[:, 0] += count.reshape(blocks, kinds)
-        # float64 sums of at most 256 lengths below 2**45 ps are exact
-        total = np.bincount(key, length, blocks * kinds).astype(np.int64)
-        table[:, 1] += total.reshape(blocks, kinds)
+        count = np.bincount(key, weight, groups * kinds)
+        table[:, 0] += count.astype(np.int64).reshape(groups, kinds)
+        # sums of float64 are exact below 2**53 ps, which is two hours and a half
+        total = np.bincount(key, length if weight is None else length * weight, groups * kinds)
+        table[:, 1] += total.astype(np.int64).reshape(groups, kinds)
         if len(key):
             order = np.argsort(key, kind="stable")
             cuts = np.flatnonzero(np.diff(key[order], prepend=-1))
@@ -115,8 +167,8 @@ class Totals:
         np.minimum.at(self.least_ps, category, length)
         np.maximum.at(self.most_ps, category, length)
 
-    def add_blocks(self, sums: BlockSums, first: int, stop: int) -> None:
-        """Add whole blocks."""
+    def add_blocks(self, sums: BlockSums | ItemSums, first: int, stop: int) -> None:
+        """Add whole blocks, or items."""
         inside = sums.running[stop] - sums.running[first]
         self.count += inside[0]
         self.sum_ps += inside[1]

@@ -53,7 +53,8 @@ class RepeatedCounter:
 
     def at(self, time_ps: int) -> float:
         """The value at an instant, just after a change if there is one."""
-        return float(self._steps.at(np.int64(max(0, min(time_ps, self.end_ps - 1)))))
+        time = np.array([max(0, min(time_ps, self.end_ps - 1))], np.int64)
+        return float(self._exactly.at(time)[0])
 
     def average(self, start_ps: int, end_ps: int) -> float:
         """Mean value over a window."""

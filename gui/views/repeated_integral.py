@@ -49,6 +49,13 @@ class RepeatedIntegral:
         result: Values = self._compact(compact) + repeated
         return result
 
+    def at(self, time: Times) -> Values:
+        """Values at the given times, just after a change where there is one."""
+        compact, _ = self._descend(self._top, time)
+        place = np.searchsorted(self._times, compact, side="right") - 1
+        found: Values = self._values[np.maximum(place, 0)]
+        return found
+
     def _compact(self, time: Times) -> Values:
         at = np.searchsorted(self._times, time, side="right") - 1
         found: Values = self._total[at] + self._values[at] * (time - self._times[at])
