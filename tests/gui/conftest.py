@@ -89,6 +89,23 @@ def run(run_path: Path):
     return opened
 
 
+@pytest.fixture(scope="session")
+def deep_run(tmp_path_factory: pytest.TempPathFactory):
+    """Millions of intervals in periods within periods within periods, opened and prepared."""
+    from gui.views.run_data import open_run
+
+    pytest.importorskip("torch")
+    buffers = ("input", "weight", "accumulator", "output")
+    changes = {"engine.array.rows": 4, "engine.array.columns": 4}
+    design = designs.load(
+        "edge-asic-16x16", {**changes, **{f"buffer.{name}.size": "3 KiB" for name in buffers}}
+    )
+    workload = load_or_capture("mlp", {}, mode="inference", batch=4000, optimizer="sgd")
+    opened = open_run(write(tmp_path_factory.mktemp("deep") / "deep", workload, design))
+    opened.prepare()
+    return opened
+
+
 @pytest.fixture
 def settings(tmp_path: Path):
     """Settings in a file of the test's own."""
