@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
+from gui.views.disk import CHUNK_ROWS, SPREAD_ROWS, release, rows_by_component
 from gui.views.lane_index import LaneIndex, Period, Turn
 from gui.views.lane_rows import LaneRows, gather
-from gui.views.lane_walk import CHUNK_ROWS, Events, item_sums, lane_totals, walk
+from gui.views.lane_walk import Events, item_sums, lane_totals, walk
 from gui.views.lanes import (
     CATEGORIES,
     NO_WAIT,
@@ -71,9 +72,13 @@ class LaneStore:
     lane : Lane
     position : int
         Of the lane in the store.
+    rows : int array
+        Stored rows of the timeline that the lane consists of.
     """
 
-    def __init__(self, timeline: Timeline, lane: Lane, position: int) -> None:
+    def __init__(
+        self, timeline: Timeline, lane: Lane, position: int, rows: NDArray[np.integer]
+    ) -> None:
         self.lane, self.position = lane, position
         self._timeline = timeline
         self._categories = category_of_template(timeline.outline)
@@ -83,23 +88,16 @@ class LaneStore:
         self.pyramid: Pyramid | None = None
         self.sums: BlockSums | None = None
         self.items: ItemSums | None = None
-        found = np.empty(0, np.int64)
-        if lane.rank >= 0:
-            found = np.flatnonzero(timeline.stored["component"] == lane.rank)
-        self.use(found)
+        self.use(rows)
 
-    def use(self, positions: NDArray[np.int64]) -> None:
+    def use(self, positions: NDArray[np.integer]) -> None:
         """Let the lane consist of these stored rows of the timeline."""
         self.periods: dict[tuple[int, int, int], Events] = {}
         self._answers: dict[tuple[Any, ...], Any] = {}
         self._stretches: dict[int, LaneRows] = {}
         # plain views: a memory-mapped array costs microseconds more at every access
         stored = self._stored = {n: np.asarray(c) for n, c in self._timeline.stored.items()}
-        small = len(stored["end"]) < 2**31
-        self.index = LaneIndex(
-            positions.astype(np.int32) if small else positions,
-            stored["start"], stored["end"], self._timeline.blocks,
-        )  # fmt: skip
+        self.index = LaneIndex(positions, stored["start"], stored["end"], self._timeline.blocks)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -121,8 +119,8 @@ class LaneStore:
         try:
             pyramid = build(parts(), bin_ps, bins, len(CATEGORIES))
             if self.index.plain:
-                for first in range(0, len(self), CHUNK_ROWS):
-                    sums.add(self.rows(first, min(first + CHUNK_ROWS, len(self))))
+                for rows in self.chunks(0, len(self)):
+                    sums.add(rows)
             else:
                 self.items = item_sums(self)
         except InterruptedError:
@@ -156,6 +154,22 @@ class LaneStore:
         if other:  # later repetitions do the same for other layers
             rows = replace(rows, template=self._timeline.take(rows.number).template)
         return rows
+
+    def chunks(self, first: int, stop: int) -> Iterator[LaneRows]:
+        """Intervals by place, in pieces of whole blocks that do not stay in memory."""
+        if not self.index.plain:
+            for begin in range(first, stop, CHUNK_ROWS):
+                yield self.rows(begin, min(stop, begin + CHUNK_ROWS))
+            return
+        positions, block = self.index.positions, BlockSums.ROWS
+        while first < stop:
+            # rows of a lane that is seldom busy are spread over many pages
+            reach = int(positions[first]) + SPREAD_ROWS
+            size = int(np.searchsorted(positions[first : first + CHUNK_ROWS], reach))
+            end = min(stop, first + max(block, size // block * block))
+            yield self.rows(first, end)
+            release(self._timeline)
+            first = end
 
     def stretch(self, period: Period, which: int, turn: Turn) -> LaneRows:
         """`read`, kept: repetitions are made of the same rows again and again."""
@@ -284,8 +298,11 @@ class IntervalStore:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.end_ps = timeline.end_ps
-        lanes = lanes_of(timeline.outline)
-        self.lanes = tuple(LaneStore(timeline, lane, place) for place, lane in enumerate(lanes))
+        rows = [*rows_by_component(timeline), np.empty(0, np.int32)]  # the last: of no component
+        self.lanes = tuple(
+            LaneStore(timeline, lane, place, rows[lane.rank])
+            for place, lane in enumerate(lanes_of(timeline.outline))
+        )
 
     @property
     def ready(self) -> bool:
@@ -346,7 +363,7 @@ class IntervalStore:
         return sorted(found)[:most]
 
 
-def dram_rows(timeline: Timeline, channels: list[LaneStore]) -> NDArray[np.int64]:
+def dram_rows(timeline: Timeline, channels: list[LaneStore]) -> NDArray[np.integer]:
     """Stored rows in which the DRAM serves a transfer: the first of each descriptor.
 
     The DRAM serves one transfer at a time, so that these rows of all channels do not overlap.
@@ -355,19 +372,32 @@ def dram_rows(timeline: Timeline, channels: list[LaneStore]) -> NDArray[np.int64
         [bool(t["dram_read_bytes"] or t["dram_write_bytes"]) for t in timeline.outline.tasks]
         + [False]
     )
-    found, stored = [], timeline.stored
-    for channel in channels:
-        positions = channel.index.positions
-        first = np.ones(len(positions), bool)
-        if channel.index.plain:
-            task = np.asarray(stored["task"][positions])
-            first[1:] = task[1:] != task[:-1]
-        elif len(positions):
-            # before the first row of a period stands the last one of the period before
-            places = channel.index.first_places()
-            numbers = channel.index.numbers_at(places)
-            before = channel.index.numbers_at(np.maximum(0, places - 1))
-            first = timeline.take(numbers).task != timeline.take(before).task
-            first |= places == 0
-        found.append(positions[first & moves[stored["template"][positions]]].astype(np.int64))
-    return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+    found = [
+        part[moves[timeline.stored["template"][part]]]
+        for channel in channels
+        for part in _first_of_tasks(timeline, channel)
+    ]
+    if not found:
+        return np.empty(0, np.int32)
+    rows = np.concatenate(found)
+    rows.sort()
+    return rows
+
+
+def _first_of_tasks(timeline: Timeline, channel: LaneStore) -> Iterator[NDArray[np.integer]]:
+    """Stored rows of a lane that are the first of their task, in pieces."""
+    positions = channel.index.positions
+    if not channel.index.plain:
+        # before the first row of a period stands the last one of the period before
+        places = channel.index.first_places()
+        numbers = channel.index.numbers_at(places)
+        before = channel.index.numbers_at(np.maximum(0, places - 1))
+        first = timeline.take(numbers).task != timeline.take(before).task
+        yield positions[first | (places == 0)]
+        return
+    for begin in range(0, len(positions), CHUNK_ROWS):
+        part = positions[max(0, begin - 1) : begin + CHUNK_ROWS]
+        task = np.asarray(timeline.stored["task"][part])
+        first = np.diff(task, prepend=task[0] - 1) != 0
+        yield part[first] if begin == 0 else part[1:][first[1:]]
+        release(timeline)

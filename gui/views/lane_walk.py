@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gui.views.disk import CHUNK_ROWS
 from gui.views.lane_index import Period, Turn
 from gui.views.lane_rows import LaneRows, segments
 from gui.views.lanes import CATEGORIES, NO_WAIT
@@ -17,7 +18,6 @@ from gui.views.range_sums import BlockSums, ItemSums, Totals
 if TYPE_CHECKING:
     from gui.views.interval_store import LaneStore
 
-CHUNK_ROWS = 1 << 19
 MOST_PARTS = 256
 
 
@@ -106,8 +106,8 @@ def _walk(lane: LaneStore, first: int, stop: int, bin_ps: int) -> Iterator[Event
         if item.inner is not None:
             yield _block(lane, root, which, turn, low - item.place, high - item.place, bin_ps)
         elif lane.index.plain:
-            for begin in range(low, high, CHUNK_ROWS):
-                yield Events.of(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
+            for rows in lane.chunks(low, high):
+                yield Events.of(rows)
         else:
             rows = lane.read(root, which, turn)
             yield Events.of(rows.part(low - item.place, high - item.place))
@@ -225,8 +225,8 @@ def lane_totals(lane: LaneStore, first: int, stop: int, start_ps: int, end_ps: i
 def _add_pieces(lane: LaneStore, totals: Totals, first: int, stop: int) -> None:
     for low, high, times in lane.index.pieces(first, stop):
         part = Totals.empty(len(CATEGORIES))
-        for begin in range(low, high, CHUNK_ROWS):
-            part.add_rows(lane.rows(begin, min(high, begin + CHUNK_ROWS)))
+        for rows in lane.chunks(low, high):
+            part.add_rows(rows)
         totals.add_totals(part, times)
 
 
@@ -236,8 +236,7 @@ def _plain_totals(
     block = BlockSums.ROWS
     inner_first, inner_stop = -(-(first + 1) // block), (stop - 2) // block
     if lane.sums is None or inner_stop - inner_first < 2:
-        for begin in range(first, stop, CHUNK_ROWS):
-            rows = lane.rows(begin, min(stop, begin + CHUNK_ROWS))
+        for rows in lane.chunks(first, stop):
             totals.add_rows(rows, start_ps, end_ps)
         return
     totals.add_rows(lane.rows(first, inner_first * block), start_ps, end_ps)

@@ -7,9 +7,8 @@ critical path follows the causes where they lie on disk.
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +17,10 @@ from cosim.analysis.task_table import TaskTable
 from cosim.mapping.program import Program
 from cosim.timeline.timeline import Timeline
 from gui.views.counter_store import CounterStore
+from gui.views.disk import CHUNK_ROWS, chunks, release
 from gui.views.path import CriticalPath
 
-CHUNK_ROWS = 1 << 19
 BINS = 1 << 18
-
-MANY_ROWS = 2_000_000
-"""Stored rows from which a run is treated as this module does."""
-
-
-def release(timeline: Timeline) -> None:
-    """Let go of the pages of the columns that were read; they stay in the system's cache."""
-    for column in timeline.stored.values():
-        mapped = getattr(column, "_mmap", None)
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            with contextlib.suppress(OSError, ValueError):
-                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def path_on_disk(program: Program, timeline: Timeline) -> CriticalPath:
@@ -47,18 +34,25 @@ def path_on_disk(program: Program, timeline: Timeline) -> CriticalPath:
     background = np.array([*(c.background for c in program.components), True])
     stored = timeline.stored
     row = _last_foreground(stored["component"], background)
-    offsets = stored["cause_offset"]
-    path = []
-    while row >= 0:
-        path.append(row)
-        back = int(offsets[row])
-        if back < 0:
-            raise ValueError("the causes of the timeline form a ring")
-        row = row - back if back else -1
-    numbers = np.array(path[::-1], np.int64)
-    return CriticalPath(
-        numbers, np.asarray(stored["end"][numbers]), np.asarray(stored["component"][numbers])
-    )
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for first in range(len(stored["end"]) // CHUNK_ROWS * CHUNK_ROWS, -1, -CHUNK_ROWS):
+        if row < first:
+            continue
+        offsets = stored["cause_offset"][first : first + CHUNK_ROWS].tolist()
+        here = []
+        while row >= first:
+            here.append(row)
+            back = offsets[row - first]
+            if back < 0:
+                raise ValueError("the causes of the timeline form a ring")
+            row = row - back if back else -1
+        at = np.array(here[::-1], np.int64)
+        number = at.astype(np.int32) if len(stored["end"]) < 2**31 else at
+        parts.append((number, stored["end"][at], stored["component"][at]))
+        release(timeline)
+    if not parts:
+        return CriticalPath(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16))
+    return CriticalPath(*(np.concatenate(column[::-1]) for column in zip(*parts, strict=True)))
 
 
 def _last_foreground(component: NDArray[np.int16], background: NDArray[np.bool_]) -> int:
@@ -119,8 +113,7 @@ def _first_parts(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]]:
     """Start, end and template of the first interval of every task, in pieces."""
     stored = timeline.stored
-    for first in range(0, len(stored["end"]), CHUNK_ROWS):
-        piece = slice(first, first + CHUNK_ROWS)
+    for piece in chunks(timeline):
         component = np.minimum(np.asarray(stored["component"][piece]), len(last_task) - 1)
         task = np.asarray(stored["task"][piece])
         order = np.argsort(component, kind="stable")

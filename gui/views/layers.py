@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.timeline.outline import Outline
 from cosim.timeline.timeline import Timeline
-
-CHUNK_ROWS = 1 << 20
+from gui.views.disk import chunks
 
 NOT_WORK = ("command", "load", "store")
 """Activities that may run ahead of, or behind, the layer that they belong to."""
@@ -36,13 +37,7 @@ def layer_spans(outline: Outline, timeline: Timeline) -> tuple[LayerSpan, ...]:
     never = np.iinfo(np.int64).max
     first = np.full(len(outline.layers) + 1, never, np.int64)
     last = np.full(len(outline.layers) + 1, -1, np.int64)
-    if timeline.blocks:
-        rows, _ = timeline.distinct()
-        parts = [(rows.template, rows.start, rows.end)]
-    else:
-        columns = (timeline.stored[name] for name in ("template", "start", "end"))
-        parts = list(zip(*(_chunks(column) for column in columns), strict=True))
-    for template, start, end in parts:
+    for template, start, end in _parts(timeline):
         kept = np.flatnonzero(works[template])
         of = layer[template[kept]]
         np.minimum.at(first, of, start[kept])
@@ -59,5 +54,12 @@ def layer_spans(outline: Outline, timeline: Timeline) -> tuple[LayerSpan, ...]:
     )
 
 
-def _chunks(column: np.ndarray) -> list[np.ndarray]:
-    return [column[begin : begin + CHUNK_ROWS] for begin in range(0, len(column), CHUNK_ROWS)]
+def _parts(timeline: Timeline) -> Iterator[tuple[NDArray[np.integer], ...]]:
+    """Templates, starts and ends: of the distinct rows, or of all in pieces."""
+    if timeline.blocks:
+        rows, _ = timeline.distinct()
+        yield rows.template, rows.start, rows.end
+        return
+    columns = [timeline.stored[name] for name in ("template", "start", "end")]
+    for here in chunks(timeline):
+        yield tuple(np.asarray(column[here]) for column in columns)

@@ -22,14 +22,14 @@ class CriticalPath:
 
     Attributes
     ----------
-    numbers : int64 array, shape (n,)
-        Their row numbers.
+    numbers : int array, shape (n,)
+        Their row numbers, increasing.
     ends : int64 array, shape (n,)
         Picoseconds.
     components : int16 array, shape (n,)
     """
 
-    numbers: NDArray[np.int64]
+    numbers: NDArray[np.integer]
     ends: NDArray[np.int64]
     components: NDArray[np.int16]
 
@@ -38,8 +38,8 @@ class CriticalPath:
 
     def place(self, number: int) -> int:
         """Place of a row on the path, -1 if it is not on it."""
-        found = np.flatnonzero(self.numbers == number)
-        return int(found[0]) if len(found) else -1
+        place = int(np.searchsorted(self.numbers, self.numbers.dtype.type(number)))
+        return place if place < len(self) and int(self.numbers[place]) == number else -1
 
     def at(self, time_ps: int) -> int:
         """Row number on the path at an instant, -1 if there is none."""

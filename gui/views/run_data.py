@@ -31,9 +31,10 @@ from cosim.timeline.run_folder import RunFolder, load_run
 from cosim.timeline.timeline import Timeline
 from gui.views.counter_store import Counter, CounterStore
 from gui.views.design_values import design_from_values
+from gui.views.disk import MANY_ROWS, release
 from gui.views.interval_store import IntervalStore
 from gui.views.lanes import N_ACTIVITIES
-from gui.views.large_run import MANY_ROWS, binned_counters, path_on_disk, release
+from gui.views.large_run import binned_counters, path_on_disk
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
 from gui.views.repeated_counter import RepeatedCounter
@@ -233,8 +234,7 @@ class Run:
                 return
             tell(what, position / len(steps))
             make()
-            if self.is_large:
-                release(self.timeline)
+            release(self.timeline)
         tell("", 1.0)
 
     def has(self, part: str) -> bool:

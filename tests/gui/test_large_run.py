@@ -35,7 +35,7 @@ def test_the_path_on_disk_is_the_critical_path(run, plain):
 
 @pytest.mark.parametrize("name", ["power", "DRAM bandwidth"])
 def test_binned_counters_have_the_same_means(run, plain, name, monkeypatch):
-    monkeypatch.setattr("gui.views.large_run.CHUNK_ROWS", 97)
+    monkeypatch.setattr("gui.views.disk.CHUNK_ROWS", 97)
     binned = binned_counters(run.program, plain, run.makespan_ps, {})[name]
     for share in (1, 2, 5, 11):
         start, end = run.makespan_ps // (share + 1), run.makespan_ps // share

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,7 +69,7 @@ def test_sums_of_a_window_are_those_of_its_rows(share, width, data, lanes, deep_
 def test_sums_of_neighbouring_windows_add_up_to_the_run(cuts, lanes, deep_run):
     edges = [0, *sorted(int(cut * deep_run.makespan_ps) for cut in cuts), deep_run.makespan_ps]
     for lane in lanes:
-        parts = [lane.totals(a, b).sum_ps for a, b in zip(edges, edges[1:], strict=False) if a < b]
+        parts = [lane.totals(a, b).sum_ps for a, b in pairwise(edges) if a < b]
         assert np.array_equal(np.sum(parts, axis=0), lane.totals(0, edges[-1]).sum_ps)
 
 
