@@ -31,6 +31,9 @@ DRAM_BACKGROUND = "DRAM background"
 """What standby and refresh are spent on."""
 
 
+OFF_CHIP = ("dram", "host")
+
+
 @dataclass(frozen=True)
 class Energy:
     """Picojoules: by component, by what they were spent on, by layer; each sums to `total_pj`.
@@ -42,6 +45,8 @@ class Energy:
     by_component: dict[str, float]
     by_role: dict[str, float]
     by_layer: dict[str, float]
+    on_chip: dict[str, float]
+    """Of `by_layer`, what neither the DRAM nor the host spent."""
 
     @property
     def total_pj(self) -> float:
@@ -94,16 +99,21 @@ def energy(
         standing = _as_governed(program, standing, makespan_ps, governor)
         inside = np.array([component != "host" for component, _ in entries.things], bool)
         standing += _supply_losses(float(spent[inside].sum()), governor)
-    found = Energy({}, {}, {})
+    found = Energy({}, {}, {}, {})
+    on_chip = np.array([component not in OFF_CHIP for component, _ in entries.things], bool)
     for (component, role), amount in zip(entries.things, spent.sum(axis=1).tolist(), strict=True):
         _add(found.by_component, component, amount)
         _add(found.by_role, role, amount)
     for name, amount in zip(layers, spent.sum(axis=0).tolist(), strict=True):
         _add(found.by_layer, name, amount)
+    for name, amount in zip(layers, spent[on_chip].sum(axis=0).tolist(), strict=True):
+        _add(found.on_chip, name, amount)
     for component, purpose, amount in standing:
         _add(found.by_component, component, amount)
         _add(found.by_role, purpose, amount)
         _add(found.by_layer, ALWAYS, amount)
+        if component not in OFF_CHIP:
+            _add(found.on_chip, ALWAYS, amount)
     return found
 
 

@@ -19,7 +19,7 @@ from cosim.analysis.breakdown import LABELS, Breakdown, latency_breakdown
 from cosim.analysis.component_time import ComponentTime, component_times
 from cosim.analysis.counters import Counters
 from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
-from cosim.analysis.energy import NO_LAYER, Energy, energy, task_counts
+from cosim.analysis.energy import ALWAYS, NO_LAYER, Energy, energy, task_counts
 from cosim.analysis.memory import MemoryOverTime, memory_over_time
 from cosim.analysis.operating_states import weighted_counts
 from cosim.analysis.repeated_steps import Counter
@@ -277,6 +277,9 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     phases: Any = analysis.program.facts.get("phases") or []
     array = _by_layer(analysis, analysis.tasks.array_cycles)
     moved = _by_layer(analysis, analysis.tasks.dram_bytes)
+    on_chip = analysis.energy.on_chip
+    # what is drawn always, shared out by time
+    always = on_chip.get(ALWAYS, 0.0) / max(1, analysis.makespan_ps)
     result: dict[str, Any] = {}
     for position, times in enumerate(analysis.breakdown.by_layer.tolist()):
         total = sum(times)
@@ -287,6 +290,7 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
             "cycles": total / period,
             "array_cycles": array[position],
             "dram_bytes": moved[position],
+            "chip_energy_j": (on_chip.get(names[position], 0.0) + always * total) / PER_SECOND,
             "phase": str(phases[position]) if position < len(phases) else "",
             "breakdown_ps": {
                 label: time for label, time in zip(LABELS, times, strict=True) if time

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from cosim.design.address_map import AddressMap
 from cosim.design.arrays import Array, Dataflow, Precision, SystolicArray
@@ -95,6 +96,8 @@ class VectorUnit:
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
+    pools: bool = True
+    """Whether the unit pools; where it does not, the host does."""
     reorder_step: int = 1
     """Cycles a lane takes for an element that is moved to another order (space to depth)."""
 
@@ -291,12 +294,36 @@ class Objective(StrEnum):
     TRAFFIC_DELAY = "traffic-delay"
 
 
+class GivenPass(NamedTuple):
+    """How a row-stationary array is laid out: p, q, r and t in the letters of Eyeriss."""
+
+    filters: int
+    channels: int
+    channel_sets: int
+    filter_sets: int
+
+
+@dataclass(frozen=True)
+class GivenTiling:
+    """The tiling of the layers that match a name or pattern; None is whole."""
+
+    layer: str
+    images: int | None = None
+    rows: int | None = None
+    columns: int | None = None
+    filters: int | None = None
+    channels: int | None = None
+    passes: GivenPass | None = None
+
+
 @dataclass(frozen=True)
 class MappingPolicy:
     """What the machine's compiler and sequencer can do, and what they are after."""
 
     objective: Objective = Objective.LATENCY
     stays: Stays = Stays.ANY
+    layers: tuple[GivenTiling, ...] = ()
+    """Tilings that are not searched for; of several that match, the first."""
 
 
 @hashed_once

@@ -11,13 +11,13 @@ from cosim.design.design import (
     DmaChannel,
     Dram,
     Host,
-    MappingPolicy,
     RunLength,
     SourcedConstant,
     VectorUnit,
 )
 from cosim.design.document import Document
 from cosim.design.dram_channel import resolved_dram
+from cosim.design.mapping_resolve import mapping_policy
 from cosim.design.power_resolve import PowerResolution
 from cosim.design.specification import (
     TILE_MEMORIES,
@@ -90,6 +90,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
             idle_mw=vector.idle_power,
             in_place=vector.in_place,
             chained=vector.chained,
+            pools=vector.pools,
             reorder_step=vector.reorder_step,
         ),
         buffers=buffers,
@@ -98,7 +99,7 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
         host=host_of(spec.host),
         power=domain,
         thermal=thermal,
-        mapping=MappingPolicy(spec.mapping.objective, spec.mapping.stays),
+        mapping=mapping_policy(spec.mapping),
         fixed_point_bits=spec.fixed_point,
         element_bits=spec.element_bits,
         exclusive=tuple(spec.control.exclusive),

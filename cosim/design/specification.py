@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cosim import units
-from cosim.design.array_specification import ArraySpec, CommonArraySpec
+from cosim.design.array_specification import ArraySpec, CommonArraySpec, Extent
 from cosim.design.design import DramTier, Objective, Stays
 from cosim.design.dram_part import DATA_SHEET
 from cosim.design.power_specification import PolicySpec, StateSpec, ThermalSpec
@@ -94,6 +94,8 @@ class VectorSpec(Specification):
     chained: bool = False
     """Whether the operations on an engine's results are one pipeline that an element passes once,
     or take a pass each."""
+    pools: bool = True
+    """Whether the unit pools; where it does not, the host does."""
     reorder_step: int = Field(default=1, ge=1, le=4096)
     """Cycles a lane takes for an element that is moved to another order (space to depth)."""
 
@@ -258,6 +260,35 @@ class ControlSpec(Specification):
     """Engines and DMA channels under one sequential control: of these, one works at a time."""
 
 
+class PassSpec(Specification):
+    """How a row-stationary array is laid out; its output rows are the tile's."""
+
+    filters: Extent
+    """Filters of an element (p)."""
+    channels: Extent
+    """Channels of an element (q)."""
+    channel_sets: Extent = 1
+    """Sets of elements that take different channels (r)."""
+    filter_sets: Extent = 1
+    """Sets of elements that take different filters (t)."""
+
+
+class LayerSpec(Specification):
+    """The tiling of a layer, where it is known; what is left out is whole."""
+
+    images: Extent | None = None
+    rows: Extent | None = None
+    """Output rows."""
+    columns: Extent | None = None
+    """Output columns."""
+    filters: Extent | None = None
+    """Output channels of a group."""
+    channels: Extent | None = None
+    """Input channels of a group."""
+    passes: PassSpec | None = None
+    """Of a row-stationary array; sought if left out."""
+
+
 class MappingSpec(Specification):
     objective: Annotated[Objective, Field(strict=False)] = Objective.LATENCY
     """What tilings are chosen by: the modelled latency; the bytes to and from DRAM, then latency;
@@ -266,6 +297,9 @@ class MappingSpec(Specification):
     """``weights``: a part of the weights stays while all inputs pass by, once for each part;
     ``nothing``: every tile of a reduction is loaded when its turn comes, again for each result;
     ``any``: whichever operand is best held, in any order."""
+    layer: dict[str, LayerSpec] = Field(default_factory=dict)
+    """Tilings that are given, by layer or by a pattern of layers (``conv4*``); of several that
+    match, the first. All others are searched for."""
 
 
 class PowerSpec(Specification):

@@ -226,7 +226,9 @@ class _Grouper:
             return after.elements == before.elements and bool(op.attributes.get("contiguous"))
         if op.kind is not Kind.POOLING:
             return after.elements == before.elements
-        return group.anchor is not None and self._pool_tiles(op) and not self._pooled(group)
+        if group.anchor is None or not self.design.vector.pools:
+            return False
+        return self._pool_tiles(op) and not self._pooled(group)
 
     @staticmethod
     def _pooled(group: Group) -> bool:
@@ -261,6 +263,8 @@ class _Grouper:
             operands = [self.tensors[a.tensor] for a in op.accesses]
             engine = "array"
             array, precision, reason = array_for(self.design, op, operands)
+        elif op.kind is Kind.POOLING and not self.design.vector.pools:
+            reason = "the vector unit does not pool"
         elif op.kind in VECTOR_KINDS:
             engine = "vector"
             operands = [t for t in operands if t.elements > 1] or operands

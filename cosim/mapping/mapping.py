@@ -20,6 +20,7 @@ from cosim.design.design import Design, DramTier, Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Room
 from cosim.mapping.fusion import Group, Grouping, group_operations, moved_to_host
+from cosim.mapping.given import check_given, check_layers, given_tiling
 from cosim.mapping.governing import govern
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
 from cosim.mapping.lower_vector import (
@@ -205,7 +206,7 @@ class _Mapper:
         self.known = known = _known(workload)
         # what grouping depends on
         arrays = tuple((a.name, a.serves, a.precisions) for a in design.arrays)
-        engines: tuple[object, ...] = (arrays, design.vector.precisions)
+        engines: tuple[object, ...] = (arrays, design.vector.precisions, design.vector.pools)
         place = (design.buffer("resident"), design.dram.capacity_bytes)
         grouping = _remember(known, ("groups", engines), lambda: group_operations(workload, design))
         self._place(engines, place, grouping)
@@ -268,6 +269,12 @@ class _Mapper:
         groups = self.grouping.groups
         self.prepared = _remember(self.known, self._preparation_key(), self._prepare)
         operands, requests = self.prepared.operands, self.prepared.requests
+        for group, request in zip(groups, requests, strict=True):
+            if request is not None and request.given is not None:
+                check_given(
+                    request.given, request.nest, request.multiples,
+                    self.design.array_named(group.array), group.name,
+                )  # fmt: skip
         self.ordering = self.prepared.ordering
         self.found = {
             name: self._search(name, [r for g, r in zip(groups, requests, strict=True)
@@ -313,10 +320,12 @@ class _Mapper:
         channels = tuple((c.name, c.carries) for c in d.dma)
         held = tuple((b.name, b.holds) for b in d.buffers)
         place = (d.buffer("resident"), d.dram.capacity_bytes)
-        return ("preparation", self.engines, arrays, vector, channels, held, place)
+        given = d.mapping.layers
+        return ("preparation", self.engines, arrays, vector, channels, held, place, given)
 
     def _prepare(self) -> _Preparation:
         groups = self.grouping.groups
+        check_layers(self.design, [group.name for group in groups if group.array])
         operands = [self._operands(group) for group in groups]
         requests = [
             self._request(g, o, n) if n is not None else None
@@ -385,16 +394,18 @@ class _Mapper:
         if not per_element and (converts or operands.extra):
             per_element = 1.0 * step
         pool = [op for op in group.epilogue if op.kind is Kind.POOLING]
+        windows = _window(nest, pool[0].attributes.get("kernel")) if pool else ()
         return TileRequest(
             nest, operands.streaming.bits, operands.weight.bits, result.bits,
             sum(t.bits for t in operands.extra if not self._resident(t)),
             not self._resident(operands.streaming), not self._resident(operands.weight), stored,
             sum(t.bytes for t in operands.bias if not self._resident(t)), per_element,
             group.precision.cycles_per_step, max(1, anchor.elements // max(1, result.elements)),
-            _window(nest, pool[0].attributes.get("kernel")) if pool else (),
+            windows,
             sum(work) / anchor.elements if self.design.vector.chained else 0.0,
             operands.streaming.zeros, result.zeros,
             sum(t.bytes for t in self._constants(operands, nest)),
+            given_tiling(self.design, group.name),
         )  # fmt: skip
 
     def _constants(self, operands: _Operands, nest: Nest) -> list[Tensor]:

@@ -125,7 +125,7 @@ class TileSearch:
                     t.quanta.get(name, 1),
                     r.multiples,
                     name == "n" and t.whole_reduction,
-                    t.tile.get(name),
+                    r.given_extents.get(name) or t.tile.get(name),
                 )
                 for name in CLASSES
             ]

@@ -20,11 +20,12 @@ from functools import cached_property
 
 import numpy as np
 
-from cosim.design.design import Design, Objective
+from cosim.design.design import Design, GivenTiling, Objective
 from cosim.errors import CosimError
 from cosim.mapping.class_table import Array
-from cosim.mapping.engines.shapes import layer_of
+from cosim.mapping.engines.shapes import layer_of, tile_shape
 from cosim.mapping.engines.timing import Layer
+from cosim.mapping.given import given_extents, given_passes
 from cosim.mapping.nest import CLASSES, Nest
 from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch
 from cosim.memo import Signature
@@ -80,6 +81,8 @@ class TileRequest:
     channel_bytes: int = 0
     """Of `bias_bytes`, those of constants with an entry for every channel: they may come in parts,
     with the tiles of their channels."""
+    given: GivenTiling | None = None
+    """A tiling that is not searched for."""
 
     @cached_property
     def facts(self) -> Facts:
@@ -105,8 +108,18 @@ class TileRequest:
         """The contraction as the array's engine sees it."""
         return layer_of(
             self.nest, self.streaming_bits, self.weight_bits, self.cycles_per_step,
-            self.streaming_zeros,
+            self.streaming_zeros, self.given_passes,
         )  # fmt: skip
+
+    @property
+    def given_passes(self) -> tuple[int, ...] | None:
+        """How the layer lies on a row-stationary array, if that is given."""
+        return given_passes(self.given, tile_shape(self.nest, {})) if self.given else None
+
+    @cached_property
+    def given_extents(self) -> dict[str, tuple[int, int, int]]:
+        """Extents of the tile that is given, by class of loops; empty if none is."""
+        return given_extents(self.given, self.nest) if self.given else {}
 
     @cached_property
     def signature(self) -> Signature:

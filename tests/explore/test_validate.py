@@ -268,6 +268,7 @@ reference = 12
         "skynet-ultra96",
         "t-dla-lenet",
         "eyeriss-alexnet",
+        "eyeriss-vgg16",
         pytest.param("nvdla-resnet50", marks=pytest.mark.slow),
     ],
 )

@@ -21,6 +21,8 @@ positions of the e rows, of all images of a tile, go by::
     first window    (rows taken in) * q * r * S / input bus        before the first product
     last sums       p * t * e / sum bus                            after the last product
 
+The last strip of a layer may have fewer rows than e: inputs and sums are fewer then.
+
 for M filters of C channels, kernels of R x S, E x F outputs (Chen, Krishna, Emer, Sze, JSSC 2017,
 and ISCA 2016 for the dataflow; the letters are theirs). e, p, q, r and t are chosen once a layer,
 for the fewest cycles.
@@ -69,8 +71,8 @@ class RowStationary:
     array: RowStationaryArray
 
     def passes(self, layer: Layer) -> Passes:
-        """The best way to lay a layer on the array."""
-        return _best(self.array, layer)
+        """The way to lay a layer on the array that is given, or else the best."""
+        return Passes(*layer.passes) if layer.passes else _best(self.array, layer)
 
     def timing(self, layer: Layer) -> Timing:
         array, way = self.array, self.passes(layer)
@@ -88,8 +90,7 @@ class RowStationary:
             return strips * pixels.images * pixels.columns * _products(layer, way) * step
 
         def whole(pixels: Pixels) -> Any:
-            cycles = _pass_cycles(array, layer, way, pixels.images, pixels.columns)
-            return pieces(way.strip)(pixels.rows) * cycles
+            return _strips_cycles(array, layer, way, pixels)
 
         terms = (
             Term(True, pixels=compute, **per_pass),
@@ -132,38 +133,72 @@ class RowStationary:
         return array.scratchpad_pj + worth * gated + up
 
 
+def misfit(array: RowStationaryArray, whole: TileShape, way: Passes) -> tuple[str, str] | None:
+    """Why a layer cannot lie on an array so, and what was expected; None if it can."""
+    window, kernel_rows = whole.reduction, min(whole.reduction.rows, array.rows)
+    sets = _sets(array, kernel_rows, way.strip)
+    asked = way.channel_sets * way.filter_sets
+    if asked > sets:
+        said = f"{asked} sets of {kernel_rows} x {way.strip} elements"
+        return f"{said} on {array.rows} x {array.columns}", f"at most {sets} sets"
+    held = way.filters * way.channels * window.columns
+    buffered = held * kernel_rows * way.channel_sets * way.filter_sets
+    for what, words, most in (
+        ("words of filters in an element", held, array.filter_words),
+        ("words of inputs in an element", way.channels * window.columns, array.input_words),
+        ("sums in an element", way.filters, array.sum_words),
+        ("words of filters in a pass", buffered, array.filter_buffer_words),
+    ):
+        if most and words > most:
+            return f"{words} {what}", f"at most {most}"
+    return None
+
+
+def _sets(array: RowStationaryArray, kernel_rows: int, strip: Any) -> Any:
+    """Sets of kernel rows x a strip's rows that the array has room for."""
+    across = np.maximum(array.columns // strip, 1)
+    return across * (array.rows // kernel_rows // -(-strip // array.columns))
+
+
 def _products(layer: Layer, way: Passes) -> Any:
     """Products of an element for each output position of its row: p * q * S."""
     return way.filters * way.channels * layer.whole.reduction.columns
 
 
-def _taken_in(
-    array: RowStationaryArray, layer: Layer, way: Passes, columns: Any
-) -> tuple[Any, Any]:
-    """Rows and columns of inputs that a pass over `columns` output columns sees."""
+def _strips_cycles(array: RowStationaryArray, layer: Layer, way: Passes, pixels: Pixels) -> Any:
+    """Cycles of one pass over every strip of some output positions; the last may be shorter."""
+    images, columns = pixels.images, pixels.columns
+    number, rest = np.divmod(pixels.rows, way.strip)
+    cycles = number * _pass_cycles(array, layer, way, way.strip, images, columns)
+    last = _pass_cycles(array, layer, way, np.maximum(rest, 1), images, columns)
+    return cycles + np.where(rest > 0, last, 0)
+
+
+def _taken_in(array: RowStationaryArray, layer: Layer, strip: Any, columns: Any) -> tuple[Any, Any]:
+    """Rows and columns of inputs that a pass over `strip` rows of outputs sees."""
     kernel, (down, across) = layer.whole.reduction, layer.stride
-    rows = (way.strip - 1) * down + min(kernel.rows, array.rows)
+    rows = (strip - 1) * down + min(kernel.rows, array.rows)
     return rows, (columns - 1) * across + kernel.columns
 
 
 def _pass_cycles(
-    array: RowStationaryArray, layer: Layer, way: Passes, images: Any, columns: Any
+    array: RowStationaryArray, layer: Layer, way: Passes, strip: Any, images: Any, columns: Any
 ) -> Any:
-    """Cycles of one pass over `columns` output columns of `images` images."""
+    """Cycles of one pass over `strip` rows of `columns` outputs of `images` images."""
     reduction = layer.whole.reduction
     kernel_rows = min(reduction.rows, array.rows)
-    rows_in, columns_in = _taken_in(array, layer, way, columns)
+    rows_in, columns_in = _taken_in(array, layer, strip, columns)
     channels = way.channels * way.channel_sets
     filters = way.filters * way.filter_sets
     compute = images * columns * _products(layer, way) * layer.cycles_per_step
     inputs = images * channels * rows_in * columns_in
-    sums = images * filters * way.strip * columns
+    sums = images * filters * strip * columns
     loaded = kernel_rows * way.channel_sets * filters * way.channels * reduction.columns
     first = rows_in * channels * reduction.columns
     going_by = np.maximum(
         compute, np.maximum(-(-inputs // array.input_bus), -(-sums // array.sum_bus))
     )
-    last = filters * way.strip
+    last = filters * strip
     return (
         going_by
         + -(-loaded // array.filter_bus)
@@ -192,8 +227,7 @@ def _best(array: RowStationaryArray, layer: Layer) -> Passes:
     folded = array.rows // kernel_rows
     longest = min(whole.pixels.rows, array.columns * folded)
     strips = np.arange(longest, 0, -1)
-    across = np.maximum(array.columns // strips, 1)
-    sets = across * (folded // -(-strips // array.columns))
+    sets = _sets(array, kernel_rows, strips)
     # one array axis for each of e, r and t together, p, q
     layouts = [
         (int(e), r, t)
@@ -207,13 +241,9 @@ def _best(array: RowStationaryArray, layer: Layer) -> Passes:
     most_channels = min(array.input_words // reduction.columns, reduction.channels)
     q = np.arange(1, max(1, most_channels) + 1).reshape(1, 1, -1)
     way = Passes(e, p, q, r, t)
-    number = (
-        -(-whole.filters // (p * t))
-        * -(-reduction.channels // (q * r))
-        * -(-whole.pixels.rows // e)
-    )
-    cycles = number * _pass_cycles(array, layer, way, whole.pixels.images, whole.pixels.columns)
-    rows_in, columns_in = _taken_in(array, layer, way, whole.pixels.columns)
+    number = -(-whole.filters // (p * t)) * -(-reduction.channels // (q * r))
+    cycles = number * _strips_cycles(array, layer, way, whole.pixels)
+    rows_in, columns_in = _taken_in(array, layer, e, whole.pixels.columns)
     held = p * t * e * whole.pixels.columns + q * r * rows_in * columns_in
     filters = p * t * q * r * kernel_rows * reduction.columns
     fits = (p * q * reduction.columns <= array.filter_words) | ((p == 1) & (q == 1))

@@ -36,8 +36,9 @@ def tile_shape(nest: Nest, sizes: Mapping[str, int]) -> TileShape:
 
 
 def layer_of(
-    nest: Nest, streaming_bits: int, weight_bits: int, cycles_per_step: int, zeros: float = 0.0
-) -> Layer:
+    nest: Nest, streaming_bits: int, weight_bits: int, cycles_per_step: int, zeros: float = 0.0,
+    passes: tuple[int, ...] | None = None,
+) -> Layer:  # fmt: skip
     """The layer of a nest."""
     whole = tile_shape(nest, {})
-    return Layer(whole, nest.stride, streaming_bits, weight_bits, cycles_per_step, zeros)
+    return Layer(whole, nest.stride, streaming_bits, weight_bits, cycles_per_step, zeros, passes)

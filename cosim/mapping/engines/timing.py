@@ -79,6 +79,8 @@ class Layer:
     cycles_per_step: int = 1
     zeros: float = 0.0
     """Share of zeros among the streaming operand's elements: of energy, not of time."""
+    passes: tuple[int, ...] | None = None
+    """How the layer lies on a row-stationary array, where that is given."""
 
 
 def one(_: Any) -> Any:
