@@ -269,6 +269,7 @@ reference = 12
         "t-dla-lenet",
         "eyeriss-alexnet",
         "eyeriss-vgg16",
+        "eyeriss-vgg16-mapping",
         pytest.param("nvdla-resnet50", marks=pytest.mark.slow),
     ],
 )
