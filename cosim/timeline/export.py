@@ -3,7 +3,9 @@
 =========  ==============================================================================
 chrome     Chrome trace JSON, which Perfetto (https://ui.perfetto.dev) opens as well
 csv        one row an interval, names instead of numbers
-parquet    the same as typed columns with dictionaries of names (needs pyarrow)
+kanata     a log for the pipeline viewer Konata (`cosim.timeline.kanata`)
+parquet    the same as csv as typed columns with dictionaries of names (needs pyarrow)
+vcd        a waveform, for GTKWave and the like (`cosim.timeline.vcd`)
 =========  ==============================================================================
 """
 
@@ -14,6 +16,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,15 +24,15 @@ import numpy as np
 
 from cosim.errors import unknown
 from cosim.timeline.causes import Cause
+from cosim.timeline.events import Events, Window, events
+from cosim.timeline.kanata import write_kanata
+from cosim.timeline.names import Names
 from cosim.timeline.recorder import Progress
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
+from cosim.timeline.vcd import write_vcd
 
 CHUNK_ROWS = 65536
-
-
-Window = tuple[int | None, int | None]
-"""Begin and end in picoseconds; None for those of the run."""
 
 
 def export(
@@ -64,7 +67,7 @@ def export(
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
     try:
-        FORMATS[form](timeline, _told(timeline.pieces(CHUNK_ROWS, *window), progress), Path(name))
+        FORMATS[form](timeline, Selection(timeline, window, progress), Path(name))
         Path(name).chmod(0o644)
         Path(name).replace(target)
     except BaseException:
@@ -73,16 +76,41 @@ def export(
     return target
 
 
-def _told(pieces: Iterator[Rows], progress: Progress | None) -> Iterator[Rows]:
-    written = 0
-    for rows in pieces:
-        yield rows
-        written += len(rows)
-        if progress is not None:
-            progress(written)
+@dataclass(frozen=True)
+class Selection:
+    """What of a timeline is written, in pieces, and who is told how much of it there was."""
+
+    timeline: Timeline
+    window: Window
+    progress: Progress | None = None
+
+    @property
+    def begin_ps(self) -> int:
+        """Where it begins."""
+        return self.window[0] or 0
+
+    def rows(self) -> Iterator[Rows]:
+        """Rows in the order of their ends."""
+        written = 0
+        for rows in self.timeline.pieces(CHUNK_ROWS, *self.window):
+            yield rows
+            written += len(rows)
+            self._tell(written)
+
+    def events(self) -> Iterator[Events]:
+        """Begins and ends in the order of time."""
+        written = 0
+        for part in events(self.timeline, self.window, CHUNK_ROWS):
+            yield part
+            written += part.n_begun
+            self._tell(written)
+
+    def _tell(self, written: int) -> None:
+        if self.progress is not None:
+            self.progress(written)
 
 
-def _write_chrome(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
+def _write_chrome(timeline: Timeline, selection: Selection, path: Path) -> None:
     """Complete events ("X") in microseconds, one process a component, one thread a lane.
 
     Format: "Trace Event Format", Google, 2016.
@@ -94,7 +122,7 @@ def _write_chrome(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> Non
         for event in _chrome_names(timeline):
             file.write(separator + json.dumps(event))
             separator = ",\n"
-        for rows in pieces:
+        for rows in selection.rows():
             for line in _chrome_events(rows, timeline):
                 file.write(separator + line)
                 separator = ",\n"
@@ -112,7 +140,7 @@ def _chrome_names(timeline: Timeline) -> Iterator[dict[str, Any]]:
 
 
 def _chrome_events(rows: Rows, timeline: Timeline) -> Iterator[str]:
-    name = Names(timeline)
+    name = Names(timeline.outline)
     for record in _records(rows):
         component, template, task, lane, start, end, cause, cause_row, number = record
         event = {
@@ -135,29 +163,6 @@ def _chrome_events(rows: Rows, timeline: Timeline) -> Iterator[str]:
         yield json.dumps(event)
 
 
-class Names:
-    """Names of components, lanes, layers and causes, looked up once."""
-
-    def __init__(self, timeline: Timeline) -> None:
-        outline = timeline.outline
-        numbers = range(-1, len(outline.tasks))
-        self.outline = outline
-        self._layers = {number: outline.layer_name(number) for number in numbers}
-        self._activities = {number: outline.activity(number) for number in numbers}
-
-    def layer(self, template: int) -> str:
-        """Name of the layer of a template's tasks."""
-        return self._layers[template]
-
-    def activity(self, template: int) -> str:
-        """What a template's tasks do."""
-        return self._activities[template]
-
-    def task(self, template: int) -> str:
-        """Layer and activity in one."""
-        return " ".join(filter(None, (self._layers[template], self._activities[template])))
-
-
 def _records(rows: Rows) -> Iterator[tuple[int, ...]]:
     columns = (
         rows.component, rows.template, rows.task, rows.lane, rows.start, rows.end, rows.cause,
@@ -172,17 +177,17 @@ CSV_HEADER = (
 )  # fmt: skip
 
 
-def _write_csv(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
+def _write_csv(timeline: Timeline, selection: Selection, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        _csv_rows(timeline, pieces, file)
+        _csv_rows(timeline, selection, file)
 
 
-def _csv_rows(timeline: Timeline, pieces: Iterator[Rows], file: TextIO) -> None:
+def _csv_rows(timeline: Timeline, selection: Selection, file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEADER)
-    names, outline = Names(timeline), timeline.outline
+    names, outline = Names(timeline.outline), timeline.outline
     lanes = outline.lanes or ("",)
-    for rows in pieces:
+    for rows in selection.rows():
         for component, template, task, lane, start, end, cause, cause_row, number in _records(rows):
             writer.writerow(
                 (
@@ -193,11 +198,11 @@ def _csv_rows(timeline: Timeline, pieces: Iterator[Rows], file: TextIO) -> None:
             )  # fmt: skip
 
 
-def _write_parquet(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> None:
+def _write_parquet(timeline: Timeline, selection: Selection, path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    names, outline = Names(timeline), timeline.outline
+    names, outline = Names(timeline.outline), timeline.outline
     layers = [names.layer(number) for number in range(len(outline.tasks))] + [names.layer(-1)]
     activities = [names.activity(n) for n in range(len(outline.tasks))] + [names.activity(-1)]
     causes = [cause.label for cause in Cause]
@@ -224,14 +229,26 @@ def _write_parquet(timeline: Timeline, pieces: Iterator[Rows], path: Path) -> No
 
     schema = table(Rows.empty()).schema
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in pieces:
+        for rows in selection.rows():
             writer.write_table(table(rows))
 
 
-FORMATS: dict[str, Callable[[Timeline, Iterator[Rows], Path], None]] = {
+def _write_vcd(timeline: Timeline, selection: Selection, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        write_vcd(timeline.outline, selection.events(), selection.begin_ps, file)
+
+
+def _write_kanata(timeline: Timeline, selection: Selection, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        write_kanata(timeline, selection.events(), selection.begin_ps, file)
+
+
+FORMATS: dict[str, Callable[[Timeline, Selection, Path], None]] = {
     "chrome": _write_chrome,
     "csv": _write_csv,
+    "kanata": _write_kanata,
     "parquet": _write_parquet,
     "perfetto": _write_chrome,
+    "vcd": _write_vcd,
 }
 """Formats by the name that the command line knows them under."""

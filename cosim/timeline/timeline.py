@@ -118,10 +118,7 @@ class Timeline:
         self, size: int, start_ps: int | None = None, end_ps: int | None = None
     ) -> Iterator[Rows]:
         """The rows of a window, at most `size` at a time."""
-        first = 0 if start_ps is None else self._index.first_ending_after(start_ps)
-        stop = len(self)
-        if end_ps is not None:
-            stop = max(first, self._index.first_ending_after(end_ps - 1))
+        first, stop = self.span(start_ps, end_ps)
         for number in range(first, stop, size):
             yield self.take(np.arange(number, min(number + size, stop), dtype=np.int64))
         if end_ps is not None:
@@ -131,6 +128,25 @@ class Timeline:
             numbers = sorted(number for number in later if number is not None)
             rows = self.take(np.array(numbers, np.int64))
             yield rows.select(rows.start < end_ps)
+
+    def span(self, start_ps: int | None = None, end_ps: int | None = None) -> tuple[int, int]:
+        """Numbers of the rows that end after `start_ps` and before `end_ps`, as [first, stop)."""
+        first = 0 if start_ps is None else self._index.first_ending_after(start_ps)
+        stop = len(self) if end_ps is None else self._index.first_ending_after(end_ps - 1)
+        return first, max(first, stop)
+
+    def windows(
+        self, size: int, start_ps: int | None = None, end_ps: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Cut a window into windows [begin, end), in each of which about `size` rows end."""
+        first, stop = self.span(start_ps, end_ps)
+        begin = 0 if start_ps is None else start_ps
+        for number in range(first + size, stop, size):
+            end = int(self.take(np.array([number])).end[0])
+            if end > begin:
+                yield begin, end
+                begin = end
+        yield begin, self.end_ps + 1 if end_ps is None else end_ps
 
     def take(self, numbers: NDArray[np.int64]) -> Rows:
         """The rows of these numbers, in this order."""

@@ -68,7 +68,7 @@ def test_compare_says_in_words_and_by_numbers_what_differs(
     assert by_cause == sum(sum(c.values()) for c in difference["by_layer_ps"].values())
 
 
-@pytest.mark.parametrize("form", ["perfetto", "chrome", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["perfetto", "chrome", "csv", "parquet", "vcd", "kanata"])
 def test_export_writes_every_interval(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
@@ -80,6 +80,30 @@ def test_export_writes_every_interval(
         with file.open() as opened:
             assert f"({len(list(csv.reader(opened))) - 1} intervals)" in said
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_limit_ends_the_window_with_its_last_interval(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, file = str(runs / "ultra96"), str(tmp_path / "part")
+    for form in ("csv", "vcd", "kanata"):
+        assert main(["export", run, "--format", form, "-o", file, "--limit", "20"]) == 0
+        said = capsys.readouterr().out
+        count = int(said.split("(")[1].split()[0])
+        assert 20 <= count <= 20 + 10  # and what had begun by then
+    said = refused(capsys, "export", run, "--format", "csv", "-o", tmp_path / "x", "--limit", "0")
+    assert "at least 1" in said
+
+
+def test_too_many_intervals_are_refused_in_a_line_that_says_what_to_do(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setattr("cosim.cli.export.MOST_UNASKED", 30)
+    run, file = runs / "ultra96", tmp_path / "x"
+    said = refused(capsys, "export", run, "--format", "vcd", "-o", file)
+    assert "--limit N" in said
+    assert not file.exists()
+    assert main(["export", str(run), "--format", "vcd", "-o", str(file), "--limit", "1000000"]) == 0
 
 
 def test_a_folder_of_runs_is_no_run_and_one_of_them_is_named(
