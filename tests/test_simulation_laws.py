@@ -33,10 +33,15 @@ def workloads(draw):
     x = build.input(draw(st.integers(1, 2)), draw(st.integers(1, 6)), side, side)
     skip = None
     for _ in range(draw(st.integers(1, 4))):
-        what = draw(st.sampled_from(["conv", "depthwise", "relu", "pool", "add", "other"]))
+        what = draw(
+            st.sampled_from(["conv", "depthwise", "scatter", "relu", "pool", "add", "other"])
+        )
         shape = build.tensors[x].shape
         if what == "conv":
             x = build.conv(x, draw(st.integers(1, 20)), stride=draw(st.integers(1, 2)))
+        elif what == "scatter":
+            kernel, stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+            x = build.scatter(x, draw(st.integers(1, 8)), kernel, stride)
         elif what == "depthwise":
             x = build.conv(x, shape[1], groups=shape[1])
         elif what == "relu":

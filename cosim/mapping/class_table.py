@@ -145,7 +145,10 @@ def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable
         tile = np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
         number = -(-extent // tile)
         products[TILES] *= number
-        sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
+        if loop in nest.phases:
+            sizes, times = _in_phases(sizes, times, role_place(nest, loop), nest.phases[loop])
+        else:
+            sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
         for o, operand in enumerate(operands):
             for place, dimension in enumerate(reversed(operand.dimensions)):
                 if dimension.loop != loop:
@@ -195,13 +198,23 @@ def _cut(
     )
 
 
+def _in_phases(
+    sizes: Integers, times: Integers, role: int, phases: tuple[int, ...]
+) -> tuple[Integers, Integers]:
+    """Sizes and their numbers when a kernel loop is done in phases of these extents; as `_cut`."""
+    each = [sizes.copy() for _ in phases]
+    for extent, done in zip(phases, each, strict=True):
+        done[role] *= extent
+    return np.concatenate(each, axis=1), np.concatenate([times for _ in phases])
+
+
 @lru_cache(maxsize=1 << 14)
 def tile_spans(dimension: Dimension, extent: int, tile: int) -> tuple[int, int]:
     """Elements of a dimension that one tile touches at most, and all tiles together."""
     if dimension.width == 0 and dimension.coefficient == 1 and dimension.low == 0:
         return tile, extent
     largest = total = 0
-    for index, count in tile_runs(extent, tile, (dimension,), None, 1):
+    for index, count in tile_runs(extent, tile, (dimension,)):
         span = dimension.span(index * tile, min(tile, extent - index * tile))
         largest, total = max(largest, span), total + span * count
     return largest, total

@@ -7,6 +7,7 @@ operand crosses the buffer port is for the array's engine to say (`cosim.mapping
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
@@ -54,6 +55,14 @@ def array_energy(
         ),
     ]
     return tuple((name, role, pj * tile.groups) for name, role, pj in entries if pj)
+
+
+def summed(parts: Iterable[Energy]) -> Energy:
+    """Energies of what happens one after the other as one, each component and role once."""
+    total: dict[tuple[str, str], float] = {}
+    for name, role, pj in (entry for energy in parts for entry in energy):
+        total[name, role] = total.get((name, role), 0.0) + pj
+    return tuple((name, role, pj) for (name, role), pj in total.items())
 
 
 def vector_energy(

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.energy import Energy, array_energy, running_energy, vector_energy
+from cosim.mapping.energy import Energy, array_energy, running_energy, summed, vector_energy
 from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
 from cosim.mapping.program import Loop, Node, Step, TaskInfo
@@ -389,19 +389,24 @@ class ArrayLowering:
         return canonical(Signature((self.design.array, self.design.buffers)))
 
     def _work_out(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
-        request, task, shape = self.request, self.task, leaf.tile.shape
-        busy, fill = self.timing.cycles(shape)
+        request, task, shapes = self.request, self.task, leaf.tile.shapes
+        busy, fill = (sum(c) for c in zip(*map(self.timing.cycles, shapes), strict=True))
         if leaf.last:
             fill -= self.timing.uncounted
         source = (
             self.design.buffer("input" if request.load_streaming else "resident"),
             self.design.buffer("weight" if request.load_weight else "resident"),
         )
-        energy = array_energy(
-            self.design, task.precision, request.layer, shape,
-            (task.streaming.bits, task.weight.bits), source,
-            (task.streaming.role.value, task.weight.role.value), not leaf.first_k,
-        )  # fmt: skip
+        bits = (task.streaming.bits, task.weight.bits)
+        roles = (task.streaming.role.value, task.weight.role.value)
+        energies = [
+            array_energy(
+                self.design, task.precision, request.layer, shape, bits, source, roles,
+                not leaf.first_k,
+            )
+            for shape in shapes
+        ]  # fmt: skip
+        energy = energies[0] if len(energies) == 1 else summed(energies)
         return busy, fill, self._array_stall(leaf, source, busy, fill), energy
 
     def _array_stall(
@@ -409,17 +414,18 @@ class ArrayLowering:
     ) -> int:
         """Cycles by which buffers that cannot keep up stretch an array tile."""
         array, request, task, tile = self.design.array, self.request, self.task, leaf.tile
-        shape = tile.shape
         sums = self.design.buffer("accumulator")
-        crossing = engine_of(array).accesses(request.layer, shape)
-        results = shape.pixels.size * shape.filters
-        summed = crossing.sums_written + crossing.sums_read + (0 if leaf.first_k else results)
-        phases = operand_phases(array)
-        flows = [
-            Flow(source[0], shape.groups * crossing.streaming * task.streaming.bits, phases[0]),
-            Flow(source[1], shape.groups * crossing.weight * task.weight.bits, phases[1]),
-            Flow(sums, shape.groups * summed * array.accumulator_bits, phases[2]),
-        ]
+        engine, phases = engine_of(array), operand_phases(array)
+        flows = []
+        for shape in tile.shapes:
+            crossing = engine.accesses(request.layer, shape)
+            results = shape.pixels.size * shape.filters
+            added = crossing.sums_written + crossing.sums_read + (0 if leaf.first_k else results)
+            flows += [
+                Flow(source[0], shape.groups * crossing.streaming * task.streaming.bits, phases[0]),
+                Flow(source[1], shape.groups * crossing.weight * task.weight.bits, phases[1]),
+                Flow(sums, shape.groups * added * array.accumulator_bits, phases[2]),
+            ]
         # what others move through the same ports meanwhile
         if request.load_streaming and leaf.loads[0]:
             flows.append(Flow(source[0], shared(source[0], tile.elements[0] * task.streaming.bits)))
@@ -428,7 +434,8 @@ class ArrayLowering:
         if leaf.last_k:
             flows.append(Flow(sums, shared(sums, tile.elements[2] * array.accumulator_bits)))
         period = self.design.clock(array.clock).period_ps
-        return stall_cycles(flows, busy, load_cycles(array, shape), busy + fill, period)
+        load = sum(load_cycles(array, shape) for shape in tile.shapes)
+        return stall_cycles(flows, busy, load, busy + fill, period)
 
     # Epilogue and store
 
@@ -467,7 +474,9 @@ class ArrayLowering:
             return found
         request, task, unit = self.request, self.task, self.design.vector
         elements = tile.elements[2]
-        walked = self.timing.results(tile.shape) if self.timing.results else elements
+        walked = elements
+        if self.timing.results:
+            walked = max(elements, sum(map(self.timing.results, tile.shapes)))
         cycles = max(1, ceil(walked * request.vector_cycles / unit.lanes))
         place = "output" if request.store_result else "resident"
         target = self.design.buffer("accumulator" if self.in_place else place)

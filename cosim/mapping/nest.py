@@ -19,14 +19,15 @@ index expression; nothing is materialised (no im2col).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
+from cosim.mapping.gathering import Gathered, gather
 from cosim.memo import Signature, hashed_once
 from cosim.workload.convolutions import POSITIONS, WINDOW
-from cosim.workload.workload import Access, Index, Kind, Op
+from cosim.workload.workload import Access, Kind, Op
 
 CLASSES = ("b", "m", "n", "k")
 
@@ -89,30 +90,8 @@ class Operand:
         return frozenset(d.loop for d in self.dimensions if d.loop)
 
 
-@dataclass(frozen=True, order=True)
-class Gathered:
-    """A loop `p` that scattered into ``p + coefficient * kernel + offset``, turned around.
-
-    The loop now runs over the result; ``extent`` is what the original loop's was.
-    """
-
-    kernel: str
-    coefficient: int
-    offset: int
-    extent: int
-
-    def pairs(self, start: int, size: int, extents: dict[str, int]) -> int:
-        """Pairs of result index in the box and kernel index that existed before."""
-        total = 0
-        for r in range(extents[self.kernel]):
-            shift = self.coefficient * r + self.offset
-            low, high = max(start, shift), min(start + size, shift + self.extent)
-            total += max(0, high - low)
-        return total
-
-
 def tile_runs(
-    extent: int, tile: int, dimensions: Sequence[Dimension], gathered: Gathered | None, kernel: int
+    extent: int, tile: int, dimensions: Sequence[Dimension], gathered: Gathered | None = None
 ) -> list[tuple[int, int]]:
     """The tiles of a loop as (first index, count) of runs that look alike to every dimension.
 
@@ -126,8 +105,7 @@ def tile_runs(
         first, stop = max(first, low), min(stop, high)
     if gathered is not None:
         # Whole tiles inside what every kernel index reaches.
-        low = gathered.offset + max(0, gathered.coefficient * (kernel - 1))
-        high = gathered.offset + min(0, gathered.coefficient * (kernel - 1)) + gathered.extent
+        low, high = max(gathered.shifts), min(gathered.shifts) + gathered.extent
         first, stop = max(first, -(-max(0, low) // tile)), min(stop, max(0, high) // tile)
     if stop - first < 2:
         return [(i, 1) for i in range(count)]
@@ -166,10 +144,15 @@ class Nest:
         for loop, extent in self.extents.items():
             start, size = at.get(loop, (0, extent))
             if loop in self.gathered:
-                total *= self.gathered[loop].pairs(start, size, self.extents)
+                total *= self.gathered[loop].pairs(start, size)
             elif loop not in kernels:
                 total *= size
         return total
+
+    @cached_property
+    def phases(self) -> dict[str, tuple[int, ...]]:
+        """Kernel loops that are not computed whole but phase by phase -> their extents there."""
+        return {g.kernel: g.phases for g in self.gathered.values() if g.stride > 1}
 
     @cached_property
     def signature(self) -> Signature:
@@ -201,19 +184,17 @@ class Nest:
 def nest_of(op: Op) -> Nest:
     """Classify the loops of a contraction or convolution.
 
-    A result that is indexed by ``p + r`` (an input gradient) is turned from scattering into
-    gathering, ``h`` and ``p = h - r``, so that tiles of the result do not overlap. Where a stride
-    forbids it (``2p + r``) the loops of that sum are not tiled.
+    A result that is indexed by ``2p + r`` (an input gradient) is turned from scattering into
+    gathering, so that tiles of the result do not overlap: see `cosim.mapping.gathering`.
     """
     assert op.result is not None
     assert len(op.accesses) == 2
     extents = {loop.name: loop.extent for loop in op.loops}
-    accesses, result, gathered = _gather(op.accesses, op.result, extents)
-    used = [_loops_of(access) for access in (*accesses, result)]
-    classes: dict[str, list[str]] = {name: [] for name in CLASSES}
-    for loop in extents:
-        classes[_class_of(loop, used)].append(loop)
-    fixed = _kernel_loops((*accesses, result), extents) | _partly_covered(result, extents)
+    accesses, result, gathered = gather(op.accesses, op.result, extents)
+    classes = {n: list(loops) for n, loops in classes_of((*accesses, result), extents).items()}
+    kernels = {g.kernel for g in gathered.values()}
+    fixed = _kernel_loops((*accesses, result), extents, kernels)
+    fixed |= kernels | _partly_covered(result, extents)
     # Order of loops inside a class: as the result (or first operand) has them, kernel loops last.
     for name, loops in classes.items():
         access = accesses[0] if name == "k" else result
@@ -225,54 +206,35 @@ def nest_of(op: Op) -> Nest:
         extents,
         {name: tuple(loops) for name, loops in classes.items()},
         frozenset(fixed),
-        _operand(accesses[0], extents, fixed),
-        _operand(accesses[1], extents, fixed),
-        _without_gaps(_operand(result, extents, fixed), fixed, extents),
+        _operand(accesses[0], extents, fixed, gathered),
+        _operand(accesses[1], extents, fixed, gathered),
+        _without_gaps(_operand(result, extents, fixed, gathered), fixed, extents),
         gathered,
         roles,
         stride,
     )
 
 
-def gathered_accesses(op: Op) -> tuple[tuple[Access, ...], Access]:
-    """Accesses and result of an operation in the loops of its `nest_of`."""
+def loops_of(
+    op: Op, scattered: Container[str]
+) -> tuple[tuple[Access, ...], Access, dict[str, int]]:
+    """Accesses, result and extents of an operation in the loops of its `nest_of`.
+
+    Loops in `scattered` are not turned around.
+    """
     assert op.result is not None
     extents = {loop.name: loop.extent for loop in op.loops}
-    accesses, result, _ = _gather(op.accesses, op.result, extents)
-    return accesses, result
+    accesses, result, _ = gather(op.accesses, op.result, extents, scattered)
+    return accesses, result, extents
 
 
-def _gather(
-    accesses: tuple[Access, ...], result: Access, extents: dict[str, int]
-) -> tuple[tuple[Access, ...], Access, dict[str, Gathered]]:
-    """Turn scattered result dimensions around; `extents` is changed in place."""
-    gathered: dict[str, Gathered] = {}
-    indices = list(result.indices)
-    for d, index in enumerate(indices):
-        if len(index.terms) != 2:
-            continue
-        loop, step = max(index.terms, key=lambda term: (extents[term[0]], term[1]))
-        if step != 1 or loop in gathered:
-            continue
-        kernel, coefficient = next(term for term in index.terms if term[0] != loop)
-        gathered[loop] = Gathered(kernel, coefficient, index.offset, extents[loop])
-        extents[loop] = result.view_shape[d]
-        indices[d] = Index(((loop, 1),))
-        accesses = tuple(
-            replace(a, indices=tuple(_substitute(i, loop, gathered[loop]) for i in a.indices))
-            for a in accesses
-        )
-    return accesses, replace(result, indices=tuple(indices)), gathered
-
-
-def _substitute(index: Index, loop: str, by: Gathered) -> Index:
-    """The index with ``loop`` replaced by ``loop - coefficient * kernel - offset``."""
-    terms, offset = dict(index.terms), index.offset
-    if loop in terms:
-        c = terms[loop]
-        terms[by.kernel] = terms.get(by.kernel, 0) - c * by.coefficient
-        offset -= c * by.offset
-    return Index(tuple((n, c) for n, c in terms.items() if c), offset)
+def classes_of(accesses: tuple[Access, ...], extents: dict[str, int]) -> dict[str, tuple[str, ...]]:
+    """Loops of each class, by both operands and the result."""
+    used = [_loops_of(access) for access in accesses]
+    found: dict[str, list[str]] = {name: [] for name in CLASSES}
+    for loop in extents:
+        found[_class_of(loop, used)].append(loop)
+    return {name: tuple(loops) for name, loops in found.items()}
 
 
 def _loops_of(access: Access) -> set[str]:
@@ -314,18 +276,26 @@ def _picture(
     return roles, (stride[0], stride[1])
 
 
-def _kernel_loops(accesses: tuple[Access, ...], extents: dict[str, int]) -> set[str]:
-    """In each sum of several loops only the longest may be tiled; in a result, none."""
+def _kernel_loops(
+    accesses: tuple[Access, ...], extents: dict[str, int], kernels: set[str]
+) -> set[str]:
+    """In each sum of several loops only that which goes furthest may be tiled; in a result, none.
+
+    `kernels` are those that must not be.
+    """
     fixed: set[str] = set()
     for access in accesses:
         for index in access.indices:
             if len(index.terms) > 1:
-                names = sorted((name for name, _ in index.terms), key=lambda n: extents[n])
+                far = {n: extents[n] * (c if n in POSITIONS else 1) for n, c in index.terms}
+                names = sorted(far, key=lambda n: (n not in kernels, far[n]))
                 fixed.update(names if access is accesses[-1] else names[:-1])
     return fixed
 
 
-def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operand:
+def _operand(
+    access: Access, extents: dict[str, int], fixed: set[str], gathered: dict[str, Gathered]
+) -> Operand:
     dimensions = []
     for index, size in zip(access.indices, access.view_shape, strict=True):
         free = [(n, c) for n, c in index.terms if n not in fixed]
@@ -338,6 +308,9 @@ def _operand(access: Access, extents: dict[str, int], fixed: set[str]) -> Operan
             if name != loop:
                 reach = c * (extents[name] - 1)
                 low, width = low + min(0, reach), width + abs(reach)
+            by = gathered.get(name)
+            if by is not None and (by.kernel, 0) in index.terms:
+                low, width = low - c * max(by.shifts), width + c * (max(by.shifts) - min(by.shifts))
         dimensions.append(Dimension(size, loop, coefficient, low, width))
     return Operand(access.tensor, tuple(dimensions))
 

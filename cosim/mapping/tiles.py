@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
 
-from cosim.mapping.engines.shapes import tile_shape
+from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.engines.timing import TileShape
 from cosim.mapping.nest import Nest, Operand, tile_runs
 from cosim.mapping.tiling import Axis, TilePlan
@@ -66,9 +66,9 @@ class Tile:
         return self.at[loop].size if loop in self.at else self.nest.extents[loop]
 
     @cached_property
-    def shape(self) -> TileShape:
-        """Extent in loop space, as engines see it."""
-        return tile_shape(self.nest, {loop: run.size for loop, run in self.at.items()})
+    def shapes(self) -> tuple[TileShape, ...]:
+        """Extents in loop space, as engines see it: one for each phase of a strided result."""
+        return tile_shapes(self.nest, {loop: run.size for loop, run in self.at.items()})
 
     @cached_property
     def macs(self) -> int:
@@ -123,15 +123,14 @@ class Tiles:
         loop, nest = axis.loop, self.nest
         of_loop = [[d for d in o.dimensions if d.loop == loop] for o in self.operands]
         gathered = nest.gathered.get(loop)
-        kernel = nest.extents[gathered.kernel] if gathered else 1
         shapes: dict[tuple[int, ...], int] = {}
         for index, count in tile_runs(
-            axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered, kernel
+            axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered
         ):
             start = index * axis.size
             size = min(axis.size, axis.extent - start)
             spans = [prod(d.span(start, size) for d in ds) for ds in of_loop]
-            pairs = gathered.pairs(start, size, nest.extents) if gathered else size
+            pairs = gathered.pairs(start, size) if gathered else size
             last = index + count == axis.count
             shape = shapes.setdefault((size, *spans, pairs), len(shapes))
             yield Run(

@@ -167,6 +167,33 @@ class Builder:
             result=Access(-1, tuple(_index((d, 1)) for d in "ngkpq"), (n, groups, per, p, q)),
         )  # fmt: skip
 
+    def scatter(self, dy: int, channels: int, kernel: int, stride: int, padding: int = 0,
+                dilation: int = 1, groups: int = 1, more: int = 0) -> int:  # fmt: skip
+        """An input gradient (or a transposed convolution): adds into ``stride p + dilation r``.
+
+        `more` are rows and columns of the result beyond those that the last position reaches.
+        """
+        n, k, p, q = self.tensors[dy].shape
+        per, each = k // groups, channels // groups
+        wt = self.tensor((groups, per, each, kernel, kernel), Role.WEIGHT)
+        h, w = ((m - 1) * stride + dilation * (kernel - 1) + 1 - 2 * padding + more for m in (p, q))
+        row = _index(("p", stride), ("r", dilation), offset=-padding)
+        column = _index(("q", stride), ("s", dilation), offset=-padding)
+        return self._add(
+            Kind.CONVOLUTION, (dy, wt), (n, channels, h, w),
+            loops=(
+                Loop("n", n), Loop("g", groups), Loop("k", per), Loop("c", each), Loop("p", p),
+                Loop("q", q), Loop("r", kernel), Loop("s", kernel),
+            ),
+            accesses=(
+                Access(dy, tuple(_index((d, 1)) for d in "ngkpq"), (n, groups, per, p, q)),
+                Access(wt, tuple(_index((d, 1)) for d in "gkcrs"),
+                       (groups, per, each, kernel, kernel)),
+            ),
+            result=Access(-1, (_index(("n", 1)), _index(("g", 1)), _index(("c", 1)), row, column),
+                          (n, groups, each, h, w)),
+        )  # fmt: skip
+
     def relu(self, x: int) -> int:
         return self._add(
             Kind.ELEMENTWISE, (x,), self.tensors[x].shape, attributes={"function": "relu"}

@@ -99,7 +99,7 @@ def test_runs_of_alike_tiles_are_the_tiles_one_by_one(workload, data):
         tile = data.draw(st.integers(1, extent), label=loop)
         operands = (nest.streaming, nest.weight, nest.result)
         dimensions = [d for o in operands for d in o.dimensions if d.loop == loop]
-        runs = tile_runs(extent, tile, dimensions, None, 1)
+        runs = tile_runs(extent, tile, dimensions)
         assert [i for first, count in runs for i in range(first, first + count)] == list(
             range(-(-extent // tile))
         )
@@ -118,4 +118,4 @@ def test_a_loop_of_a_million_tiles_is_a_few_runs():
     build.gemm(build.input(1 << 20, 4), 4)
     nest = nest_of(build.build().ops[0])
     dimensions = [d for d in nest.streaming.dimensions if d.loop == "m"]
-    assert len(tile_runs(1 << 20, 1, dimensions, None, 1)) == 3
+    assert len(tile_runs(1 << 20, 1, dimensions)) == 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cosim.design.design import Dataflow
 from cosim.errors import CosimError
 from cosim.mapping.engines import timing_of
-from cosim.mapping.engines.shapes import tile_shape
+from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.tile_search import TileSearch
@@ -34,9 +34,15 @@ def cases(draw):
         channels=draw(st.sampled_from([2, 3])),
         fold_overlap=draw(st.booleans()),
     )
-    if draw(st.booleans()):
+    what = draw(st.sampled_from(["gemm", "conv", "scatter"]))
+    if what == "gemm":
         m, n, k = (draw(st.integers(1, 90)) for _ in range(3))
         build.gemm(build.input(m, k), n, bias=draw(st.booleans()))
+    elif what == "scatter":
+        build.scatter(
+            build.input(1, draw(st.integers(1, 12)), 7, draw(st.integers(3, 9))),
+            draw(st.integers(1, 12)), draw(st.integers(1, 4)), draw(st.integers(1, 3)),
+        )  # fmt: skip
     else:
         side = draw(st.integers(3, 14))
         build.conv(
@@ -94,8 +100,8 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         )
         total = 0
         for at in iterate(TilePlan(axes, tuple(tile.items()), False, False, 0, 0)):
-            shape = tile_shape(nest, {loop: size for loop, (_, size) in at.items()})
-            total += timing.cycles(shape).total
+            for shape in tile_shapes(nest, {loop: size for loop, (_, size) in at.items()}):
+                total += timing.cycles(shape).total
         assert cycles[index] == total
 
 

@@ -14,7 +14,8 @@ from math import prod
 import numpy as np
 
 from cosim.machine.values.codes import Array
-from cosim.mapping.nest import CLASSES, Nest, gathered_accesses, nest_of
+from cosim.mapping.gathering import Gathered
+from cosim.mapping.nest import CLASSES, classes_of, loops_of, nest_of
 from cosim.mapping.regions import Region
 from cosim.workload.workload import Access, Index, Op
 
@@ -23,15 +24,23 @@ from cosim.workload.workload import Access, Index, Op
 class TileProduct:
     """The nest of one operation, ready to compute any of its tiles."""
 
-    nest: Nest
+    extents: dict[str, int]
+    classes: dict[str, tuple[str, ...]]
     accesses: tuple[Access, Access]
     result: Access
+    strided: dict[str, Gathered]
+    """Loops that tiles count over a strided result: here they are what the operation has them."""
 
     @staticmethod
     def of(op: Op) -> TileProduct:
         """The product of a contraction or convolution."""
-        accesses, result = gathered_accesses(op)
-        return TileProduct(nest_of(op), (accesses[0], accesses[1]), result)
+        nest = nest_of(op)
+        strided = {loop: g for loop, g in nest.gathered.items() if g.stride > 1}
+        accesses, result, extents = loops_of(op, strided)
+        return TileProduct(
+            extents, classes_of((*accesses, result), extents), (accesses[0], accesses[1]), result,
+            strided,
+        )  # fmt: skip
 
     def __call__(
         self, at: dict[str, tuple[int, int]], first: Array, second: Array,
@@ -52,14 +61,20 @@ class TileProduct:
         -------
         array, shape (lanes or 1, *boxes[2].sizes)
         """
-        span = {loop: at.get(loop, (0, n)) for loop, n in self.nest.extents.items()}
-        loops = [loop for name in CLASSES for loop in self.nest.classes[name]]
+        span = {loop: at.get(loop, (0, n)) for loop, n in self.extents.items()}
+        for loop, by in self.strided.items():
+            if loop in at:
+                start, stop = by.steps(*at[loop])
+                span[loop] = (start, stop - start)
+        if not all(size for _, size in span.values()):  # no operand reaches this part of the result
+            return np.zeros((max(len(first), len(second)), *boxes[2].sizes), first.dtype)
+        loops = [loop for name in CLASSES for loop in self.classes[name]]
         a = self._over_loops(first, self.accesses[0], boxes[0], span, loops)
         w = self._over_loops(second, self.accesses[1], boxes[1], span, loops)
-        b, m, n, k = (prod(span[x][1] for x in self.nest.classes[c]) for c in CLASSES)
+        b, m, n, k = (prod(span[x][1] for x in self.classes[c]) for c in CLASSES)
         lanes = max(first.shape[0], second.shape[0])
         shape = [span[loop][1] for loop in loops]
-        rank_b, rank_m, rank_n = (len(self.nest.classes[c]) for c in "bmn")
+        rank_b, rank_m, rank_n = (len(self.classes[c]) for c in "bmn")
         # over loops (b, m, n, k): the first does not depend on n, the second not on m
         left = _without(a, 1 + rank_b + rank_m, rank_n).reshape(a.shape[0], b, m, k)
         right = _without(w, 1 + rank_b, rank_m).reshape(w.shape[0], b, n, k)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from cosim.mapping.engines.timing import Layer, Pixels, Reduction, TileShape
@@ -33,6 +34,15 @@ def tile_shape(nest: Nest, sizes: Mapping[str, int]) -> TileShape:
             extents[role_place(nest, loop)] *= sizes.get(loop, nest.extents[loop])
         parts.append(class_extents(name, extents))
     return TileShape(*parts)
+
+
+def tile_shapes(nest: Nest, sizes: Mapping[str, int]) -> tuple[TileShape, ...]:
+    """What an engine does for a tile, one after the other: see `cosim.mapping.gathering`."""
+    kernels = list(nest.phases)
+    return tuple(
+        tile_shape(nest, {**sizes, **dict(zip(kernels, phase, strict=True))})
+        for phase in product(*nest.phases.values())
+    )
 
 
 def layer_of(
