@@ -329,7 +329,8 @@ class _Cuts:
             edges |= {block.first, block.stop}
             waiting += block.children
         cuts = np.array(sorted(edges), np.int64)
-        index = np.searchsorted(positions, cuts)
+        # of the same type: else all positions would be converted
+        index = np.searchsorted(positions, cuts.astype(positions.dtype))
         if len(positions):
             following = positions[np.minimum(index, len(positions) - 1)].tolist()
         else:
