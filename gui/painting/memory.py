@@ -13,7 +13,6 @@ from gui.painting import axes
 from gui.painting.batch import polygon
 from gui.painting.counter_picture import draw_counter
 from gui.painting.lane_picture import Window
-from gui.painting.overlays import draw_markers, draw_range
 from gui.painting.palette import Palette, mixed, on, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, RIGHT, heading, legend, width, write
@@ -68,11 +67,7 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
         tip = f"Bytes held in the {counter.name}: peak {format_bytes(round(counter.peak))}"
         scene.add(strip, "counter", counter.name, tip)
         top += 30
-    painter.save()
-    painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
-    draw_range(painter, view, scene, rect.bottom() - 6, colours)
-    draw_markers(painter, view, scene, rect.bottom() - 6, colours, ruler)
-    painter.restore()
+    scene.pointers = QRectF(window.left, ruler, window.width, rect.bottom() - 6 - ruler)
     return scene
 
 

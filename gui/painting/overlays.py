@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
@@ -145,6 +147,23 @@ def _arrow(
     painter.setBrush(colour)
     tip = QPointF(path.currentPosition())
     painter.drawPolygon(QPolygonF([tip, tip + QPointF(-7, -4), tip + QPointF(-7, 4)]))
+
+
+def draw_pointers(
+    painter: QPainter, view: View, scene: Scene, clip: QRectF, colours: Palette
+) -> Scene:
+    """Range, markers and cursor over a picture; returns its scene with them."""
+    if scene.pointers is None:
+        return scene
+    scene = replace(scene, hits=list(scene.hits))
+    over = scene.pointers
+    assert over is not None
+    painter.save()
+    painter.setClipRect(QRectF(over.left(), clip.top(), over.width(), clip.height()))
+    draw_range(painter, view, scene, over.bottom(), colours)
+    draw_markers(painter, view, scene, over.bottom(), colours, over.top())
+    painter.restore()
+    return scene
 
 
 def draw_range(

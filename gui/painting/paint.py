@@ -15,6 +15,7 @@ from gui.painting.designs import paint_designs
 from gui.painting.heights import least_height
 from gui.painting.machine import paint_machine
 from gui.painting.memory import paint_memory
+from gui.painting.overlays import draw_pointers
 from gui.painting.palette import palette
 from gui.painting.parallel import paint_parallel
 from gui.painting.power import paint_power
@@ -56,6 +57,20 @@ def paint(
     -------
     Scene
         What lies where.
+
+    Raises
+    ------
+    CosimError
+        If there is no such panel.
+    """
+    scene = paint_below(view, stores, painter, rect, scroll)
+    return draw_pointers(painter, view, scene, rect, palette(view.theme))
+
+
+def paint_below(
+    view: View, stores: Stores, painter: QPainter, rect: QRectF, scroll: float | None = None
+) -> Scene:
+    """The same without what `draw_pointers` draws over panels whose scene has `pointers`.
 
     Raises
     ------

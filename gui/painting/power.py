@@ -15,7 +15,6 @@ from gui.painting import axes
 from gui.painting.batch import draw_rects, polygon
 from gui.painting.counter_picture import counter_text, draw_counter
 from gui.painting.lane_picture import Window
-from gui.painting.overlays import draw_markers, draw_range
 from gui.painting.palette import Palette, palette, with_alpha
 from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, RIGHT, heading, width, write
@@ -76,11 +75,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
         plot = QRectF(window.left, y + 16, window.width, unit * share)
         _draw_one(painter, run, counter, plot, window, scene, colours)
         y = plot.bottom() + 8
-    painter.save()
-    painter.setClipRect(QRectF(window.left, rect.top(), window.width, rect.height()))
-    draw_range(painter, view, scene, rect.bottom() - 6, colours)
-    draw_markers(painter, view, scene, rect.bottom() - 6, colours, ruler)
-    painter.restore()
+    scene.pointers = QRectF(window.left, ruler, window.width, rect.bottom() - 6 - ruler)
     return scene
 
 

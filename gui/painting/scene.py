@@ -52,6 +52,8 @@ class Scene:
     end_ps: int = 0
     height: float = 0.0
     """What the whole picture would need; a widget scrolls where this exceeds its own."""
+    pointers: QRectF | None = None
+    """From the ruler to the foot: where range, markers and cursor are drawn over the picture."""
     merged: bool = False
     """Whether intervals too small to see were merged into shares."""
 

@@ -7,21 +7,22 @@ range, dragging with Shift or the middle button pans; a click selects, a double 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent, QPainter, QPen, QPixmap, QWheelEvent
+from PyQt6.QtGui import QMouseEvent, QPainter, QPen, QWheelEvent
 from PyQt6.QtWidgets import QMenu, QWidget
 
 from cosim.units import format_time
 from gui.painting.palette import palette
 from gui.painting.scene import Scene
-from gui.painting.timeline import FOLLOWS_POINTER, Lanes, paint_lanes, paint_pointers
+from gui.painting.timeline import Lanes, paint_lanes, paint_pointers
 from gui.views.interval_store import LaneStore
 from gui.views.lanes import CATEGORIES, NO_WAIT, explain
-from gui.views.view import Marker, View
+from gui.views.view import Marker
+from gui.widgets.layered_panel import LayeredPanel
 from gui.widgets.navigation import Navigation
-from gui.widgets.picture_panel import PicturePanel
 from gui.widgets.state import State
 
 DRAG = 4
@@ -31,7 +32,7 @@ SNAP = 6
 """Pixels within which a range snaps to an interval's edge."""
 
 
-class TimePanel(PicturePanel):
+class TimePanel(LayeredPanel):
     """A panel whose horizontal axis is the shared window in time."""
 
     run_until = pyqtSignal(object)
@@ -193,44 +194,19 @@ class TimePanel(PicturePanel):
 class TimelinePanel(TimePanel):
     """The pipeline timeline: selects single intervals and lanes beside.
 
-    Its lanes are kept as a picture: selecting, marking and moving the cursor draw over it.
+    Selection and arrows are drawn over its lanes as well as range, markers and cursor.
     """
 
-    def __init__(
-        self, state: State, navigation: Navigation, panel: str, ignores: set[str] | None = None,
-        parent: QWidget | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(state, navigation, panel, ignores, parent)
-        self._kept: tuple[object, QPixmap, Lanes] | None = None
-        self._last: object = None
-        state.changed.connect(self._forget)
+    def can_keep(self) -> bool:
+        return super().can_keep() and self.state.run.intervals.ready  # type: ignore[union-attr]
 
-    def _forget(self, what: set[str]) -> None:
-        if what & {"run", "data"}:
-            self._kept = None
+    def paint_below(self, painter: QPainter, area: QRectF, scroll: float | None) -> Lanes:
+        stores = self.state.stores(self.panel)
+        return paint_lanes(self.view_shown(), stores, painter, area, scroll or 0.0)
 
-    def paint_picture(self, painter: QPainter, area: QRectF, scroll: float | None) -> Scene:
-        run, view = self.state.run, self.view_shown()
-        if run is None or not run.intervals.ready:
-            return super().paint_picture(painter, area, scroll)
-        pointers = {f.name: f.default for f in fields(View) if f.name in FOLLOWS_POINTER}
-        ratio = self.devicePixelRatioF()
-        key = (replace(view, **pointers), id(run), area.width(), area.height(), scroll, ratio)
-        if self._kept is None or self._kept[0] != key:
-            if key != self._last:  # while panning no picture is seen twice
-                self._last = key
-                return super().paint_picture(painter, area, scroll)
-            picture = QPixmap(round(area.width() * ratio), round(area.height() * ratio))
-            picture.setDevicePixelRatio(ratio)
-            below = QPainter(picture)
-            below.setRenderHint(QPainter.RenderHint.TextAntialiasing)
-            lanes = paint_lanes(view, self.state.stores(self.panel), below, area, scroll or 0.0)
-            below.end()
-            self._kept = (key, picture, lanes)
-        _, picture, lanes = self._kept
-        painter.drawPixmap(QPointF(0, 0), picture)
-        painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
-        return paint_pointers(view, run, painter, lanes)
+    def paint_above(self, painter: QPainter, area: QRectF, below: Any) -> Scene:
+        assert self.state.run is not None
+        return paint_pointers(self.view_shown(), self.state.run, painter, below)
 
     def lane_at(self, place: QPointF) -> LaneStore | None:
         """The lane under a place."""
