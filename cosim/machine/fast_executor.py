@@ -68,7 +68,7 @@ class FastExecutor:
         self.memory: k.Memory = flat.memory.copy()
         self.modes: list[str] = []
         self._advance: Callable[[k.Memory], int] = k.advance
-        self._signature: Callable[..., int] = k.signature
+        self._look: Callable[[k.Memory], int] = k.look
         self._forward: FastForward | None = None
         self._governed: GovernedKernel | None = None
         self.governor_log: GovernorLog | None = None
@@ -83,7 +83,7 @@ class FastExecutor:
         elif flat.longest_loop < MIN_LOOP_TASKS:
             self._why_not = NO_LOOP
         else:
-            self._forward = FastForward(program, flat)
+            self._forward = FastForward(program, flat, self.memory)
         self.channel: ChannelOfKernel | None = None
         if program.dram is not None:
             self.channel = ChannelOfKernel(self.memory, program.dram, compiled)
@@ -153,7 +153,7 @@ class FastExecutor:
             elif status == k.GOVERNED and self._governed:
                 self._governed.act()
                 if self._forward:
-                    self._forward.forget()
+                    self._forward.forget(self.memory)
             elif status == k.CHANNEL_DUE and self.channel:
                 if int(self.memory[k.BUFFERED]) == BUFFER_ROWS:
                     self._flush()
@@ -161,21 +161,27 @@ class FastExecutor:
                     raise self._failure(k.DEADLOCK)
                 self.channel.act(self.memory)
             elif status == k.SAMPLED and self._forward:
-                position = self._stored + int(self.memory[k.BUFFERED])
-                self._forward.sample(self.memory, self._signature, position)
+                self._forward.sample(self.memory, self._look, self._position)
                 self._think_over()
             elif status == k.LIMIT_REACHED:
                 if self._forward:
-                    self._forward.reconsider(self.memory)
+                    self._forward.reconsider(self.memory, self._position)
                 else:
                     self.memory[k.TASK_LIMIT] = k.NEVER
                 self._think_over()
             else:
                 raise self._failure(status)
+        if self._forward:
+            self._forward.end(self.memory)
         if self._governed:
             self.governor_log = self._governed.finish()
         self._flush()
         return self._columns.columns()
+
+    @property
+    def _position(self) -> int:
+        """Rows stored so far, with those in the machine's buffer."""
+        return self._stored + int(self.memory[k.BUFFERED])
 
     def _think_over(self) -> None:
         """Load the compiled kernel if what is left to simulate seems worth it."""
@@ -200,8 +206,10 @@ class FastExecutor:
         else:  # only scalars, components and pools differ from what the program was laid out as
             changed = before[k.POOLS_END]
             self.memory[:changed] = before[:changed]
-            self.memory[changed:rows] = self._flat.array[changed:]
-        self._advance, self._signature = functions["advance"], functions["signature"]
+            laid_out = len(self._flat.array)
+            self.memory[changed:laid_out] = self._flat.array[changed:]
+            self.memory[laid_out:rows] = 0
+        self._advance, self._look = functions["advance"], functions["look"]
         if self._governed:
             self._governed.memory = self.memory
         self.modes.append("compiled")

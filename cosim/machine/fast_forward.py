@@ -9,7 +9,7 @@ a period holds, and the rows of a period are kept once with a repeat count. Noth
 The rules that make it exact:
 
 1. States are compared at clean points only (the end of an instant).
-2. A state is all that decides the future, relative to now (`kernel.signature`), without the loop
+2. A state is all that decides the future, relative to now (`kernel.look`), without the loop
    counters, which drift against each other by design.
 3. The tasks to come must repeat for every component separately, the one that it is in the middle
    of included (`cosim.machine.repetition`).
@@ -29,15 +29,13 @@ of a timeline are the same on every machine.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
+from cosim.machine.looks import Looks, Sample, State
 from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
@@ -45,9 +43,6 @@ from cosim.timeline.loop_tree import Place, Sequence, locate
 
 MIN_LOOP_TASKS = 48
 """Loops of fewer tasks are not worth a comparison."""
-
-PATIENCE = 4
-"""Fruitless comparisons on a loop level after which it is looked at half as often."""
 
 FREE_COMPARISONS = 40
 SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100
@@ -61,9 +56,6 @@ NO_LOOP = "no loop is long enough to repeat"
 FIRST_STRETCH, LONGEST_STRETCH = 64, 65536
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
 
-ALARM_AGE = 8
-"""Comparisons that a foreground component's hold outlasts before it counts as an alarm."""
-
 N_LANDMARKS = 6
 """Kinds of loops in a stream at whose start one looks for equal layers."""
 
@@ -71,14 +63,8 @@ MAX_STATES = 4096
 """States remembered for one loop level."""
 
 
-class Sample(NamedTuple):
-    """A moment at which the machine was looked at."""
-
-    time: int
-    tasks: tuple[int, ...]
-    position: int
-    row: int
-    spent_aj: int
+Candidate = tuple[int, "tuple[int, int] | None", int]
+"""A task of the lead at which to look, the loop level that is then due, the loop's first task."""
 
 
 @dataclass
@@ -97,10 +83,12 @@ class FastForward:
     ----------
     program : Program
     flat : Flat
-        Its machine.
+        The program laid out.
+    memory : list of int
+        Of its machine, without the buffer of rows.
     """
 
-    def __init__(self, program: Program, flat: Flat) -> None:
+    def __init__(self, program: Program, flat: Flat, memory: list[int]) -> None:
         streams = flat.streams
         self._flat = flat
         self._alike = flat.alike
@@ -118,7 +106,8 @@ class FastForward:
         self._landmarks = [_landmarks(sequence) for sequence in self._alike]
         self._levels: dict[tuple[int, int, int], Level] = {}
         self._due: list[tuple[int, int]] = []
-        self._times: deque[int] = deque([-1] * ALARM_AGE, maxlen=ALARM_AGE)
+        self._looks = Looks(memory)
+        self._watched: tuple[int, int, int] = (-1, -1, -1)
         self._lead = -1
         self._stretch = FIRST_STRETCH
         self._tasks_then = [-2] * len(streams)
@@ -131,26 +120,31 @@ class FastForward:
 
     def begin(self, m: k.Memory) -> None:
         """Prepare the machine for its first run."""
-        self.reconsider(m)
+        self.reconsider(m, 0)
 
-    def sample(self, m: k.Memory, signature: Callable[..., int], position: int) -> None:
+    def end(self, m: k.Memory) -> None:
+        """Count the looks that the kernel has taken since its last pause."""
+        self.compared += int(m[k.LOOK_COUNT])
+
+    def sample(self, m: k.Memory, look: Callable[[k.Memory], int], position: int) -> None:
         """Look at the machine at a clean point, jump if it may, and plan the next look.
 
         Parameters
         ----------
         m : Memory
             Paused with ``SAMPLED``.
-        signature : callable
-            `kernel.signature` or its compiled version.
+        look : callable
+            `kernel.look` or its compiled version.
         position : int
             Rows stored so far.
         """
+        self._take_in(m, position)
         parts = self._parts(m)
         jumped = False
         if self._due:
             self.compared += 1
-            key, alarms = self._signature(m, signature, parts)
-            here = self._look(m, parts, position)
+            here, key = self._looks.take(m, look, position)
+            alarms = self._looks.alarms(key)
             for depth, kind in self._due:
                 level = self._level(depth, kind)
                 known = level.seen.get(key, ())
@@ -158,29 +152,51 @@ class FastForward:
                     self._jump(m, parts, alarms, before, here, depth) for before in reversed(known)
                 ):
                     jumped = True
-                    level.seen[key] = [self._look(m, self._parts(m), position)]
+                    parts = self._parts(m)
+                    tasks = tuple([part[k.TASK_NUMBER] for part in parts])
+                    after = here._replace(
+                        time=int(m[k.NOW]), tasks=tasks, row=int(m[k.ROW]), spent_aj=int(m[k.SPENT])
+                    )
+                    level.seen[key] = [after]
                     level.stride, level.misses = max(1, level.stride // 4), 0
                     break
                 self._remember(level, key, here, OCCURRENCES if depth < 0 else 1)
                 self._forget_within(depth)
-            self._times.append(here.time)
+            k.note_look(m, here.time)
         if not jumped:
             self._misses += bool(self._due)
-        if jumped:
-            parts = self._parts(m)
         if parts[self._lead][k.FINISHED]:
-            self.reconsider(m)
+            self.reconsider(m, position)
         else:
             self._plan(m, parts[self._lead][k.TASK_NUMBER])
 
-    def forget(self) -> None:
+    def forget(self, m: k.Memory) -> None:
         """A governor has acted: what comes now differs from what came before, or may."""
+        self.compared += int(m[k.LOOK_COUNT])
+        m[k.LOOK_COUNT] = 0
         for level in self._levels.values():
             level.seen.clear()
             level.stride, level.misses = 1, 0
+        if self._lead >= 0:
+            self._plan(m, int(m[self._part(self._lead) + k.TASK_NUMBER]))
 
-    def reconsider(self, m: k.Memory) -> None:
+    def _take_in(self, m: k.Memory, position: int) -> None:
+        """Remember what the kernel has seen in passing."""
+        if not m[k.LOOK_COUNT]:
+            return
+        level = self._levels[self._watched]
+        for sample, state in self._looks.taken_in_passing(m, position):
+            self.compared += 1
+            self._remember(level, state, sample, 1)
+        self._forget_within(self._watched[1])
+
+    def reconsider(self, m: k.Memory, position: int) -> None:
         """Choose the component whose loops are watched: the one with most left to repeat."""
+        if self._goes_on(m):
+            self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
+            m[k.TASK_LIMIT] = int(m[k.TASKS]) + self._stretch
+            return
+        self._take_in(m, position)
         parts = self._parts(m)
         tasks = [part[k.TASK_NUMBER] for part in parts]
         going = [
@@ -202,6 +218,16 @@ class FastForward:
         else:
             m[k.LEAD] = 0
 
+    def _goes_on(self, m: k.Memory) -> bool:
+        """Whether the lead has moved on, and looks are planned in a loop of it."""
+        part = self._part(self._lead)
+        if self._lead < 0 or m[part + k.FINISHED] or m[k.LEAD_TASK] == k.NEVER:
+            return False
+        task = int(m[part + k.TASK_NUMBER])
+        moved = task != self._tasks_then[self._lead]
+        self._tasks_then[self._lead] = task
+        return moved and self._left_to_repeat(self._lead, task) > 0
+
     def why_not(self) -> str:
         """Why nothing was skipped, in words; empty if something was."""
         if self.skipped:
@@ -211,15 +237,6 @@ class FastForward:
         if not self.recurred:
             return f"no state of the machine recurred ({self.compared} compared)"
         return f"states recurred, but not the tasks to come ({self.compared} compared)"
-
-    def _look(self, m: k.Memory, parts: list[list[int]], position: int) -> Sample:
-        return Sample(
-            int(m[k.NOW]),
-            tuple([part[k.TASK_NUMBER] for part in parts]),
-            position,
-            int(m[k.ROW]),
-            int(m[k.SPENT]),
-        )
 
     def _parts(self, m: k.Memory) -> list[list[int]]:
         size = self._part_size
@@ -231,26 +248,11 @@ class FastForward:
     def _part(self, rank: int) -> int:
         return self._first_part + rank * self._part_size
 
-    def _signature(
-        self, m: k.Memory, signature: Callable[..., int], parts: list[list[int]]
-    ) -> tuple[Any, list[int]]:
-        count, pools = len(parts), self._part_size - k.PART_FIELDS
-        room = 9 * count + pools * (2 + count)
-        recently, long_ago = self._times[-1], self._times[0]
-        if isinstance(m, list):
-            out = [0] * room
-            size = signature(m, recently, long_ago, out)
-            return tuple(out[:size]), out[:count]
-        array = np.empty(room, np.int64)
-        size = signature(m, recently, long_ago, array)
-        # the same key as uncompiled: a run may be compiled on its way
-        return tuple(array[:size].tolist()), array[:count].tolist()
-
     def _jump(
         self,
         m: k.Memory,
         parts: list[list[int]],
-        alarms: list[int],
+        alarms: State,
         before: Sample,
         here: Sample,
         depth: int,
@@ -312,7 +314,7 @@ class FastForward:
         self,
         m: k.Memory,
         parts: list[list[int]],
-        alarms: list[int],
+        alarms: State,
         lags: list[int],
         before: Sample,
         here: Sample,
@@ -386,7 +388,7 @@ class FastForward:
         level.misses += not known
         known.append(here)
         del known[:-most]
-        if level.misses >= PATIENCE:
+        if level.misses >= k.PATIENCE:
             level.stride *= 2
             level.misses = 0
 
@@ -409,33 +411,58 @@ class FastForward:
     def _plan(self, m: k.Memory, task: int) -> None:
         """Choose the task of the lead at which to look next, and for which loop levels."""
         self._due = []
-        m[k.LEAD_TASK] = k.NEVER
+        m[k.LEAD_TASK], m[k.LOOK_STEP] = k.NEVER, 0
         allowed = FREE_COMPARISONS + int(m[k.TASKS]) // SIMULATED_PER_COMPARISON + self._earned
         sequence = self._alike[self._lead]
         task = max(0, task)
         if self._misses > allowed or task >= sequence.size:
             return
         start = 0
-        nearest = k.NEVER
+        candidates: list[Candidate] = []
         for depth, place in enumerate(locate(sequence, task)):
             start += place.sequence.starts[place.node]
             kind = place.sequence.kinds[place.node]
-            candidates = [((depth, kind), self._next_iteration(place, start, depth, kind))]
+            candidates.append(
+                (self._next_iteration(place, start, depth, kind), (depth, kind), start)
+            )
             if depth == 0:
-                candidates.append(((-1, -1), self._next_landmark(place)))
-            for level, boundary in candidates:
-                if boundary < nearest:
-                    nearest, self._due = boundary, [level]
-                elif boundary == nearest and boundary < k.NEVER:
-                    self._due.append(level)
-            boundary = self._next_loop(place, start)
-            if boundary < nearest:  # nothing to compare there, but to plan anew
-                nearest, self._due = boundary, []
+                candidates.append((self._next_landmark(place), (-1, -1), start))
+            # nothing to compare there, but to plan anew
+            candidates.append((self._next_loop(place, start), None, start))
             body = place.sequence.bodies[place.node]
             if body is not None:
                 start += place.iteration * body.size
-        self._due.sort()
+        nearest = min(boundary for boundary, _, _ in candidates)
+        if nearest == k.NEVER:
+            return
+        due = [candidate for candidate in candidates if candidate[0] == nearest]
+        self._due = sorted(level for _, level, _ in due if level is not None)
         m[k.LEAD_TASK] = nearest
+        if len(due) == 1 and self._due and self._due[0][0] >= 0:
+            self._watch(m, task, due[0], candidates)
+
+    def _watch(self, m: k.Memory, task: int, due: Candidate, candidates: list[Candidate]) -> None:
+        """Let the kernel look by itself at the loop that is due, if none within is worth it."""
+        depth, kind = self._due[0]
+        place = locate(self._alike[self._lead], task)[depth]
+        body = place.sequence.bodies[place.node]
+        assert body is not None
+        if any(
+            inner is not None and count * inner.size >= MIN_LOOP_TASKS
+            for inner, count in zip(body.bodies, body.counts, strict=True)
+        ):
+            return
+        level = self._level(depth, kind)
+        self._watched = self._lead, depth, kind
+        self._looks.watch(
+            m,
+            start=due[2],
+            step=level.stride * body.size,
+            stop=due[2] + place.sequence.counts[place.node] * body.size,
+            until=min(other[0] for other in candidates if other is not due),
+            misses=level.misses,
+            known=(samples[-1].digest for samples in level.seen.values() if samples),
+        )
 
     def _level(self, depth: int, kind: int) -> Level:
         key = self._lead, depth, kind

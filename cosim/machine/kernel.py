@@ -13,6 +13,8 @@ parts         the components by rank, `PART_FIELDS` integers each, then one inte
 pools         `POOL_FIELDS` integers each, then the parts that wait for it, in order of service
 steps         four integers each, as in the program; a HOLD's is its duration in picoseconds
 instructions  four integers each: the loop trees of all streams
+looks         under fast-forward: records of looks at the machine, `RECORD_FIELDS` integers, a task
+              a component and the state each; then the digests of states seen before
 rows          buffer of finished intervals, column by column: `ROW_FIELDS` columns of BUFFER_ROWS
 ============  ==============================================================================
 """
@@ -36,7 +38,18 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
  LEAD, LEAD_TASK, SAMPLE, FAILED_POOL, PARTS, PARTS_END, PART_SIZE, POOLS, POOLS_END, POOL_SIZE,
  ROWS, LAST_END, GOVERNED_AT, STATE, STATE_SIZE, POWER, SPENT, GOVERNOR, STORE, INCOME, IS_OPEN,
  KEEPS, KEPT, KEPT_LIMIT, RESERVE, SPILLED, STARVED, REFILL, REFILL_LANE,
- REFILL_END, CHANNEL_ASKED, CHANNEL_WAKE, SCALARS) = range(43)  # fmt: skip
+ REFILL_END, CHANNEL_ASKED, CHANNEL_WAKE, LOOKS, LOOK_COUNT, LOOK_LIMIT, LOOK_SIZE,
+ LOOK_STEP, LOOK_FROM, LOOK_STOP, LOOK_UNTIL, LOOK_MISSES, KNOWN, KNOWN_COUNT,
+ LOOK_TIMES) = range(54)  # fmt: skip
+
+ALARM_AGE = 8
+"""Looks that a foreground component's hold outlasts before it counts as an alarm."""
+
+SCALARS = LOOK_TIMES + ALARM_AGE
+"""Last of the scalars are the times of the last looks, from old to new."""
+
+PATIENCE = 4
+"""Fruitless looks on a loop level after which one looks half as often."""
 
 (PLACE, STOP, CODE, TASK_NUMBER, TEMPLATE, START, CAUSE, CAUSE_ROW, LAST_ROW, HOLD_END, READY,
  BACKGROUND, RELEASE_CAUSE, WAIT_POOL, WAIT_AMOUNT, WAIT_PRIORITY, WAIT_SINCE, FINISHED, RANK,
@@ -47,6 +60,9 @@ TASK, BEGIN, END, FINISH = 0, 1, 2, 3
 
 ROW_FIELDS = 8
 
+RECORD_TIME, RECORD_ROW, RECORD_SPENT, RECORD_SIZE, RECORD_FIELDS = range(5)
+"""Of a look: the present, the next row, energy spent, the length of the state."""
+
 # what `advance` returns: why it paused
 (ENDED, SAMPLED, LIMIT_REACHED, BUFFER_FULL, DEADLOCK, OVERFLOW, GOVERNED,
  CHANNEL_DUE) = range(8)  # fmt: skip
@@ -55,6 +71,7 @@ _GO_ON = -1
 FACTOR_BITS = 16
 """Factors on power are fixed-point numbers with this many bits after the point."""
 
+_BITS = (1 << 31) - 1
 _START_CAUSE, _SEQUENCE_CAUSE, _NO_CAUSE = 0, 1, -1
 
 Memory = Any
@@ -80,7 +97,8 @@ def advance(m: Memory) -> int:
             else:
                 if m[SAMPLE]:
                     m[SAMPLE] = 0
-                    return SAMPLED
+                    if not _look_in_passing(m):
+                        return SAMPLED
                 if m[TASKS] >= m[TASK_LIMIT]:
                     return LIMIT_REACHED
                 status = _next_instant(m)
@@ -478,54 +496,115 @@ def _is_stuck(m: Memory) -> bool:
     return True
 
 
-def signature(m: Memory, recently: int, long_ago: int, out: Memory) -> int:
-    """Write all that decides the future, relative to now, to `out`; return its length.
+def _look_in_passing(m: Memory) -> bool:
+    """Look at the machine without a pause; False if somebody must decide what to do.
 
-    A component that sleeps is an alarm: one in the background whose present hold began before
-    `recently`, or any whose hold began before `long_ago`. It is known by its task instead of the
-    time that is left, takes no part in a period, and bounds how far one may jump. `out` begins
-    with a 1 for every component that is an alarm and a 0 for every other one.
+    As long as states are new, there is nothing to do but to keep a record and to plan the next
+    look: at a later iteration of the loop that is watched, less and less often.
+    """
+    lead = m[LEAD]
+    task = m[lead + TASK_NUMBER]
+    if (
+        m[LOOK_STEP] == 0
+        or task >= m[LOOK_UNTIL]
+        or m[lead + FINISHED]
+        or m[LOOK_COUNT] == m[LOOK_LIMIT]
+    ):
+        return False
+    digest = look(m)
+    end = m[KNOWN] + m[KNOWN_COUNT]
+    for place in range(m[KNOWN], end):
+        if m[place] == digest:
+            return False
+    m[end] = digest
+    m[KNOWN_COUNT] += 1
+    m[LOOK_COUNT] += 1
+    note_look(m, m[NOW])
+    m[LOOK_MISSES] += 1
+    if m[LOOK_MISSES] == PATIENCE:
+        m[LOOK_MISSES] = 0
+        m[LOOK_STEP] *= 2
+    step = m[LOOK_STEP]
+    following = m[LOOK_FROM] + ((task - m[LOOK_FROM]) // step + 1) * step
+    m[LEAD_TASK] = following if following < min(m[LOOK_STOP], m[LOOK_UNTIL]) else m[LOOK_UNTIL]
+    return True
+
+
+def look(m: Memory) -> int:
+    """Record the machine's state behind the other records; return a digest of it.
+
+    The state is all that decides the future, relative to now. A component that sleeps is an alarm:
+    one in the background whose present hold began before the last look, or any whose hold began
+    before the last `ALARM_AGE` ones. It is known by its task instead of the time that is left,
+    takes no part in a period, and bounds how far one may jump. The state begins with a 1 for every
+    component that is an alarm and a 0 for every other one.
 
     Left out by design are loop counters, for `cosim.machine.repetition` compares the coming tasks,
     and what a governor has measured: that decides nothing before it acts.
     """
     now = m[NOW]
-    size: int = (m[PARTS_END] - m[PARTS]) // m[PART_SIZE]
+    long_ago = m[LOOK_TIMES]
+    recently = m[LOOK_TIMES + ALARM_AGE - 1]
+    record = m[LOOKS] + m[LOOK_COUNT] * m[LOOK_SIZE]
+    tasks = record + RECORD_FIELDS
+    state = tasks + (m[PARTS_END] - m[PARTS]) // m[PART_SIZE]
+    place = state + (state - tasks)
     for part in range(m[PARTS], m[PARTS_END], m[PART_SIZE]):
         rank = m[part + RANK]
-        out[rank] = 0
-        out[size] = -1 if m[part + FINISHED] else m[part + PLACE]
-        size += 1
+        m[tasks + rank] = m[part + TASK_NUMBER]
+        m[state + rank] = 0
+        m[place] = -1 if m[part + FINISHED] else m[part + PLACE]
+        place += 1
         if m[part + HOLD_END] == NEVER:
             pass
         elif m[part + START] < (recently if m[part + BACKGROUND] else long_ago):
-            out[rank] = 1
-            out[size] = m[part + TASK_NUMBER]
-            size += 1
+            m[state + rank] = 1
+            m[place] = m[part + TASK_NUMBER]
+            place += 1
         else:
-            out[size] = m[part + HOLD_END] - now
-            out[size + 1] = m[part + START] - now
-            out[size + 2] = m[part + CAUSE]
-            out[size + 3] = m[part + CAUSE_ROW] - m[ROW] if m[part + CAUSE_ROW] >= 0 else 0
-            size += 4
+            m[place] = m[part + HOLD_END] - now
+            m[place + 1] = m[part + START] - now
+            m[place + 2] = m[part + CAUSE]
+            m[place + 3] = m[part + CAUSE_ROW] - m[ROW] if m[part + CAUSE_ROW] >= 0 else 0
+            place += 4
         if m[GOVERNOR]:
-            out[size] = m[part + OWN_STATE]
-            out[size + 1] = m[part + BUDGET_HELD]
-            out[size + 2] = m[part + DRAWN]
-            size += 3
+            m[place] = m[part + OWN_STATE]
+            m[place + 1] = m[part + BUDGET_HELD]
+            m[place + 2] = m[part + DRAWN]
+            place += 3
     for pool in range(m[POOLS], m[POOLS_END], m[POOL_SIZE]):
-        out[size] = m[pool + LEVEL]
-        out[size + 1] = m[pool + WAITING]
-        size += 2
-        for place in range(pool + POOL_FIELDS, pool + POOL_FIELDS + m[pool + WAITING]):
-            out[size] = m[place]
-            size += 1
-    return size
+        m[place] = m[pool + LEVEL]
+        m[place + 1] = m[pool + WAITING]
+        place += 2
+        for waiting in range(pool + POOL_FIELDS, pool + POOL_FIELDS + m[pool + WAITING]):
+            m[place] = m[waiting]
+            place += 1
+    m[record + RECORD_TIME] = now
+    m[record + RECORD_ROW] = m[ROW]
+    m[record + RECORD_SPENT] = m[SPENT]
+    m[record + RECORD_SIZE] = place - state
+    return _digest(m, state, place)
+
+
+def _digest(m: Memory, first: int, end: int) -> int:
+    """A number of 31 bits made of some integers."""
+    digest = 0
+    for place in range(first, end):
+        digest = ((digest ^ (m[place] & _BITS)) * 1000003) & _BITS
+    return digest
+
+
+def note_look(m: Memory, time: int) -> None:
+    """Remember when a look was taken."""
+    for place in range(LOOK_TIMES, LOOK_TIMES + ALARM_AGE - 1):
+        m[place] = m[place + 1]
+    m[LOOK_TIMES + ALARM_AGE - 1] = time
 
 
 FUNCTIONS = (
     _take_armed, _next_task, _begin_interval, _mark, _arm, _begin_instant, _pass_time, _refill,
     _next_governed_instant, _next_instant, _arbitrate, _request, _release, _is_stuck,
-    _resume_lowest, _clock, _of_budget, _begin_governed_hold, _run_component, advance, signature,
+    _resume_lowest, _clock, _of_budget, _begin_governed_hold, _run_component, _digest, look,
+    note_look, _look_in_passing, advance,
 )  # fmt: skip
 """All functions, each after those that it calls."""

@@ -9,6 +9,7 @@ import pytest
 
 from cosim.cli.bench_programs import bert_base, incommensurate_loops, pipeline, random_tiles
 from cosim.design import load
+from cosim.machine import kernel as k
 from cosim.machine.execute import run
 from cosim.machine.fast_executor import FastExecutor
 from cosim.machine.repetition import repeats
@@ -77,11 +78,15 @@ def test_it_says_why_nothing_was_skipped(program: Program, why: str) -> None:
     assert run(program, fast_forward=False).why_not_skipped == "fast-forward was turned off"
 
 
-def test_fruitless_comparisons_become_rare() -> None:
+def test_fruitless_comparisons_become_rare_and_do_not_stop_the_machine() -> None:
     machine = FastExecutor(incommensurate_loops(20_000), compiled=False)
+    advance, pauses = machine._advance, []
+    machine._advance = lambda memory: pauses.append(advance(memory)) or pauses[-1]
     machine.run()
     assert machine._forward is not None
-    assert machine._forward.compared < 120
+    assert 40 < machine._forward.compared < 120
+    assert pauses.count(k.SAMPLED) <= 4
+    assert pauses.count(k.LIMIT_REACHED) <= 12
 
 
 def test_small_and_periodic_work_does_not_load_the_compiler() -> None:

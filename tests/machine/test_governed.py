@@ -100,9 +100,9 @@ POLICIES: dict[str, Policy | None] = {
 def test_jumps_lie_between_the_instants_of_the_governor(name: str) -> None:
     """Tiles take less than a microsecond, the governor looks every 400 microseconds."""
     base = pipeline(4, 25, 100)
-    info = replace(base.templates[2].info, energy=(("array", "", 3e5),))
+    info = base.templates[2].info._replace(energy=(("array", "", 3e5),))
     templates = list(base.templates)
-    templates[2] = replace(templates[2], info=info)
+    templates[2] = templates[2]._replace(info=info)
     power = replace(DESIGN.power, policy=POLICIES[name], states=STATES)
     thermal = replace(THERMAL, period_ps=400_000_000)
     program = govern(

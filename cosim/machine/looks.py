@@ -1,0 +1,111 @@
+"""Looks at a machine: what it was like at clean points, read from the kernel's memory.
+
+The kernel takes most looks by itself (`kernel._look_in_passing`): at iterations of one loop, as
+long as every state is new. It pauses where a state has been seen before, where its room for records
+is full, or where another loop level is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from cosim.machine import kernel as k
+
+IN_PASSING = 32
+"""Looks that the kernel may take before it pauses."""
+
+MOST_KNOWN = 256
+"""States seen before that the kernel is told of."""
+
+State = tuple[int, ...]
+
+
+class Sample(NamedTuple):
+    """A moment at which the machine was looked at."""
+
+    time: int
+    tasks: tuple[int, ...]
+    position: int
+    row: int
+    spent_aj: int
+    digest: int
+
+
+class Looks:
+    """Room for looks in a memory, and what is in it.
+
+    Parameters
+    ----------
+    memory : list of int
+        Of a machine about to run, without the buffer of rows; it is made longer.
+    """
+
+    def __init__(self, memory: list[int]) -> None:
+        parts = (memory[k.PARTS_END] - memory[k.PARTS]) // memory[k.PART_SIZE]
+        pools = (memory[k.POOLS_END] - memory[k.POOLS]) // memory[k.POOL_SIZE]
+        self._parts = parts
+        self._head = k.RECORD_FIELDS + parts
+        self._size = self._head + 9 * parts + pools * (2 + parts)
+        self._first = len(memory)
+        self._known = self._first + (IN_PASSING + 1) * self._size
+        memory += [0] * (self._known + MOST_KNOWN + IN_PASSING + 1 - self._first)
+        memory[k.LOOKS], memory[k.KNOWN] = self._first, self._known
+        memory[k.LOOK_SIZE], memory[k.LOOK_LIMIT] = self._size, IN_PASSING
+        memory[k.LOOK_TIMES : k.LOOK_TIMES + k.ALARM_AGE] = [-1] * k.ALARM_AGE
+        memory[k.ROWS] = len(memory)
+
+    def take(
+        self, m: k.Memory, look: Callable[[k.Memory], int], position: int
+    ) -> tuple[Sample, State]:
+        """Look now; rows stored so far are `position`."""
+        return self._read(m, int(m[k.LOOK_COUNT]), position, int(look(m)))
+
+    def alarms(self, state: State) -> State:
+        """Which components slept, a 1 or a 0 for each."""
+        return state[: self._parts]
+
+    def taken_in_passing(self, m: k.Memory, position: int) -> Iterator[tuple[Sample, State]]:
+        """The looks that the kernel has taken since the last call; rows stored are `position`."""
+        count = int(m[k.LOOK_COUNT])
+        digests = self._known + int(m[k.KNOWN_COUNT]) - count
+        rows = int(m[k.ROW])
+        for number in range(count):
+            sample, state = self._read(m, number, position, int(m[digests + number]))
+            yield sample._replace(position=position - (rows - sample.row)), state
+        m[k.LOOK_COUNT] = 0
+
+    def watch(
+        self, m: k.Memory, start: int, step: int, stop: int, until: int, misses: int,
+        known: Iterable[int],
+    ) -> None:  # fmt: skip
+        """Let the kernel look by itself at a loop of the lead.
+
+        Parameters
+        ----------
+        start, stop : int
+            First task of the loop, and of what follows.
+        step : int
+            Tasks between looks.
+        until : int
+            First task at which the kernel must pause.
+        misses : int
+            Looks already taken at that step.
+        known : iterable of int
+            Digests of the states seen before, from old to new.
+        """
+        digests = list(known)[-MOST_KNOWN:]
+        m[k.LOOK_FROM], m[k.LOOK_STEP], m[k.LOOK_STOP] = start, step, stop
+        m[k.LOOK_UNTIL], m[k.LOOK_MISSES] = until, misses
+        m[k.KNOWN_COUNT] = len(digests)
+        m[self._known : self._known + len(digests)] = digests
+
+    def _read(self, m: k.Memory, number: int, position: int, digest: int) -> tuple[Sample, State]:
+        at = self._first + number * self._size
+        record = m[at : at + self._size]
+        # the same whether compiled or not: a run may be compiled on its way
+        values: list[int] = record if isinstance(record, list) else record.tolist()
+        state = tuple(values[self._head : self._head + values[k.RECORD_SIZE]])
+        tasks = tuple(values[k.RECORD_FIELDS : self._head])
+        time, row, spent = values[k.RECORD_TIME], values[k.RECORD_ROW], values[k.RECORD_SPENT]
+        return Sample(time, tasks, position, row, spent, digest), state
