@@ -9,7 +9,7 @@ from pathlib import Path
 from cosim.errors import CosimError, nearest
 from gui.painting.picture import FORMATS, save_picture
 from gui.painting.scene import Stores
-from gui.views.design_table import table_of_folders
+from gui.views.design_table import find_store, table_of_folders, table_of_store
 from gui.views.panel_table import panel_table, to_csv
 from gui.views.run_data import find_runs, open_run
 from gui.views.view import PANELS, View, check_view, load_view
@@ -34,20 +34,24 @@ def view_named(text: str) -> View:
 
 
 def open_stores(folders: Sequence[str | Path], view: View) -> Stores:
-    """What a view needs of the runs at or below some folders.
+    """What a view needs of the runs at or below some folders, or of a sweep's result store.
 
     Raises
     ------
     CosimError
         If there is no run, or a damaged one.
     """
+    of_points = view.panel in ("designs", "parallel")
+    store = find_store(Path(folders[0])) if of_points and len(folders) == 1 else None
+    if store is not None:
+        return Stores((), table_of_store(store))
     found: list[Path] = []
     for folder in folders:
         below = find_runs(folder)
         if not below:
             open_run(folder)  # says what is wrong with it
         found += below
-    if view.panel in ("designs", "parallel"):
+    if of_points:
         return Stores((), table_of_folders(found))
     several = view.panel in ("compare", "aligned")
     if several and len(found) < 2:

@@ -1,8 +1,9 @@
 """Draw a panel of a run to a PNG, SVG, PDF or CSV file, as the desktop program shows it.
 
 VIEW is a panel (timeline, breakdown, memory, power, machine, designs, parallel, roofline, energy,
-compare) or a view file saved from the desktop program. The panels designs, parallel and compare
-take several runs, or a folder that holds them. No screen is needed.
+compare, aligned) or a view file saved from the desktop program. The panels designs, parallel,
+compare and aligned take several runs, or a folder that holds them; designs and parallel also the
+folder of a sweep. No screen is needed.
 
 example:
   cosim render runs/edge-mnist/lenet5-int8/ultra96 --view timeline -o timeline.png

@@ -8,13 +8,14 @@ from cosim.analysis.sampled import DRAWN
 from gui.painting.scene import Stores
 
 _LEAST = {"memory": 270.0, "machine": 250.0, "roofline": 230.0, "designs": 230.0,
-          "parallel": 200.0}  # fmt: skip
+          "parallel": 210.0}  # fmt: skip
 
 ALIGNED_TOP, ALIGNED_LANE = 60.0, 18.0
 ALIGNED_RUN = 57.0
 """Ruler, band of layers and gap of one run among aligned ones."""
 
 ENERGY_ROW = 16.0
+COUNTER_ROW = 78.0
 PIPELINE_ROW = 44.0
 
 
@@ -29,7 +30,7 @@ def least_height(panel: str, stores: Stores) -> float:
         return 0.0
     if panel == "power":
         counters = run.counters if run.has("counters") else ()
-        return 196.0 + 62.0 * sum(name in counters for name in DRAWN)
+        return 196.0 + COUNTER_ROW * sum(name in counters for name in DRAWN)
     if panel == "energy":
         splits = (run.summary.get(f"energy_by_{split}_j", ()) for split in ("component", "role"))
         return 76.0 + ENERGY_ROW * max(len(split) for split in splits)

@@ -18,6 +18,9 @@ from gui.views.design_columns import short_name
 from gui.views.design_table import DesignTable
 from gui.views.view import View
 
+CROWDED = 110.0
+"""Pixels between axes below which their titles stand on two lines in turn."""
+
 MOST_LINES = 4000
 MOST_HITS = 400
 """Points up to which single lines can be pointed at."""
@@ -41,12 +44,17 @@ def paint_parallel(view: View, stores: Stores, painter: QPainter, rect: QRectF) 
     groups = groups_of(table)
     room = QRectF(rect.left() + 60, top, rect.width() - 80, 60)
     top += draw_groups(painter, room, groups, colours)
-    plot = QRectF(rect.left() + 70, top + 26, rect.width() - 140, rect.bottom() - top - 52)
+    plot = QRectF(rect.left() + 70, top + 39, rect.width() - 140, rect.bottom() - top - 60)
     scene.plot = plot
     xs = np.linspace(plot.left(), plot.right(), max(2, len(names)))[: len(names)]
     gap = plot.width() / max(1, len(names) - 1)
-    for x, name in zip(xs.tolist(), names, strict=True):
-        _upright(painter, table, name, rows, x, min(124.0, gap - 4), plot, colours)
+    crowded = gap < CROWDED
+    for position, (x, name) in enumerate(zip(xs.tolist(), names, strict=True)):
+        title = QRectF(x - gap, plot.top() - (38 if position % 2 else 25), 2 * gap - 8, 13)
+        title.moveCenter(QPointF(x, title.center().y()))
+        if not crowded:
+            title = QRectF(x - gap / 2 + 2, plot.top() - 25, gap - 4, 13)
+        _upright(painter, table, name, rows, x, min(124.0, gap - 4), plot, title, colours)
         words = table.quantities[name].words if name in table.quantities else f"varied: {name}"
         scene.add(QRectF(x - 40, plot.top() - 26, 80, plot.height() + 46), "axis", name, words)
     if len(rows) and names:
@@ -102,14 +110,13 @@ def _draw_lines(
 
 def _upright(
     painter: QPainter, table: DesignTable, name: str, rows: NDArray[np.int64], x: float,
-    room: float, plot: QRectF, colours: Palette,
+    room: float, plot: QRectF, title: QRectF, colours: Palette,
 ) -> None:  # fmt: skip
     painter.setPen(QPen(colours.faint, 1))
     painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
     half = room / 2
-    bold = name not in table.varied
-    write(painter, QRectF(x - half, plot.top() - 25, room, 14), short_name(name),
-          colours.text if bold else colours.accent, align=CENTRE, pixels=10, bold=True)  # fmt: skip
+    colour = colours.accent if name in table.varied else colours.text
+    write(painter, title, short_name(name), colour, align=CENTRE, pixels=10, bold=True)
     values = table.values(name)[rows]
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     quantity = table.quantities.get(name)

@@ -125,8 +125,18 @@ class DesignTable:
     def axes(self) -> list[str]:
         """Columns that points can be drawn along: what was varied first, then what was found."""
         chosen = [n for n in self.varied if n in self.numbers or self.classes.get(n, 0) > 1]
-        named = [n for n in ("design", "workload") if 1 < self.classes.get(n, 0) <= MOST_CLASSES]
+        named = [n for n in ("workload", "design") if 1 < self.classes.get(n, 0) <= MOST_CLASSES
+                 and not self._told_by(chosen, n)]  # fmt: skip
         return [*chosen, *named, *(n for n in self.numbers if n not in chosen)]
+
+    def _told_by(self, columns: Sequence[str], name: str) -> bool:
+        """Whether some columns say already which words a further one has."""
+        if not columns:
+            return False
+        cells = [np.nan_to_num(self.values(column), nan=-1.0) for column in columns]
+        known = np.unique(np.stack(cells), axis=1).shape[1]
+        both = np.unique(np.stack([*cells, self.values(name)]), axis=1).shape[1]
+        return bool(known == both)
 
     def values(self, column: str) -> NDArray[np.float64]:
         """A column as numbers; words count 0, 1, ... in the order of their first letters."""

@@ -79,7 +79,7 @@ def _front(w: MainWindow) -> str:
 def _edit(w: MainWindow) -> list[Command]:
     s = w.state
     return [
-        Command("edit.undo", "Edit", "Undo", "Take the last edit back (markers, lanes)",
+        Command("edit.undo", "Edit", "Undo", "Take the last edit back (markers, lanes, parameters)",
                 s.undo.undo, ("Ctrl+Z",)),
         Command("edit.redo", "Edit", "Redo", "Do it again", s.undo.redo,
                 ("Ctrl+Y", "Ctrl+Shift+Z")),

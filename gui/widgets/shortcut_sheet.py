@@ -21,13 +21,35 @@ from PyQt6.QtWidgets import (
 from gui.widgets.actions import ActionRegistry
 
 MOUSE = (
-    ("wheel", "scroll the lanes"),
+    ("wheel", "scroll the lanes, or a panel that is higher than its room"),
     ("Ctrl+wheel", "zoom at the pointer"),
     ("Shift+wheel", "move in time"),
     ("drag", "select a range; its edges snap to intervals"),
     ("Shift+drag, middle drag", "move in time"),
     ("click, double click", "select an interval; fit it"),
+    ("click a layer", "select it: every panel shows it"),
+    ("click a group's name", "close or open it"),
+    ("drag a marker's flag", "move it; it snaps to intervals"),
+    ("drag over design points", "choose them; with Ctrl, more of them"),
+    ("right click", "markers, run until here, pin and hide lanes, export and copy"),
 )
+
+
+def keys_table(registry: ActionRegistry) -> str:
+    """Every action that has a key, and what the mouse does, as a table in Markdown."""
+    lines = ["| keys | |", "|---|---|"]
+    for id_, (menu, text, keys, words) in zip(registry.commands, registry.rows(), strict=True):
+        if not keys or (id_.startswith(("view.keep.", "view.go.")) and not id_.endswith(".1")):
+            continue
+        shown = ", ".join(f"`{key}`" for key in keys.replace(", ,", ", comma").split(", "))
+        shown = shown.replace("`comma`", "`,`")
+        if id_ == "view.keep.1":
+            shown, text, words = "`Ctrl+1` … `Ctrl+9`", "Keep view", "Keep this window"
+        elif id_ == "view.go.1":
+            shown, text, words = "`1` … `9`", "Go to view", "To a window that was kept"
+        lines.append(f"| {shown} | **{menu.partition('/')[0]}: {text}**. {words} |")
+    lines += [f"| {mouse} | {words} |" for mouse, words in MOUSE]
+    return "\n".join(lines) + "\n"
 
 
 class ShortcutSheet(QDialog):

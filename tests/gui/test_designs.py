@@ -122,3 +122,28 @@ def test_the_axes_of_the_scatter_can_be_any_column(window, table):
     assert [box.itemData(i) for i in range(box.count())] == table.axes
     box.setCurrentIndex(box.findData("design.dram.bandwidth"))
     assert window.state.view.x == "design.dram.bandwidth"
+
+
+def test_words_that_what_was_varied_tells_already_are_no_axis():
+    names = [f"board, rows {rows}" for rows in (8, 16) for _ in range(2)]
+    summaries = [{"workload": f"net{i % 2}", "design": name, "latency_s": i + 1.0}
+                 for i, name in enumerate(names)]  # fmt: skip
+    varied = [{"design.engine.array.rows": rows} for rows in (8, 16) for _ in range(2)]
+    table = table_of(summaries, varied, [None] * 4)
+    assert table.axes == ["design.engine.array.rows", "workload", "latency"]
+
+
+def test_a_sweeps_store_is_rendered_without_a_screen(tmp_path, qapp):
+    from cosim.cli.main import main
+
+    scenario = tmp_path / "sweep.toml"
+    scenario.write_text(
+        '[[workload]]\nnetwork = "lenet5"\n[[design]]\nbase = "edge-asic-16x16"\n'
+        '[vary]\n"design.dram.bandwidth" = ["800 MB/s", "3.2 GB/s"]\n', encoding="utf-8",
+    )  # fmt: skip
+    pytest.importorskip("torch")
+    assert main(["sweep", str(scenario), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    for panel in ("designs", "parallel"):
+        picture = tmp_path / f"{panel}.csv"
+        assert main(["render", str(tmp_path / "out"), "--view", panel, "-o", str(picture)]) == 0
+        assert len(picture.read_text(encoding="utf-8").splitlines()) == 3
