@@ -9,7 +9,7 @@ from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPen
 
 from cosim.units import format_bandwidth, format_bytes, format_power
-from gui.painting.batch import draw_rects, polygon
+from gui.painting.batch import draw_rects, draw_steps
 from gui.painting.lane_picture import Window
 from gui.painting.palette import Palette, mixed, with_alpha
 from gui.painting.text import RIGHT, write
@@ -79,9 +79,7 @@ def _area(
         low = room.bottom() - envelope.low * scale
         painter.setBrush(mixed(colour, background, 0.58))
         draw_rects(painter, _columns(edges, low, room.bottom()))
-    painter.setPen(QPen(colour, 1))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPolyline(polygon(np.repeat(edges, 2)[1:-1], np.repeat(high, 2)))
+    draw_steps(painter, edges, high, colour)
 
 
 def _strip(

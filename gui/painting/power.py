@@ -12,7 +12,7 @@ from PyQt6.QtGui import QColor, QPainter, QPen
 from cosim.analysis.sampled import DRAWN
 from cosim.units import format_power
 from gui.painting import axes
-from gui.painting.batch import draw_rects, polygon
+from gui.painting.batch import draw_rects, draw_steps
 from gui.painting.counter_picture import counter_text, draw_counter
 from gui.painting.lane_picture import Window
 from gui.painting.palette import Palette, palette, with_alpha
@@ -212,6 +212,4 @@ def _draw_level(
     if envelope.merged:
         boxes = np.stack([edges[:-1], high, np.diff(edges), np.maximum(0.5, low - high)], axis=1)
         draw_rects(painter, boxes)
-    painter.setPen(QPen(colour, 1.5))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPolyline(polygon(np.repeat(edges, 2)[1:-1], np.repeat(high, 2)))
+    draw_steps(painter, edges, high, colour, 1.5)

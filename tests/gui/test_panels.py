@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
 
+from gui.painting.batch import draw_steps
 from gui.painting.scene import Stores
 from gui.views.comparison import compare_runs
 from gui.views.run_data import find_runs, open_run
@@ -78,3 +80,29 @@ def test_a_comparison_shows_the_layers_that_differ_the_largest_change_first(runs
     changes = {layer.name: layer.largest_change for layer in found.layers}
     assert shown == sorted(shown, key=lambda name: -changes[name])
     assert all(changes[name] for name in shown)
+
+
+def test_a_step_line_lies_at_its_levels_on_pixels_and_is_one_path_in_a_file(qapp, tmp_path):
+    from PyQt6.QtCore import QRectF
+    from PyQt6.QtGui import QColor, QImage, QPainter
+    from PyQt6.QtSvg import QSvgGenerator
+
+    edges, level = np.array([10.0, 50.0, 90.0]), np.array([20.5, 60.5])
+    image = QImage(100, 100, QImage.Format.Format_RGB32)
+    image.fill(0xFFFFFFFF)
+    painter = QPainter(image)
+    draw_steps(painter, edges, level, QColor("red"))
+    painter.end()
+    red = QColor("red").rgb()
+    assert all(image.pixel(x, 20) == red for x in (12, 30, 48))
+    assert all(image.pixel(x, 60) == red for x in (52, 88))
+    assert all(image.pixel(50, y) == red or image.pixel(49, y) == red for y in range(21, 60))
+    assert image.pixel(30, 40) == image.pixel(70, 20) == 0xFFFFFFFF
+    generator = QSvgGenerator()
+    generator.setFileName(str(tmp_path / "steps.svg"))
+    generator.setViewBox(QRectF(0, 0, 100, 100))
+    painter = QPainter(generator)
+    draw_steps(painter, edges, level, QColor("red"))
+    painter.end()
+    text = (tmp_path / "steps.svg").read_text()
+    assert text.count("<polyline") + text.count("<path") == 1
