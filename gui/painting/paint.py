@@ -101,6 +101,28 @@ def paint_below(
     return scene
 
 
+_WINDOW = frozenset({"start_ps", "end_ps", "theme"})
+_POINTERS = frozenset({"time_ps", "range_ps", "markers"})
+_LAYER = frozenset({"layer", "theme"})
+
+READS: dict[str, frozenset[str]] = {
+    "timeline": _WINDOW | _POINTERS | {
+        "selected", "arrows", "layer", "hidden", "pinned", "collapsed", "pattern", "least_ps",
+        "counters", "critical", "only_critical",
+    },
+    "breakdown": _LAYER,
+    "memory": _WINDOW | _POINTERS,
+    "power": _WINDOW | _POINTERS,
+    "machine": _WINDOW | {"time_ps"},
+    "designs": frozenset({"pattern", "theme", "x", "y"}),
+    "parallel": frozenset({"pattern", "theme"}),
+    "roofline": _LAYER,
+    "energy": _LAYER,
+    "compare": _LAYER,
+    "aligned": _WINDOW | {"layer"},
+}  # fmt: skip
+"""Fields of a view that each panel's picture depends on: after other changes it looks the same."""
+
 OF_A_RUN = ("breakdown", "memory", "power", "machine", "roofline", "energy")
 """Panels that show one run, and say so where there is none."""
 

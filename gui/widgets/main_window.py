@@ -54,9 +54,7 @@ from gui.widgets.what_if_panel import WhatIfPanel
 
 log = logging.getLogger(__name__)
 
-_NOT_TIME = {"start_ps", "end_ps", "range_ps", "time_ps", "selected", "markers", "pattern",
-             "critical", "only_critical", "counters", "hidden", "pinned", "collapsed", "arrows",
-             "table", "rows", "runs", "x", "y", "extra"}  # fmt: skip
+_OF_THE_RUN = {"table", "rows"}
 
 BOTTOM = ("breakdown", "memory", "power", "machine", "intervals", "roofline", "energy", "designs",
           "compare", "aligned")  # fmt: skip
@@ -134,10 +132,10 @@ class MainWindow(QMainWindow):
     def _build_docks(self) -> None:
         state = self.state
         for panel in ("memory", "power"):
-            self.panels[panel] = TimePanel(state, self.navigation, panel)
+            self.panels[panel] = TimePanel(state, self.navigation, panel, _OF_THE_RUN)
         for panel in ("breakdown", "roofline", "energy", "compare"):
-            self.panels[panel] = PicturePanel(state, panel, _NOT_TIME)
-        self.panels["aligned"] = PicturePanel(state, "aligned", {"table", "rows"})
+            self.panels[panel] = PicturePanel(state, panel, _OF_THE_RUN)
+        self.panels["aligned"] = PicturePanel(state, "aligned", _OF_THE_RUN)
         self.machine = MachinePanel(state, self.control)
         self.designs = DesignsPanel(state)
         self.panels["machine"] = self.machine.picture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import (
@@ -18,6 +18,7 @@ from PyQt6.QtGui import (
 from PyQt6.QtWidgets import QAbstractScrollArea, QMenu, QToolTip, QWidget
 
 from gui.painting import Hit, Scene, paint
+from gui.painting.paint import READS
 from gui.views.view import PANELS, View
 from gui.widgets.state import State
 
@@ -39,7 +40,8 @@ class PicturePanel(QAbstractScrollArea):
     Parameters
     ----------
     ignores : set of str
-        Changes of the state after which the panel looks the same.
+        Changes of the state, beside fields of the view that its picture does not read, after
+        which the panel looks the same.
     """
 
     clicked = pyqtSignal(object, object)
@@ -56,7 +58,8 @@ class PicturePanel(QAbstractScrollArea):
         self.state, self.panel = state, panel
         self.scene_drawn = Scene()
         self.frames = 0
-        self._ignores = (ignores or set()) | _TAKES_NO_PART
+        unread = {f.name for f in fields(View)} - READS[panel]
+        self._ignores = (ignores or set()) | _TAKES_NO_PART | unread
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         port = self.viewport()

@@ -131,11 +131,7 @@ class MachinePanel(QWidget):
     def __init__(self, state: State, control: RunControl, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state, self.control = state, control
-        self.picture = PicturePanel(
-            state, "machine",
-            {"markers", "pattern", "range_ps", "critical", "only_critical", "counters", "hidden",
-             "pinned", "collapsed", "table", "rows", "compared", "runs"}, self,
-        )  # fmt: skip
+        self.picture = PicturePanel(state, "machine", {"table", "rows", "compared", "runs"}, self)
         self.scrub = QSlider(Qt.Orientation.Horizontal, self)
         self.scrub.setRange(0, STEPS)
         self.scrub.setToolTip("Drag to any instant of the run")

@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from PyQt6.QtGui import QImage
 
-from tests.gui.golden import FOLDER, THEMES, frozen_runs, pictures, views
+from gui.painting.paint import READS
+from gui.painting.picture import image_of
+from gui.painting.scene import Stores
+from gui.views.design_table import table_of_folders
+from gui.views.run_data import find_runs, open_run
+from gui.views.view import PANELS, Marker, View
+from tests.gui.golden import FOLDER, SIZE, THEMES, frozen_runs, pictures, views
 
 BLOCK = 4
 MEAN = 3.0
@@ -60,3 +69,30 @@ def test_the_comparison_sees_a_lane_that_is_missing(drawn):
             image.setPixel(x, y, 0xFFFFFFFF)
     difference = np.abs(golden - blocks(image))
     assert (difference.max(axis=2) > FAR).mean() > CHANGED
+
+
+class Watched(View):
+    """A view that remembers which of its fields were read."""
+
+    read: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> object:
+        Watched.read.add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_picture_reads_the_fields_that_it_is_drawn_anew_for(panel, qapp, run, runs):
+    table = table_of_folders(find_runs(runs))
+    third = run.makespan_ps // 3
+    view = Watched(
+        panel=panel, time_ps=third, range_ps=(third, 2 * third), selected=40, critical=True,
+        layer=run.layers[0].name, pattern="load", markers=(Marker(third),),
+    )  # fmt: skip
+    others = [open_run(path) for path in find_runs(runs)] if panel in ("compare", "aligned") else []
+    for other in others:
+        assert other.layers
+    shown = (run, *others)
+    Watched.read = set()
+    image_of(view, Stores(shown, table, (0,)), SIZE)
+    assert Watched.read & {f.name for f in fields(View)} - {"panel"} == READS[panel]
