@@ -12,7 +12,7 @@ from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
 from cosim.mapping.engines import engine_of
-from cosim.mapping.engines.timing import Layer, TileShape
+from cosim.mapping.engines.timing import Accesses, Layer, TileShape
 
 Energy = tuple[tuple[str, str, float], ...]
 
@@ -26,25 +26,25 @@ def _write(buffer: Buffer | None, bytes_: float) -> float:
 
 
 def array_energy(
-    design: Design, precision: Precision, layer: Layer, tile: TileShape, bits: tuple[int, int],
-    buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str], accumulate: bool,
+    design: Design, precision: Precision, layer: Layer, tile: TileShape, crossing: Accesses,
+    bits: tuple[int, int], buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str],
+    accumulate: bool,
 ) -> Energy:  # fmt: skip
     """Energy of one tile on the array.
 
     Parameters
     ----------
+    crossing : what one group of the tile reads from and writes to the buffers.
     bits, buffers, roles : of the streaming and the weight-like operand; the buffer it is read from.
     accumulate : whether partial sums of earlier tiles are read back.
     """
     array = design.array
-    engine = engine_of(array)
-    crossing = engine.accesses(layer, tile)
     results = tile.pixels.size * tile.filters
     macs = results * tile.reduction.size
     sums = array.accumulator_bits / 8
     accumulator = design.buffer("accumulator")
     entries = [
-        (array.name, "", engine.mac_pj(layer, precision) * macs),
+        (array.name, "", engine_of(array).mac_pj(layer, precision) * macs),
         (_name(buffers[0]), roles[0], _read(buffers[0], crossing.streaming * bits[0] / 8)),
         (_name(buffers[1]), roles[1], _read(buffers[1], crossing.weight * bits[1] / 8)),
         (

@@ -60,28 +60,28 @@ def stall_cycles(
     period_ps : int
         The engine's clock; 0 if every bank follows it.
     """
-    rates: dict[str, float] = {}
-    every: dict[str, float] = {}
-    streamed: dict[str, float] = {}
-    loaded: dict[str, float] = {}
+    needs: dict[str, list[float]] = {}  # rate, bits in all, while operands stream, while loading
     for buffer, bits, phase in flows:
-        rate = buffer.bits_per_cycle(period_ps) if buffer is not None and bits else None
-        if buffer is None or rate is None:
+        if buffer is None or not bits:
             continue
-        name = buffer.name
-        rates[name] = rate
-        every[name] = every.get(name, 0.0) + bits
-        if phase is not Phase.ANY:
-            own = streamed if phase is Phase.STREAM else loaded
-            own[name] = own.get(name, 0.0) + bits
-    phases = _beyond(streamed, rates, stream) + _beyond(loaded, rates, load)
-    return phases + _beyond(every, rates, total + phases)
-
-
-def _beyond(bits: dict[str, float], rates: dict[str, float], cycles: int) -> int:
-    """Cycles that the slowest buffer needs beyond those there are."""
-    needed = max((ceil(b / rates[name]) for name, b in bits.items()), default=0)
-    return max(0, needed - cycles)
+        need = needs.get(buffer.name)
+        if need is None:
+            rate = buffer.bits_per_cycle(period_ps)
+            if rate is None:
+                continue
+            need = needs[buffer.name] = [rate, 0.0, 0.0, 0.0]
+        need[1] += bits
+        if phase is Phase.STREAM:
+            need[2] += bits
+        elif phase is Phase.LOAD:
+            need[3] += bits
+    streamed = loaded = every = 0
+    for rate, in_all, streaming, loading in needs.values():
+        streamed = max(streamed, ceil(streaming / rate))
+        loaded = max(loaded, ceil(loading / rate))
+        every = max(every, ceil(in_all / rate))
+    phases = max(0, streamed - stream) + max(0, loaded - load)
+    return phases + max(0, every - total - phases)
 
 
 def shared(buffer: Buffer | None, bits: float) -> float:

@@ -1,4 +1,7 @@
-"""A contraction's plan as streams: loads, array tiles, epilogue, stores, as loops of templates."""
+"""A contraction's plan as streams: loads, array tiles, epilogue, stores, as loops of templates.
+
+Only what tasks wait for and give is decided here; `pricing` says what they cost.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,13 @@ from functools import cached_property, partial
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.energy import Energy, array_energy, running_energy, summed, vector_energy
-from cosim.mapping.engines import engine_of, timing_of
-from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
-from cosim.mapping.program import Loop, Node, Step, TaskInfo
+from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, bodies
+from cosim.mapping.program import Node, Step
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.tile_tree import Leaf, Part, tile_tree
 from cosim.mapping.tiles import CONSTANTS, Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
-from cosim.mapping.transfer import coded_share
-from cosim.memo import Memo, Signature, canonical
+from cosim.memo import Signature
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
@@ -58,7 +58,7 @@ class ArrayTask:
 
         plan = self.plan
         return Signature((
-            self.request.signature, plan.axes, plan.hold_streaming, plan.hold_weight,
+            self.request.signature, plan.shape,
             kind(self.streaming), kind(self.weight), kind(self.result),
             tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
             tuple(map(kind, self.constants)),
@@ -66,21 +66,18 @@ class ArrayTask:
         ))  # fmt: skip
 
     @property
-    def signature(self) -> tuple[object, ...]:
-        """Equal for tasks whose streams differ in nothing but the number of the group."""
-        return (self.draft_signature, self.precision, self.vector_precision, self.array)
+    def unit_precision(self) -> Precision | None:
+        """How the vector unit works on the results."""
+        return self.vector_precision
 
+    def extra_bytes(self, tile: Tile) -> int:
+        """Bytes of the epilogue's whole operands that belong to a tile."""
+        return sum(tile.bytes(2, tensor.bits) for tensor in self.extra)
 
-Steps = tuple[Step, ...]
-Draft = tuple[list[tuple[object, ...]], list[tuple[str, tuple[Node, ...]]]]
-"""A task's templates before they are priced, and its streams by lane over places in that list.
-
-What a tile waits for and gives depends on the loops and on which pools there are; what it costs
-depends on clocks, memory and energies too. So designs that cut a layer alike share its draft.
-"""
-
-_drafts: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
-_work: Memo[tuple[object, ...], tuple[int, int, int, Energy]] = Memo("array tiles", 20_000)
+    def output_bytes(self, tile: Tile) -> int:
+        """Bytes that the group writes of a tile of results."""
+        elements = -(-tile.elements[2] // self.request.store_divisor)
+        return ceil(elements * self.request.result_bits / 8)
 
 
 def _stream(
@@ -106,29 +103,18 @@ def _stream(
     return tuple(body)
 
 
-def _placed(nodes: tuple[Node, ...], templates: list[int]) -> tuple[Node, ...]:
-    """A stream over places as one over templates."""
-    return tuple(
-        Loop(n.count, _placed(n.body, templates)) if isinstance(n, Loop) else templates[n]
-        for n in nodes
-    )
-
-
 _DOUBLE = Buffer("", (), 0)
 """What an operand without a staging buffer of its own is read like."""
 
 
 class ArrayLowering:
-    """Emits one `ArrayTask` into `Streams`; `design` as the engine that runs it sees it."""
+    """Drafts one `ArrayTask`; `design` as the engine that runs it sees it."""
 
     def __init__(self, streams: Streams, task: ArrayTask, design: Design) -> None:
         self.streams, self.task = streams, task
         self.design, self.request = design, task.request
         self.tree = tile_tree(task.request.nest, task.plan)
-        self.timing = timing_of(self.design.array, self.request.layer)
         self.has_vector = self.request.vector_cycles > 0
-        self._array_work: dict[tuple[int, ...], tuple[TaskInfo, int]] = {}
-        self._vector_work: dict[int, tuple[TaskInfo, int]] = {}
         shared = streams.array_phase
         self.input_loaded = streams.pool("input loaded", phase=shared, cause=Cause.INPUT)
         self.weight_loaded = streams.pool("weight loaded", phase=shared, cause=Cause.INPUT)
@@ -140,22 +126,15 @@ class ArrayLowering:
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
         self.in_place = self.design.vector.in_place and self.request.store_result
         self.alone = self._places()
-        self._slots: dict[tuple[object, ...], int] = {}
+        self.drafting = Drafting()
 
-    def emit(self) -> None:
-        """Append this group's tasks to the streams of its components."""
+    def draft(self) -> Draft:
+        """This group's tasks; the same object for tasks that differ in nothing but cost."""
         key = (self.task.draft_signature, self._machine())
-        draft = _drafts.get(key)
+        draft = bodies.get(key)
         if draft is None:
-            draft = _drafts[key] = self._draft()
-        slots, streams = draft
-        price = {
-            "load": self._load_template, "array": self._array_template,
-            "vector": self._vector_template, "store": self._store_template,
-        }  # fmt: skip
-        templates = [price[slot[0]](*slot[1:]) for slot in slots]  # type: ignore[index, operator]
-        for lane, nodes in streams:
-            self.streams.streams[lane] += _placed(nodes, templates)
+            draft = bodies[key] = self._draft()
+        return draft
 
     def _machine(self) -> tuple[object, ...]:
         """What a draft depends on of the machine: names of components and numbers of pools."""
@@ -172,26 +151,21 @@ class ArrayLowering:
         )  # fmt: skip
 
     def _draft(self) -> Draft:
-        streams, tiles = self.streams, self.tree.tiles
-        made: list[tuple[str, tuple[Node, ...]]] = []
+        streams, tiles, draft = self.streams, self.tree.tiles, self.drafting
         load = {kind: load_lane(streams.load[kind]) for kind in ("input", "weight")}
         for lane in dict.fromkeys(load.values()):
             kinds = [kind for kind, name in load.items() if name == lane]
             if "weight" in kinds:
-                made.append((lane, self._bias_loads(lane)))
-            made.append((lane, _stream(tiles, partial(self._load_tasks, kinds, lane), {})))
-        made.append((self.design.array.name, _stream(tiles, self._array_task, {})))
+                draft.append(lane, self._bias_loads(lane))
+            draft.append(lane, _stream(tiles, partial(self._load_tasks, kinds, lane), {}))
+        draft.append(self.design.array.name, _stream(tiles, self._array_task, {}))
         results = self.tree.results
         if self.has_vector:
-            made.append((self.design.vector.name, _stream(results, self._vector_task, {})))
+            draft.append(self.design.vector.name, _stream(results, self._vector_task, {}))
         if self.request.store_result:
             lane = store_lane(streams.store)
-            made.append((lane, _stream(results, partial(self._store_task, lane), {})))
-        return list(self._slots), made
-
-    def _slot(self, *of: object) -> int:
-        """Place of a template in the draft: what it does, and the steps around that."""
-        return self._slots.setdefault(of, len(self._slots))
+            draft.append(lane, _stream(results, partial(self._store_task, lane), {}))
+        return draft.finished()
 
     def _ends(self, lane: str, leaf: Leaf) -> tuple[list[Step], list[Step]]:
         """Steps before the component's first and after its last task of the group."""
@@ -221,21 +195,10 @@ class ArrayLowering:
         before: list[Step], loaded: int,
     ) -> int:  # fmt: skip
         after = (release(loaded, 1),)
-        return self._slot(
-            "load", lane, kind, tensor.role.value, bytes_, (tensor.bits, tensor.zeros), chunks,
+        return self.drafting.slot(Move(
+            lane, kind, tensor.role.value, bytes_, chunks, (tensor.bits, tensor.zeros), kind,
             tuple(before), after,
-        )  # fmt: skip
-
-    def _load_template(
-        self, lane: str, kind: str, role: str, bytes_: int, elements: tuple[int, float],
-        chunks: int, before: Steps, after: Steps,
-    ) -> int:  # fmt: skip
-        channel = self.streams.load[kind]
-        return self.streams.descriptor(
-            channel, lane, self.task.group, self.task.name, role, bytes_, chunks,
-            self.design.buffer(kind), before, after, write=False,
-            coded=coded_share(channel, *elements),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def _load_tasks(self, kinds: list[str], lane: str, leaf: Leaf) -> tuple[Node, ...]:
         request, task, tile = self.request, self.task, leaf.tile
@@ -316,13 +279,11 @@ class ArrayLowering:
                 after += self._free_bias()
         if leaf.last_k:
             after.append(self._hand_on(tile))
-        return (self._slot("array", leaf, tuple(before), (*after, *after_last)),)
-
-    def _array_template(self, leaf: Leaf, before: Steps, after: Steps) -> int:
-        info, power = self._compute(leaf)
-        array = self.design.array
-        steps = self.streams.busy(info.cycles, array.clock, array.name, before, after, power)
-        return self.streams.template(steps, info)
+        place = self.drafting.slot(Multiply(
+            tile, leaf.first_k, leaf.last_k, leaf.last, leaf.loads, tuple(before),
+            (*after, *after_last),
+        ))  # fmt: skip
+        return (place,)
 
     def _places(self) -> dict[str, int]:
         """Operands of which one tile at a time lies in its buffer -> pool of that one place.
@@ -353,90 +314,6 @@ class ArrayLowering:
             return release(self.ready, 1)
         return release(self.streams.buffer("accumulator"), self._accumulator_bytes(tile))
 
-    def _compute(self, leaf: Leaf) -> tuple[TaskInfo, int]:
-        """Cycles, energy and power of an array tile."""
-        key = (id(leaf.tile), leaf.first_k, leaf.last_k, leaf.last, *leaf.loads)
-        found = self._array_work.get(key)
-        if found is not None:
-            return found
-        array, task = self.design.array, self.task
-        busy, fill, stall, energy = self._work(leaf)
-        duration = (busy + fill + stall) * self.design.clock(array.clock).period_ps
-        energy += running_energy(array.name, array.idle_mw, duration)
-        power = self.streams.power(energy, duration, task.name)
-        info = TaskInfo(
-            task.group, "compute", leaf.tile.macs, busy, fill, role=task.weight.role.value,
-            energy=energy, stall_cycles=stall,
-        )  # fmt: skip
-        self._array_work[key] = (info, power)
-        return info, power
-
-    def _work(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
-        """Busy, fill and stall cycles of an array tile and the energy of its operations."""
-        task = self.task
-        key = (
-            self._engine, self.request.signature, task.precision.name, task.streaming.role,
-            task.weight.role, leaf.tile, leaf.first_k, leaf.last_k, leaf.last, leaf.loads,
-        )  # fmt: skip
-        found = _work.get(key)
-        if found is None:
-            found = _work[key] = self._work_out(leaf)
-        return found
-
-    @cached_property
-    def _engine(self) -> Signature:
-        """What an array tile depends on of the machine, whatever the clocks."""
-        return canonical(Signature((self.design.array, self.design.buffers)))
-
-    def _work_out(self, leaf: Leaf) -> tuple[int, int, int, Energy]:
-        request, task, shapes = self.request, self.task, leaf.tile.shapes
-        busy, fill = (sum(c) for c in zip(*map(self.timing.cycles, shapes), strict=True))
-        if leaf.last:
-            fill -= self.timing.uncounted
-        source = (
-            self.design.buffer("input" if request.load_streaming else "resident"),
-            self.design.buffer("weight" if request.load_weight else "resident"),
-        )
-        bits = (task.streaming.bits, task.weight.bits)
-        roles = (task.streaming.role.value, task.weight.role.value)
-        energies = [
-            array_energy(
-                self.design, task.precision, request.layer, shape, bits, source, roles,
-                not leaf.first_k,
-            )
-            for shape in shapes
-        ]  # fmt: skip
-        energy = energies[0] if len(energies) == 1 else summed(energies)
-        return busy, fill, self._array_stall(leaf, source, busy, fill), energy
-
-    def _array_stall(
-        self, leaf: Leaf, source: tuple[Buffer | None, Buffer | None], busy: int, fill: int
-    ) -> int:
-        """Cycles by which buffers that cannot keep up stretch an array tile."""
-        array, request, task, tile = self.design.array, self.request, self.task, leaf.tile
-        sums = self.design.buffer("accumulator")
-        engine, phases = engine_of(array), operand_phases(array)
-        flows = []
-        for shape in tile.shapes:
-            crossing = engine.accesses(request.layer, shape)
-            results = shape.pixels.size * shape.filters
-            added = crossing.sums_written + crossing.sums_read + (0 if leaf.first_k else results)
-            flows += [
-                Flow(source[0], shape.groups * crossing.streaming * task.streaming.bits, phases[0]),
-                Flow(source[1], shape.groups * crossing.weight * task.weight.bits, phases[1]),
-                Flow(sums, shape.groups * added * array.accumulator_bits, phases[2]),
-            ]
-        # what others move through the same ports meanwhile
-        if request.load_streaming and leaf.loads[0]:
-            flows.append(Flow(source[0], shared(source[0], tile.elements[0] * task.streaming.bits)))
-        if request.load_weight and leaf.loads[1]:
-            flows.append(Flow(source[1], shared(source[1], tile.elements[1] * task.weight.bits)))
-        if leaf.last_k:
-            flows.append(Flow(sums, shared(sums, tile.elements[2] * array.accumulator_bits)))
-        period = self.design.clock(array.clock).period_ps
-        load = sum(load_cycles(array, shape) for shape in tile.shapes)
-        return stall_cycles(flows, busy, load, busy + fill, period)
-
     # Epilogue and store
 
     def _vector_task(self, leaf: Leaf) -> tuple[Node, ...]:
@@ -450,96 +327,30 @@ class ArrayLowering:
         after: list[Step] = self._free_constants(leaf)
         if not self.in_place:
             after.append(release(streams.buffer("accumulator"), self._accumulator_bytes(tile)))
-        extra = self._extra_bytes(tile)
+        extra = task.extra_bytes(tile)
         if extra:
             after.append(release(streams.buffer("input"), extra))
         if leaf.last:
             after += self._free_bias()
         if self.request.store_result:
             if not self.in_place:
-                before.append(acquire(streams.buffer("output"), self._output_bytes(tile)))
+                before.append(acquire(streams.buffer("output"), task.output_bytes(tile)))
             after.append(release(self.ready, 1))
-        return (self._slot("vector", tile, tuple(before), (*after, *after_last)),)
-
-    def _vector_template(self, tile: Tile, before: Steps, after: Steps) -> int:
-        info, power = self._epilogue(tile)
-        unit = self.design.vector
-        steps = self.streams.busy(info.cycles, unit.clock, unit.name, before, after, power)
-        return self.streams.template(steps, info)
-
-    def _epilogue(self, tile: Tile) -> tuple[TaskInfo, int]:
-        """Cycles, energy and power of a vector tile."""
-        found = self._vector_work.get(id(tile))
-        if found is not None:
-            return found
-        request, task, unit = self.request, self.task, self.design.vector
-        elements = tile.elements[2]
-        walked = elements
-        if self.timing.results:
-            walked = max(elements, sum(map(self.timing.results, tile.shapes)))
-        cycles = max(1, ceil(walked * request.vector_cycles / unit.lanes))
-        place = "output" if request.store_result else "resident"
-        target = self.design.buffer("accumulator" if self.in_place else place)
-        energy = vector_energy(
-            self.design, task.vector_precision,
-            elements * (request.vector_operations or request.vector_cycles), elements,
-            (
-                (self.design.buffer("accumulator"), "activation", self._accumulator_bytes(tile)),
-                (self.design.buffer("input"), "activation", self._extra_bytes(tile)),
-            ),
-            (target, task.result.role.value, self._output_bytes(tile)),
-        )  # fmt: skip
-        stall = self._vector_stall(tile, target, cycles)
-        duration = (cycles + stall) * self.design.clock(unit.clock).period_ps
-        energy += running_energy(unit.name, unit.idle_mw, duration)
-        power = self.streams.power(energy, duration, task.name)
-        info = TaskInfo(
-            task.group, "epilogue", 0, cycles, role=task.result.role.value, energy=energy,
-            stall_cycles=stall,
-        )  # fmt: skip
-        self._vector_work[id(tile)] = (info, power)
-        return info, power
-
-    def _vector_stall(self, tile: Tile, target: Buffer | None, cycles: int) -> int:
-        """Cycles by which buffers that cannot keep up stretch a vector tile."""
-        extra, out = self._extra_bytes(tile) * 8, self._output_bytes(tile) * 8
-        operands = self.design.buffer("input")
-        flows = [
-            Flow(self.design.buffer("accumulator"), self._accumulator_bytes(tile) * 8),
-            Flow(operands, extra + shared(operands, extra)),
-            Flow(target, out + (shared(target, out) if self.request.store_result else 0)),
-        ]
-        period = self.design.clock(self.design.vector.clock).period_ps
-        return stall_cycles(flows, cycles, 0, cycles, period)
-
-    def _extra_bytes(self, tile: Tile) -> int:
-        return sum(tile.bytes(2, tensor.bits) for tensor in self.task.extra)
-
-    def _output_bytes(self, tile: Tile) -> int:
-        elements = -(-tile.elements[2] // self.request.store_divisor)
-        return ceil(elements * self.request.result_bits / 8)
+        return (self.drafting.slot(Finish(tile, tuple(before), (*after, *after_last))),)
 
     def _store_task(self, lane: str, leaf: Leaf) -> tuple[Node, ...]:
-        streams, tile = self.streams, leaf.tile
+        streams, task, tile = self.streams, self.task, leaf.tile
         before, after_last = self._ends(lane, leaf)
         before.append(acquire(self.ready, 1))
-        bytes_ = self._output_bytes(tile)
+        bytes_ = task.output_bytes(tile)
         if self.has_vector and not self.in_place:
             after = [release(streams.buffer("output"), bytes_)]
         else:
             after = [release(streams.buffer("accumulator"), self._accumulator_bytes(tile))]
-        return (
-            self._slot("store", lane, bytes_, tile.chunks[2], tuple(before), (*after, *after_last)),
-        )
-
-    def _store_template(
-        self, lane: str, bytes_: int, chunks: int, before: Steps, after: Steps
-    ) -> int:
-        streams, task = self.streams, self.task
-        moved = self.has_vector and not self.in_place
-        source = self.design.buffer("output" if moved else "accumulator")
-        return streams.descriptor(
-            streams.store, lane, task.group, task.name, task.result.role.value, bytes_, chunks,
-            source, before, after, write=True,
-            coded=coded_share(streams.store, task.result.bits, task.result.zeros),
-        )  # fmt: skip
+        result = task.result
+        place = self.drafting.slot(Move(
+            lane, "output", result.role.value, bytes_, tile.chunks[2], (result.bits, result.zeros),
+            "output" if self.has_vector and not self.in_place else "accumulator",
+            tuple(before), (*after, *after_last),
+        ))  # fmt: skip
+        return (place,)

@@ -19,23 +19,17 @@ from typing import TypeVar
 from cosim.design.design import Design, DramTier, Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Room
+from cosim.mapping.drafts import Command, DraftedGroup, Drafting, Move, Steps
 from cosim.mapping.fusion import Group, Grouping, group_operations, moved_to_host
 from cosim.mapping.given import check_given, check_layers, given_tiling
 from cosim.mapping.governing import govern
+from cosim.mapping.host_tasks import emit_host, emit_preparation
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
-from cosim.mapping.lower_vector import (
-    VectorLowering,
-    VectorTask,
-    emit_command,
-    emit_host,
-    emit_preparation,
-    find_cut,
-    room_of,
-    why_not,
-)  # fmt: skip
+from cosim.mapping.lower_vector import VectorLowering, VectorTask, find_cut, room_of, why_not
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
-from cosim.mapping.program import Program, Step
+from cosim.mapping.pricing import Pricing
+from cosim.mapping.program import Program
 from cosim.mapping.rescale import MACHINE_FIXED_POINT, bias_of, sums_integers
 from cosim.mapping.residency import MemoryMap, Storage, place_tensors
 from cosim.mapping.row_gather import row_gather
@@ -49,12 +43,16 @@ from cosim.mapping.streams import (
 )  # fmt: skip
 from cosim.mapping.tiling import TilePlan, TileRequest, infeasible, search_all
 from cosim.mapping.work import host_operations, lane_operations
-from cosim.memo import Memo, Signature, canonical
+from cosim.memo import Memo, Signature
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Kind, Tensor, Workload
 
 _plans: Memo[tuple[object, ...], dict[Signature, TilePlan | None]] = Memo("tilings", 256)
 """Tilings found in this process, by machine, then by contraction; None where none fits."""
+
+_drafted: Memo[tuple[object, ...], DraftedGroup[ArrayTask | VectorTask]] = Memo(
+    "drafted groups", 2048
+)
 
 
 @dataclass(frozen=True)
@@ -179,8 +177,6 @@ class _Preparation:
     ordering : Ordering
     waits : list of dict
         Of each group: key of a task -> pools it takes a token from.
-    signatures : list of Signature
-        Of each group: equal where its place between the others is.
     """
 
     operands: list[_Operands]
@@ -188,7 +184,8 @@ class _Preparation:
     ordering: Ordering
     fills: list[list[Tensor]]
     waits: list[dict[str, list[str]]]
-    signatures: list[Signature]
+    token: object
+    """Stands for all this."""
 
 
 class _Mapper:
@@ -222,10 +219,13 @@ class _Mapper:
             known, ("nests", engines),
             lambda: [nest_of(g.anchor) if g.anchor else None for g in self.grouping.groups],
         )  # fmt: skip
-        # stands for the groups and where their tensors lie
-        self.token = _remember(known, ("token", engines, place), object)
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
+        self.room = room_of(design)
+        vector = design.vector
+        stages = [design.buffer(holds) for holds in ("input", "weight")]
+        # what of the machine decides how an array group is drafted, beside its pools
+        self.staging = (vector.in_place, *(b is None or b.double_buffered for b in stages))
         self.array_of = {p: g.array for p, g in enumerate(self.grouping.groups) if g.array}
         self.position = {g.index: p for p, g in enumerate(self.grouping.groups)}
         self.load = {k: load_lane(self.streams.load[k]) for k in ("input", "weight")}
@@ -281,13 +281,16 @@ class _Mapper:
                                       if r is not None and g.array == name])
             for name in dict.fromkeys(self.array_of.values())
         }  # fmt: skip
+        self.pricing = {
+            name: Pricing(self.streams, self.design.seen_by(name)) for name in self.found
+        }
+        self.on_vector = Pricing(self.streams, self.design)
         emit_preparation(self.streams, self.workload.batch)
         for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
-            emit = partial(self._emit, p, g, o, r, self.prepared.fills[p])
-            if g.engine == "vector":
-                self.streams.remembered((self.token, p, self.prepared.signatures[p]), emit)
+            if g.engine == "host":
+                self._emit_host(p, g)
             else:
-                emit()
+                self._emit(p, g, o, r)
         program = self.streams.program(
             f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
         )
@@ -340,14 +343,7 @@ class _Mapper:
         waits: list[dict[str, list[str]]] = [{} for _ in groups]
         for (p, key), pools in self.ordering.waits.items():
             waits[p][key] = pools
-        signatures = [
-            canonical(Signature((
-                tuple((key, tuple(pools)) for key, pools in waits[p].items()),
-                tuple(self.ordering.signals.get(p, ())), finisher[p], tuple(t.id for t in fills[p]),
-            )))
-            for p in range(len(groups))
-        ]  # fmt: skip
-        return _Preparation(operands, requests, self.ordering, fills, waits, signatures)
+        return _Preparation(operands, requests, self.ordering, fills, waits, object())
 
     # Operands
 
@@ -514,55 +510,87 @@ class _Mapper:
 
     # Emission
 
-    def _emit(
-        self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
-        fills: list[Tensor],
-    ) -> None:  # fmt: skip
+    def _emit_host(self, p: int, group: Group) -> None:
+        self._check_host(group)
+        waits, done = self._waits(p)
+        emit_host(self.streams, self._vector_task(p, group, waits, {HOST: done}))
+
+    def _waits(self, p: int) -> tuple[dict[str, Steps], Steps]:
+        """Steps before first tasks of a group, by their keys, and after its last."""
         streams = self.streams
         waits = {
             key: tuple(acquire(streams.pool(pool), 1) for pool in pools)
             for key, pools in self.prepared.waits[p].items()
         }
         done = tuple(release(streams.pool(pool), 1) for pool in self.ordering.signals.get(p, ()))
-        if group.engine == "host":
-            self._check_host(group)
-            emit_host(streams, self._vector_task(p, group, waits, {HOST: done}))
-            return
-        done = (*done, release(streams.pool_of["command queue"], 1))
-        signals = {self.ordering.finisher[p]: done}
+        return waits, done
+
+    def _emit(self, p: int, group: Group, operands: _Operands, request: TileRequest | None) -> None:
+        """Price a group's draft, made now or for an earlier design."""
+        streams, plan = self.streams, None
+        cut: object
+        if request is None:
+            pricing, cut = self.on_vector, self.room
+        else:
+            pricing, plan = self.pricing[group.array], self.found[group.array][request.signature]
+            if plan is None:
+                raise infeasible(self.design.seen_by(group.array), request, group.name)
+            self.plans[p] = (request, plan)
+            cut = (plan.shape, *self.staging)
+        key = (self.prepared.token, p, streams.layout, cut)
+        known = _drafted.get(key)
+        if known is None:
+            known = _drafted[key] = self._draft(p, group, operands, request, plan)
+        else:
+            streams.add_pools(known.pools)
+        for draft in (known.opening, known.body):
+            streams.append(draft, pricing.templates(draft, p, group.name, known.task))
+
+    def _draft(
+        self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
+        plan: TilePlan | None,
+    ) -> DraftedGroup[ArrayTask | VectorTask]:  # fmt: skip
+        streams, fills = self.streams, self.prepared.fills[p]
+        pools, opening = len(streams.pools), Drafting()
+        waits, done = self._waits(p)
+        signals = {self.ordering.finisher[p]: (*done, release(streams.pool_of["command queue"], 1))}
         self._hand_over(p, waits, signals)
         participants = self._participants(operands, request, group, fills)
-        emit_command(streams, p, participants)
-        for name in participants:
-            command = acquire(streams.pool(f"command {name}", cause=Cause.HOST), 1)
-            waits[name] = (command, *waits.get(name, ()))
+        commands = [streams.pool(f"command {name}", cause=Cause.HOST) for name in participants]
+        command = Command(tuple(release(pool, 1) for pool in commands))
+        opening.append(HOST, (opening.slot(command),))
+        for name, pool in zip(participants, commands, strict=True):
+            waits[name] = (acquire(pool, 1), *waits.get(name, ()))
         for tensor in fills:
-            self._fill(p, group, operands, request, tensor, waits)
+            self._fill(opening, group, operands, request, tensor, waits)
+        task: ArrayTask | VectorTask
         if request is None:
-            VectorLowering(streams, self._vector_task(p, group, waits, signals)).emit()
-            return
-        seen = self.design.seen_by(group.array)
-        plan = self.found[group.array][request.signature]
-        if plan is None:
-            raise infeasible(seen, request, group.name)
-        self.plans[p] = (request, plan)
+            task = self._vector_task(p, group, waits, signals)
+            body = VectorLowering(streams, task).draft()
+        else:
+            assert plan
+            task = self._array_task(p, group, operands, request, plan, waits, signals)
+            body = ArrayLowering(streams, task, self.design.seen_by(group.array)).draft()
+        return DraftedGroup(opening.finished(), body, task, tuple(streams.pools[pools:]))
+
+    def _array_task(
+        self, p: int, group: Group, operands: _Operands, request: TileRequest, plan: TilePlan,
+        waits: dict[str, Steps], signals: dict[str, Steps],
+    ) -> ArrayTask:  # fmt: skip
         assert operands.streaming
         assert operands.weight
         assert group.precision
         once = [t for t in operands.bias if not self._resident(t)]
         constants = self._constants(operands, request.nest) if plan.cut_constants else []
-        task = ArrayTask(
+        return ArrayTask(
             p, group.name, request, plan, operands.streaming, operands.weight,
             self.tensors[group.writes[-1]],
             tuple(t for t in operands.extra if not self._resident(t)),
             tuple(t for t in once if t not in constants), tuple(constants),
             group.precision, self._vector_precision(group), group.array, waits, signals,
         )  # fmt: skip
-        streams.emit(task.signature, p, ArrayLowering(streams, task, seen).emit)
 
-    def _hand_over(
-        self, p: int, waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]]
-    ) -> None:
+    def _hand_over(self, p: int, waits: dict[str, Steps], signals: dict[str, Steps]) -> None:
         """Let array engines take turns in the order of the groups.
 
         They share buffers and what feeds and empties them: an engine that ran ahead could fill the
@@ -607,24 +635,24 @@ class _Mapper:
         return [*dict.fromkeys(names), group.array]
 
     def _fill(
-        self, p: int, group: Group, operands: _Operands, request: TileRequest | None,
-        tensor: Tensor, waits: dict[str, tuple[Step, ...]],
+        self, opening: Drafting, group: Group, operands: _Operands, request: TileRequest | None,
+        tensor: Tensor, waits: dict[str, Steps],
     ) -> None:  # fmt: skip
         """Fetch a resident tensor before the group that reads it first."""
         streams, lane = self.streams, self.load["input"]
         component, _ = self._reader(group, operands, tensor, request)
         pool = streams.pool(f"resident loaded > {component}", cause=Cause.INPUT)
         storage = self._storage(tensor)
-        node = streams.descriptor(
-            streams.load["input"], lane, p, group.name, storage.role, storage.bytes, 1,
-            self.design.buffer("resident"), waits.pop(lane, ()), [release(pool, 1)], write=False,
+        move = Move(
+            lane, "input", storage.role, storage.bytes, 1, (8, 0.0), "resident",
+            waits.pop(lane, ()), (release(pool, 1),),
         )  # fmt: skip
-        streams.streams[lane].append(node)
+        opening.append(lane, (opening.slot(move),))
         waits[component] = (*waits.get(component, ()), acquire(pool, 1))
 
     def _vector_task(
-        self, p: int, group: Group, waits: dict[str, tuple[Step, ...]],
-        signals: dict[str, tuple[Step, ...]],
+        self, p: int, group: Group, waits: dict[str, Steps],
+        signals: dict[str, Steps],
     ) -> VectorTask:  # fmt: skip
         return self._vector_facts(p, group).placed(waits, signals)
 

@@ -14,14 +14,13 @@ A group that needs another group's result waits for a token that the group's las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 from cosim.design.design import Buffer, Design, DmaChannel, DramTier
 from cosim.errors import CosimError
+from cosim.mapping.drafts import Draft, no_pools, shifted
 from cosim.mapping.energy import Energy, power_mw, running_energy, transfer_energy
-from cosim.mapping.fragments import Fragment, fragments, no_pools, seen_by_vector_groups
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -35,7 +34,6 @@ from cosim.mapping.program import (
     Template,
 )  # fmt: skip
 from cosim.mapping.transfer import Transfer, channel_for, transfer
-from cosim.memo import Signature
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
@@ -65,7 +63,6 @@ class Streams:
         self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
         self._descriptors: dict[tuple[object, ...], tuple[tuple[Step, ...], Transfer, Energy]] = {}
         self._transfers: dict[tuple[object, ...], TaskInfo] = {}
-        self._emitted: dict[tuple[object, ...], tuple[int, int, dict[str, tuple[Node, ...]]]] = {}
         self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
         carried = {traffic for channel in design.dma for traffic in channel.carries}
         self.load = {
@@ -82,6 +79,11 @@ class Streams:
         several = len(design.arrays) > 1
         self.array_phase = PoolPhase.BUFFER if several else PoolPhase.IMMEDIATE
         self._machine_pools()
+        self.machine_layout = self.layout
+        self.power_pool = self.pool_of.get("power")
+        self.headroom = None if self.power_pool is None else self.pools[self.power_pool].initial
+        """Milliwatts of the power budget above static power; None where there is none."""
+        self.one_command = acquire(self.pool_of["command queue"], 1)
 
     def _machine_pools(self) -> None:
         design = self.design
@@ -138,6 +140,11 @@ class Streams:
         self.layout = self.layout.then(pool.name)
         return index
 
+    def add_pools(self, pools: Iterable[Pool]) -> None:
+        """Make pools as they were made before in this layout."""
+        for pool in pools:
+            self._add_pool(pool)
+
     def buffer(self, holds: str) -> int:
         """Pool of the buffer that holds ``input``, ``weight``, ``accumulator`` or ``output``."""
         found = self._buffer_of.get(holds)
@@ -176,10 +183,10 @@ class Streams:
         CosimError
             When the budget could never admit the task.
         """
-        if "power" not in self.pool_of:
+        headroom = self.headroom
+        if headroom is None:
             return 0
         need = power_mw(energy, duration_ps)
-        headroom = self.pools[self.pool_of["power"]].initial
         if need > headroom:
             budget = self.design.power.budget_mw
             raise CosimError(
@@ -194,11 +201,11 @@ class Streams:
     def busy(
         self, cycles: int, clock: str, lane: str, before: Iterable[Step], after: Iterable[Step],
         power: int = 0, priority: int = 0,
-    ) -> list[Step]:  # fmt: skip
+    ) -> tuple[Step, ...]:  # fmt: skip
         """Steps of a task that holds its component for `cycles` under the power budget."""
         begin, end = self._turn(lane)
-        steps = [*before, *begin, *self._held(cycles, clock, lane, power, priority), *end]
-        return steps + list(after)
+        held = self._held(cycles, clock, lane, power, priority)
+        return (*before, *begin, *held, *end, *after)
 
     def _turn(self, lane: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Steps that take and give back the sequential control, for a component under it.
@@ -255,14 +262,9 @@ class Streams:
         key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write, coded)
         known = self._descriptors.get(key)
         if known is None:
-            moved = transfer(self.design, channel, ceil(bytes_ * coded), chunks, buffer)
-            energy = (
-                *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
-                *running_energy(lane, channel.active_mw, moved.service_ps),
+            known = self._descriptors[key] = self.moved(
+                channel, lane, name, role, bytes_, chunks, buffer, write=write, coded=coded
             )
-            power = self.power(energy, moved.service_ps, name)
-            core = tuple(self.moving(channel, lane, moved, power, 1 if write else 2))
-            known = self._descriptors[key] = (core, moved, energy)
         core, moved, energy = known
         info = self._transfers.get((group, *key))
         if info is None:
@@ -273,67 +275,25 @@ class Streams:
             )  # fmt: skip
         return self.template((*before, *core, *after), info)
 
-    @cached_property
-    def _seen(self) -> Signature:
-        return seen_by_vector_groups(self.design, self.names)
+    def moved(
+        self, channel: DmaChannel, lane: str, name: str, role: str, bytes_: int, chunks: int,
+        buffer: Buffer | None, *, write: bool, coded: float,
+    ) -> tuple[tuple[Step, ...], Transfer, Energy]:  # fmt: skip
+        """What a descriptor does between the waits before it and the tokens after it."""
+        moved = transfer(self.design, channel, ceil(bytes_ * coded), chunks, buffer)
+        energy = (
+            *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
+            *running_energy(lane, channel.active_mw, moved.service_ps),
+        )
+        power = self.power(energy, moved.service_ps, name)
+        return tuple(self.moving(channel, lane, moved, power, 1 if write else 2)), moved, energy
 
-    def remembered(self, key: tuple[object, ...], emit: Callable[[], None]) -> None:
-        """Let `emit` append a group's tasks, or append what it did for another design.
-
-        Parameters
-        ----------
-        key : tuple
-            All that the tasks depend on beside what a vector group sees of the machine.
-        """
-        key = (*key, self.layout, self._seen)
-        known = fragments.get(key)
+    def append(self, draft: Draft, templates: list[Template]) -> None:
+        """Let components do what was drafted next, with these templates for its slots."""
         first = len(self.templates)
-        if known is not None:
-            self.templates += known.templates
-            for name, nodes in known.streams:
-                self.streams[name] += _shifted(nodes, first)
-            for pool in known.pools:
-                self._add_pool(pool)
-            return
-        pools = len(self.pools)
-        before = {name: len(stream) for name, stream in self.streams.items()}
-        emit()
-        fragments[key] = Fragment(
-            tuple(self.templates[first:]),
-            tuple(
-                (n, _shifted(tuple(s[before[n] :]), -first))
-                for n, s in self.streams.items() if len(s) > before[n]
-            ),
-            tuple(self.pools[pools:]),
-        )  # fmt: skip
-
-    def emit(self, key: tuple[object, ...], group: int, emit: Callable[[], None]) -> None:
-        """Let `emit` append a group's tasks; a group with an equal key is copied instead.
-
-        Layers of the same shape in the same place of the dependencies differ in nothing but the
-        number of their group.
-        """
-        known = self._emitted.get(key)
-        if known is not None:
-            self._copy(*known, group)
-            return
-        first = len(self.templates)
-        before = {name: len(stream) for name, stream in self.streams.items()}
-        emit()
-        added = {n: tuple(s[before[n] :]) for n, s in self.streams.items() if len(s) > before[n]}
-        self._emitted[key] = (first, len(self.templates), added)
-
-    def _copy(self, first: int, stop: int, added: dict[str, tuple[Node, ...]], group: int) -> None:
-        shift = len(self.templates) - first
-        infos: dict[int, TaskInfo] = {}
-        for template in self.templates[first:stop]:
-            old = template.info
-            info = infos.get(id(old))
-            if info is None:
-                info = infos[id(old)] = old._replace(op=group)
-            self.templates.append(Template(template.steps, info))
-        for name, nodes in added.items():
-            self.streams[name] += _shifted(nodes, shift)
+        self.templates += templates
+        for lane, nodes in draft.streams:
+            self.streams[lane] += shifted(nodes, first)
 
     def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
         """The finished program; components without tasks are left out of no index: all stay."""
@@ -359,13 +319,6 @@ def sums_pool(buffer: Buffer) -> str:
     """
     together = any(held in ("input", "weight") for held in buffer.holds)
     return f"buffer {buffer.name} sums" if together else f"buffer {buffer.name}"
-
-
-def _shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:
-    """The same loops over templates further on."""
-    return tuple(
-        Loop(n.count, _shifted(n.body, shift)) if isinstance(n, Loop) else n + shift for n in nodes
-    )
 
 
 def repeat(count: int, body: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -95,7 +95,7 @@ _known: Memo[tuple[object, ...], TileTree] = Memo("tile trees", 512)
 
 def tile_tree(nest: Nest, plan: TilePlan) -> TileTree:
     """The tree of a plan."""
-    key = (nest.signature, plan.axes, plan.hold_streaming, plan.hold_weight)
+    key = (nest.signature, plan.shape)
     found = _known.get(key)
     if found is None:
         found = _known[key] = TileTree(nest, plan)

@@ -28,7 +28,7 @@ from cosim.mapping.engines.timing import Layer
 from cosim.mapping.given import given_extents, given_passes
 from cosim.mapping.nest import CLASSES, Nest
 from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch
-from cosim.memo import Signature
+from cosim.memo import Signature, canonical
 
 AT_ONCE = 24
 """Contractions that are costed together: more do not go faster and take more memory."""
@@ -140,6 +140,13 @@ class TilePlan:
     modelled_dram_bytes: int
     cut_constants: bool = False
     """Whether constants of channels come in parts, with the tiles of their channels."""
+
+    @cached_property
+    def shape(self) -> Signature:
+        """Equal for plans that cut and hold alike."""
+        return canonical(
+            Signature((self.axes, self.hold_streaming, self.hold_weight, self.cut_constants))
+        )
 
     @cached_property
     def tile(self) -> dict[str, int]:

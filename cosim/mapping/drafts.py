@@ -1,0 +1,182 @@
+"""What a group's tasks wait for and give, drafted once; what they cost is priced for each machine.
+
+Which tasks a group becomes, in which loops, and what each waits for follows from how it is cut and
+which pools there are. What a task costs follows from clocks, memories and energies. A sweep varies
+a few keys of a machine, so most design points find their groups drafted, by an earlier point or by
+a layer of the same shape, and only price them (`pricing`).
+
+Steps name pools by their numbers. They are the same where the same pools were made in the same
+order, which is what a `Layout` stands for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, NamedTuple, TypeVar
+
+from cosim.mapping.program import Loop, Node, Pool, Step
+from cosim.mapping.tiles import Tile
+from cosim.memo import Memo
+
+MOST_LAYOUTS = 1 << 14
+
+Steps = tuple[Step, ...]
+Task = TypeVar("Task")
+
+
+class Layout:
+    """An order in which pools were made: one object for each, so that identity is equality."""
+
+    __slots__ = ("_further",)
+    made = 0
+
+    def __init__(self) -> None:
+        self._further: dict[str, Layout] = {}
+        Layout.made += 1
+
+    def then(self, pool: str) -> Layout:
+        """The layout after one more pool."""
+        found = self._further.get(pool)
+        if found is None:
+            found = self._further[pool] = Layout()
+        return found
+
+
+_no_pools = Layout()
+
+
+def no_pools() -> Layout:
+    """The layout before any pool is made."""
+    global _no_pools
+    if Layout.made > MOST_LAYOUTS:
+        Layout.made = 0
+        _no_pools = Layout()  # what is remembered of others will be forgotten
+    return _no_pools
+
+
+class Command(NamedTuple):
+    """The host starts a group: `after` are tokens for the components that take part."""
+
+    after: Steps
+
+
+class Move(NamedTuple):
+    """A descriptor of a DMA channel.
+
+    `carries` is the traffic (``input``, ``weight`` or ``output``, which is a store), `holds` what
+    the buffer on the other side holds, `elements` bits and share of zeros of an element.
+    """
+
+    lane: str
+    carries: str
+    role: str
+    bytes: int
+    chunks: int
+    elements: tuple[int, float]
+    holds: str
+    before: Steps
+    after: Steps
+
+
+class Multiply(NamedTuple):
+    """A tile on the array; `loads` as in `tile_tree.Leaf`."""
+
+    tile: Tile
+    first_k: bool
+    last_k: bool
+    last: bool
+    loads: tuple[bool, bool, bool]
+    before: Steps
+    after: Steps
+
+
+class Finish(NamedTuple):
+    """The vector unit makes a tile of results of one of sums."""
+
+    tile: Tile
+    before: Steps
+    after: Steps
+
+
+class Piece(NamedTuple):
+    """A piece of a group of the vector unit.
+
+    `parts` are the roles and bytes of what came from DRAM, `resident` of what is on chip; `out` and
+    `kept` bytes of results to DRAM and on chip, `stores` whether there are any of the former.
+    """
+
+    operations: int
+    parts: tuple[tuple[str, int], ...]
+    resident: tuple[tuple[str, float], ...]
+    out: int
+    kept: float
+    role: str
+    stores: bool
+    before: Steps
+    after: Steps
+
+
+Slot = Command | Move | Multiply | Finish | Piece
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Tasks before they are priced: what is to become a template each, and streams by component.
+
+    Nodes of the streams are places in `slots`.
+    """
+
+    slots: tuple[Slot, ...]
+    streams: tuple[tuple[str, tuple[Node, ...]], ...]
+
+    @cached_property
+    def on_engines(self) -> bool:
+        """Whether any of the tasks are an engine's."""
+        return any(isinstance(slot, Multiply | Finish | Piece) for slot in self.slots)
+
+
+class Drafting:
+    """A draft in the making: slots that are equal are one."""
+
+    def __init__(self) -> None:
+        self._slots: dict[tuple[type, Slot], int] = {}
+        self._streams: dict[str, list[Node]] = {}
+
+    def slot(self, slot: Slot) -> int:
+        """Place of a slot in the draft."""
+        return self._slots.setdefault((type(slot), slot), len(self._slots))
+
+    def append(self, lane: str, nodes: tuple[Node, ...]) -> None:
+        """Let a component do these next."""
+        if nodes:
+            self._streams.setdefault(lane, []).extend(nodes)
+
+    def finished(self) -> Draft:
+        streams = tuple((lane, tuple(nodes)) for lane, nodes in self._streams.items())
+        return Draft(tuple(slot for _, slot in self._slots), streams)
+
+
+@dataclass(frozen=True, eq=False)
+class DraftedGroup(Generic[Task]):
+    """A group's command and what is fetched for it first, its tasks, and pools that came with them.
+
+    `opening` differs from layer to layer; layers of the same shape in the same place between others
+    share `body`.
+    """
+
+    opening: Draft
+    body: Draft
+    task: Task
+    """The `ArrayTask` or `VectorTask` that was drafted."""
+    pools: tuple[Pool, ...]
+
+
+bodies: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
+
+
+def shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:
+    """The same loops over templates further on."""
+    return tuple(
+        Loop(n.count, shifted(n.body, shift)) if isinstance(n, Loop) else n + shift for n in nodes
+    )
