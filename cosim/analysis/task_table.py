@@ -9,16 +9,16 @@ MARK: a DMA descriptor has part 0, the DRAM's service, and part 1, the rest of t
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from functools import cached_property
 from itertools import chain
-from math import prod
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.mapping.program import Program, Step, StepKind, TaskInfo
+from cosim.mapping.program import Program, StepKind, TaskInfo
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -42,6 +42,23 @@ class EnergyEntries(NamedTuple):
     template: Integers
     thing: Integers
     picojoules: Numbers
+
+
+def _columns(entries: Iterable[tuple[str, str, float]]) -> tuple[Any, Any, Any]:
+    """Components, roles and picojoules of entries."""
+    columns = tuple(zip(*entries, strict=True))
+    return (columns[0], columns[1], columns[2]) if columns else ((), (), ())
+
+
+class Steps(NamedTuple):
+    """The steps of all templates one after the other, columns of shape (n_steps,)."""
+
+    template: Integers
+    kind: Integers
+    a: Integers
+    b: Integers
+    marks_before: Integers
+    """MARKs of the same template before it."""
 
 
 class TaskTable:
@@ -99,30 +116,19 @@ class TaskTable:
     @cached_property
     def energy_entries(self) -> EnergyEntries:
         """What one task of each template spends on what."""
-        things: dict[tuple[str, str], int] = {}
-        # templates share what they spend: each such list is looked through once
-        known: dict[int, tuple[list[int], list[float]]] = {}
-        lengths: list[int] = []
-        thing: list[int] = []
-        picojoules: list[float] = []
-        for info in self.infos:
-            entry = known.get(id(info.energy))
-            if entry is None:
-                entry = known[id(info.energy)] = (
-                    [
-                        things.setdefault((c, r or "operations"), len(things))
-                        for c, r, _ in info.energy
-                    ],
-                    [spent for _, _, spent in info.energy],
-                )
-            lengths.append(len(entry[0]))
-            thing += entry[0]
-            picojoules += entry[1]
+        spent = [info.energy for info in self.infos]
+        components, roles, picojoules = _columns(chain.from_iterable(spent))
+        given = list(zip(components, roles, strict=True))
+        named: dict[tuple[str, str], int] = {}
+        number = {
+            (component, role): named.setdefault((component, role or "operations"), len(named))
+            for component, role in dict.fromkeys(given)
+        }
         return EnergyEntries(
-            list(things),
-            np.repeat(np.arange(len(lengths)), lengths),
-            np.array(thing, np.int64),
-            np.array(picojoules, np.float64),
+            list(named),
+            np.repeat(np.arange(len(spent)), list(map(len, spent))),
+            np.fromiter(map(number.__getitem__, given), np.int64, len(given)),
+            np.fromiter(picojoules, np.float64, len(given)),
         )
 
     @cached_property
@@ -135,36 +141,47 @@ class TaskTable:
         return total
 
     @cached_property
-    def _facts(self) -> tuple[list[_StepFacts], Integers]:
-        """What there is to know of all different lists of steps, and the list of each template."""
-        known: dict[_StepFacts, int] = {}
-        seen: dict[int, int] = {}
-        which = []
-        for template in self.program.templates:
-            line = seen.get(id(template.steps))
-            if line is None:
-                facts = _step_facts(template.steps)
-                line = seen[id(template.steps)] = known.setdefault(facts, len(known))
-            which.append(line)
-        return list(known), np.array(which, np.int64)
+    def _steps(self) -> Steps:
+        lists = [template.steps for template in self.program.templates]
+        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+        numbers = chain.from_iterable(chain.from_iterable(lists))
+        table = np.fromiter(numbers, np.int64, 4 * int(lengths.sum())).reshape(-1, 4)
+        kind, a, b, _ = np.ascontiguousarray(table.T)
+        template = np.repeat(np.arange(len(lists)), lengths)
+        marks = np.concatenate([[0], np.cumsum(kind == _MARK)])
+        first = np.cumsum(lengths) - lengths
+        return Steps(template, kind, a, b, marks[:-1] - marks[np.repeat(first, lengths)])
+
+    def _of_first(self, which: NDArray[np.bool_], column: Integers, none: int) -> Integers:
+        """A column of each template's first step of some, and of rows of no template."""
+        found = np.full(len(self.infos), none, np.int64)
+        places = np.flatnonzero(which)[::-1]  # the first of a template is entered last
+        found[self._steps.template[places]] = column[places]
+        return found
 
     @cached_property
     def marks(self) -> Integers:
         """Number of MARKs of each template; 1 for rows of none."""
-        facts, which = self._facts
-        return np.append(np.array([fact[0] for fact in facts], np.int64)[which], 1)
+        steps = self._steps
+        marks = np.bincount(steps.template[steps.kind == _MARK], minlength=len(self.infos))
+        marks[-1] = 1
+        return marks
 
     @cached_property
     def parts(self) -> int:
         """Largest number of MARKs of a template."""
-        return max((fact[0] for fact in self._facts[0]), default=1) or 1
+        return int(self.marks.max())
+
+    def _periods(self, clock: Integers) -> Integers:
+        periods: Integers = np.array(self.program.clock_periods_ps, np.int64)[clock]
+        return periods
 
     @cached_property
     def _first_period(self) -> Integers:
         """Picoseconds of a cycle of each template's first HOLD."""
-        periods = self.program.clock_periods_ps
-        facts, which = self._facts
-        return np.append(np.array([periods[fact[1]] for fact in facts], np.int64)[which], 1)
+        steps = self._steps
+        holds = (steps.kind == _HOLD) | (steps.kind == _SERVE)
+        return self._periods(self._of_first(holds, steps.b, 0))
 
     @cached_property
     def busy_ps(self) -> Integers:
@@ -199,10 +216,14 @@ class TaskTable:
 
         The lane is -1 for rows of no template.
         """
-        periods = self.program.clock_periods_ps
-        tails = [_tail(template.steps) for template in self.program.templates]
-        held = np.array([*(cycles * periods[clock] for cycles, clock, _ in tails), 0], np.int64)
-        return held, np.array([*(lane for _, _, lane in tails), -1], np.int64)
+        steps = self._steps
+        places = np.flatnonzero(steps.kind == _HOLD)
+        again = steps.template[places[1:]] == steps.template[places[:-1]]
+        second = np.zeros(len(steps.kind), bool)
+        second[places[1:][again]] = True
+        cycles = self._of_first(second, steps.a, 0)
+        held = cycles * self._periods(self._of_first(second, steps.b, 0))
+        return held, self._of_first(steps.kind == _MARK, steps.a, -1)
 
     @cached_property
     def buffer_tokens(self) -> dict[int, tuple[Integers, Integers]]:
@@ -210,52 +231,24 @@ class TaskTable:
 
         By pool: two arrays of shape (n_templates + 1, n_parts).
         """
-        facts, which = self._facts
+        steps, parts, size = self._steps, self.parts, len(self.infos)
         places = {i: n for n, i in enumerate(self._buffers)}
-        # one line more, of zeros, for rows of no template
-        shape = (len(places), 2, len(facts) + 1, self.parts)
-        where, tokens = [], []
-        for line, (marks, _, exchanges) in enumerate(facts):
-            for pool, given, part, number in exchanges:
-                if pool in places:
-                    # what is taken after the last MARK counts for the last part
-                    place = (places[pool] * 2 + given) * shape[2] + line
-                    where.append(place * shape[3] + min(part, marks - 1))
-                    tokens.append(number)
-        flat = np.zeros(prod(shape), np.int64)
-        np.add.at(flat, np.array(where, np.int64), np.array(tokens, np.int64))
-        amounts = flat.reshape(shape)
-        lines = np.append(which, len(facts))
-        return {i: (amounts[n, 0, lines], amounts[n, 1, lines]) for i, n in places.items()}
+        line = np.full(len(self.program.pools), -1, np.int64)
+        line[list(places)] = list(places.values())
+        given = steps.kind == _RELEASE
+        moves = np.flatnonzero(given | (steps.kind == _ACQUIRE))
+        moves = moves[line[steps.a[moves]] >= 0]
+        given, template = given[moves], steps.template[moves]
+        # what is given belongs to the MARK before it, what is taken to the one after it, if any
+        part = np.where(
+            given, np.maximum(steps.marks_before[moves] - 1, 0), steps.marks_before[moves]
+        )
+        part = np.minimum(part, self.marks[template] - 1)
+        amounts = np.zeros((len(places), 2, size, parts), np.int64)
+        where = ((line[steps.a[moves]] * 2 + given) * size + template) * parts + part
+        np.add.at(amounts.reshape(-1), where, steps.b[moves])
+        return {i: (amounts[n, 0], amounts[n, 1]) for i, n in places.items()}
 
     @property
     def _buffers(self) -> list[int]:
         return [i for i, pool in enumerate(self.program.pools) if pool.kind == "buffer"]
-
-
-_StepFacts = tuple[int, int, tuple[tuple[int, int, int, int], ...]]
-"""MARKs; clock of the first HOLD; ACQUIREs and RELEASEs as (pool, 0 if taken and 1 if given, part,
-tokens)."""
-
-
-@lru_cache(maxsize=1 << 16)
-def _step_facts(steps: tuple[Step, ...]) -> _StepFacts:
-    marks, clock, exchanges = 0, -1, []
-    for kind, index, amount, _ in steps:
-        if kind == _MARK:
-            marks += 1
-        elif kind == _ACQUIRE:
-            exchanges.append((index, 0, marks, amount))
-        elif kind == _RELEASE:
-            exchanges.append((index, 1, max(marks - 1, 0), amount))
-        elif clock < 0:
-            clock = amount
-    return marks, max(clock, 0), tuple(exchanges)
-
-
-@lru_cache(maxsize=1 << 16)
-def _tail(steps: tuple[Step, ...]) -> tuple[int, int, int]:
-    """Cycles and clock of the second HOLD, and the lane of the first MARK."""
-    holds = [step for step in steps if step[0] == _HOLD]
-    lane = next((step[1] for step in steps if step[0] == _MARK), -1)
-    return (holds[1][1], holds[1][2], lane) if len(holds) > 1 else (0, 0, lane)

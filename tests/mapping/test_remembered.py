@@ -14,9 +14,18 @@ from cosim.mapping.mapping import map_workload
 from .examples import Builder
 
 BASE = "edge-asic-16x16"
-KEYS = ("engine.array.rows", "buffer.input.size", "dram.bandwidth", "clocks.core", "power.budget")
-VALUES = (
-    (8, 16), ("8 KiB", "64 KiB"), ("800 MB/s", "6400 MB/s"), ("100 MHz", "500 MHz"), ("1 W", "2 W"),
+AXES = (
+    {
+        "engine.array.rows": (8, 16), "buffer.input.size": ("8 KiB", "64 KiB"),
+        "dram.bandwidth": ("800 MB/s", "6400 MB/s"), "clocks.core": ("100 MHz", "500 MHz"),
+        "power.budget": ("1 W", "2 W"),
+    },
+    {
+        "buffer.weight.cycle_time": ("1 ns", "9 ns"), "clocks.core": ("100 MHz", "500 MHz"),
+        "engine.array.dataflow": ("weight-stationary", "output-stationary"),
+        "engine.vector.lanes": (4, 16), "buffer.weight.double_buffered": (True, False),
+        "host.command_overhead": ("1 us", "2 us"),
+    },
 )  # fmt: skip
 
 
@@ -40,12 +49,23 @@ def programs(designs, *, forgetting: bool):
             yield str(error)
 
 
-def test_a_program_is_the_same_whatever_was_mapped_before():
-    designs = [load(BASE, dict(zip(KEYS, row, strict=True))) for row in product(*VALUES)]
+@pytest.mark.parametrize("axes", AXES)
+def test_a_program_is_the_same_whatever_was_mapped_before(axes):
+    designs = [load(BASE, dict(zip(axes, row, strict=True))) for row in product(*axes.values())]
     remembered = list(programs(designs, forgetting=False))
     fresh = list(programs(designs, forgetting=True))
     assert remembered == fresh
     assert len({program.templates for program in fresh}) > 8
+
+
+def test_banks_slower_than_the_clock_stall_less_at_a_slower_clock():
+    def stalls(clock):
+        slow = {"buffer.weight.cycle_time": "9 ns", "clocks.core": clock}
+        program = map_workload(workload, load(BASE, slow)).program
+        return sum(template.info.stall_cycles for template in program.templates)
+
+    workload = network()
+    assert stalls("500 MHz") > stalls("100 MHz")
 
 
 @pytest.mark.parametrize("most", [3])
