@@ -36,6 +36,9 @@ def paint_machine(view: View, stores: Stores, painter: QPainter, rect: QRectF) -
     places, wires = layout(run.design, [lane.lane for lane in run.intervals.lanes], area)
     for wire in wires:
         _draw_wire(painter, wire, state, time, places, colours)
+    for part in state.parts.values():  # behind the blocks: no line crosses what is written there
+        if part.wait is not None and part.holder in places and part.name in places:
+            _draw_waiting(painter, part, places, colours)
     for name, place in places.items():
         if name in state.parts:
             _draw_part(painter, state.parts[name], place, scene, colours)
@@ -43,9 +46,6 @@ def paint_machine(view: View, stores: Stores, painter: QPainter, rect: QRectF) -
             _draw_buffer(painter, state.buffers[name[7:]], place, scene, colours)
         elif name == "DRAM":
             _draw_dram(painter, run, state, place, scene, colours)
-    for part in state.parts.values():
-        if part.wait is not None and part.holder in places and part.name in places:
-            _draw_waiting(painter, part, places, colours)
     _draw_foot(painter, run, state, rect, colours)
     return scene
 

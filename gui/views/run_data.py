@@ -37,6 +37,7 @@ from gui.views.lanes import N_ACTIVITIES
 from gui.views.large_run import binned_counters, path_on_disk
 from gui.views.layers import LayerSpan, layer_spans
 from gui.views.path import CriticalPath, path_of
+from gui.views.regular_expression import expression
 from gui.views.repeated_counter import RepeatedCounter
 from gui.views.tensor_map import TensorMap, tensor_map
 
@@ -127,7 +128,7 @@ class Run:
         A pattern that is no regular expression is looked for as it is written.
         """
         try:
-            wanted = re.compile(pattern, re.IGNORECASE)
+            wanted = expression(pattern)
         except re.error:
             wanted = re.compile(re.escape(pattern), re.IGNORECASE)
         outline = self.outline

@@ -170,6 +170,7 @@ class BreakdownPanel(QWidget):
 
     def _show_run(self) -> None:
         self._telling = True
+        self.table.setVisible(self.state.run is not None)
         self.model.show(self.state.run)
         header = self.table.horizontalHeader()
         if header is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtWidgets import QApplication, QMessageBox
+from PyQt6.QtWidgets import QApplication, QLineEdit, QMessageBox
 
 from cosim import __version__
 from gui.views.view import THEMES
@@ -117,6 +117,15 @@ def _mark(w: MainWindow, text: str) -> None:
     w.state.add_marker(time, text)
 
 
+def _clear(w: MainWindow) -> None:
+    field = QApplication.focusWidget()
+    if isinstance(field, QLineEdit):
+        w.timeline.setFocus()
+        return
+    w.search.filter.setChecked(False)
+    w.state.change(selected=None, range_ps=None, layer="", pattern="")
+
+
 def _unmark(w: MainWindow) -> None:
     markers, time = w.state.view.markers, w.state.view.time_ps or 0
     if markers:
@@ -169,8 +178,9 @@ def _view(w: MainWindow) -> list[Command]:
                 ("Shift+Backspace", "Alt+Right")),
         Command("view.range", "View", "Selection as range",
                 "Make the selected interval or layer the range", n.range_of_selection, ("R",)),
-        Command("view.clear", "View", "Clear selection", "Nothing selected, no range, no filter",
-                lambda: s.change(selected=None, range_ps=None, layer="", pattern=""), ("Esc",)),
+        Command("view.clear", "View", "Clear selection",
+                "Out of a field of text; else nothing selected, no range, no filter",
+                lambda: _clear(w), ("Esc",)),
         Command("view.counters", "View", "Counters", "Buffers, bandwidth and power in the lanes",
                 toggle("counters"), ("K",), on("counters")),
         Command("view.critical", "View", "Critical path", "Underline what holds the latency",

@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
     QStackedWidget,
     QTabBar,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -201,7 +202,12 @@ class MainWindow(QMainWindow):
         self.progress.setRange(0, 1000)
         self.progress.setMaximumWidth(260)
         self.progress.hide()
+        self.stop = QToolButton(self)
+        self.stop.setText("Cancel")
+        self.stop.setToolTip("Stop the simulation that runs  Ctrl+.")
+        self.stop.hide()
         status.addPermanentWidget(self.progress)
+        status.addPermanentWidget(self.stop)
         status.addPermanentWidget(self.where)
 
     def _connect(self) -> None:
@@ -231,6 +237,7 @@ class MainWindow(QMainWindow):
         self.opening.problem.connect(self.errors.tell)
         self.opening.view_opened.connect(self.show_panel)
         self.opening.busy.connect(self._show_progress)
+        self.stop.clicked.connect(self.opening.cancel)
         self.opening.started.connect(self.what_if.show_started)
         self.opening.simulated.connect(self._simulated)
         self.opening.failed.connect(self.what_if.show_failed)
@@ -271,6 +278,7 @@ class MainWindow(QMainWindow):
 
     def _show_progress(self, what: str, part: float) -> None:
         self.progress.setVisible(part < 1.0)
+        self.stop.setVisible(part < 1.0 and self.opening.simulation is not None)
         self.progress.setValue(round(1000 * part))
         self.progress.setFormat(f"{what}  %p %" if what else "%p %")
         self.what_if.show_progress(part, what)

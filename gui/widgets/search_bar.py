@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
+from gui.views.regular_expression import expression
 from gui.views.search import count, find
 from gui.widgets.navigation import Navigation
 from gui.widgets.state import State
@@ -60,7 +60,7 @@ class SearchBar(QWidget):
         run = self.state.run
         wrong = ""
         try:
-            re.compile(text)
+            expression(text)
         except re.error as error:
             wrong = f"taken as it is written: {error}"
         self.field.setToolTip(wrong)
@@ -94,13 +94,3 @@ class SearchBar(QWidget):
             self.state.message.emit(f"Nothing matches '{text}'")
         else:
             self.navigation.select(number)
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        assert event is not None
-        if event.key() == Qt.Key.Key_Escape:
-            self.field.clear()
-            parent = self.window()
-            if parent is not None:
-                parent.setFocus()
-            return
-        super().keyPressEvent(event)

@@ -258,7 +258,7 @@ class TimelinePanel(TimePanel):
 
     def add_to_menu(self, menu: QMenu, place: QPointF) -> None:
         super().add_to_menu(menu, place)
-        hit = self.scene_drawn.at(place, "lane", "legend")
+        hit = self.scene_drawn.at(place, "lane", "lane body", "counter", "legend")
         if hit is None or hit.kind == "legend":
             return
         view = self.state.view

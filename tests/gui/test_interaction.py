@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
-from PyQt6.QtGui import QMouseEvent
+from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu
 
@@ -489,3 +489,64 @@ def test_the_memory_panel_says_what_is_alive_at_the_peak(run):
     largest = max(run.memory_facts.at_peak, key=lambda item: item[2])
     assert largest[0] in words
     assert format_time(run.memory_facts.peak_ps) in words
+
+
+# Fields of text, drops, menus
+
+
+def test_escape_leaves_a_field_of_text_and_keeps_what_is_selected(opened, qtbot):
+    opened.navigation.select(int(opened.state.run.critical.numbers[7]))
+    chosen = opened.state.view.selected
+    QTest.keyClick(opened.timeline, Qt.Key.Key_Slash)
+    assert opened.search.field.hasFocus()
+    qtbot.keyClicks(opened.search.field, "sd")  # letters that are actions elsewhere
+    assert opened.search.field.text() == "sd"
+    QTest.keyClick(opened.search.field, Qt.Key.Key_Escape)
+    assert not opened.search.field.hasFocus()
+    assert opened.state.view.selected == chosen
+    QTest.keyClick(opened.timeline, Qt.Key.Key_Escape)
+    assert opened.state.view.selected is None
+
+
+def test_a_half_typed_expression_warns_of_nothing(opened, recwarn):
+    opened.search.field.setText("store[[")
+    opened.search.field.setText("store[[a]")
+    assert not recwarn.list
+    assert "match" in opened.search.told.text()
+
+
+def test_runs_and_folders_are_dropped_on_the_window(window, runs, run_path, qtbot):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(run_path))])
+    args = (QPointF(300, 300), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier)  # fmt: skip
+    entering = QDragEnterEvent(args[0].toPoint(), *args[1:])
+    QApplication.sendEvent(window, entering)
+    assert entering.isAccepted()
+    QApplication.sendEvent(window, QDropEvent(*args))
+    assert [run.path for run in window.state.runs] == [run_path]
+    data.setUrls([QUrl.fromLocalFile(str(runs))])
+    QApplication.sendEvent(window, QDragEnterEvent(args[0].toPoint(), *args[1:]))
+    QApplication.sendEvent(window, QDropEvent(*args))
+    assert len(window.state.table) == 3
+
+
+def test_a_lane_is_hidden_from_the_menu_of_its_body(opened):
+    panel = opened.timeline
+    panel.viewport().repaint()
+    body = next(h for h in panel.scene_drawn.hits if h.kind == "lane body" and h.key == "vector")
+    menu = QMenu(panel)
+    panel.add_to_menu(menu, body.rect.center())
+    next(a for a in menu.actions() if a.text() == "Hide lane vector").trigger()
+    assert opened.state.view.hidden == ("vector",)
+    menu.deleteLater()
+
+
+def test_a_simulation_is_cancelled_from_the_status_bar(opened, qtbot):
+    opened.what_if.rows["design.dram.bandwidth"].slider.setValue(4)
+    opened.what_if.run_again()
+    assert opened.stop.isVisible()
+    opened.stop.click()
+    qtbot.waitUntil(lambda: opened.opening.simulation is None, timeout=20000)
+    assert not opened.stop.isVisible()
+    assert len(opened.state.runs) == 1
