@@ -9,6 +9,8 @@ A value may stand alone or tell where it comes from::
 A file may start from another design and state only what differs::
 
     base = "ultra96"
+
+A table that states another ``kind`` than its base's keeps of it what both kinds have.
 """
 
 from __future__ import annotations
@@ -77,6 +79,8 @@ class Document:
             if source or assumed:
                 self.provenance[path] = Provenance(source, bool(assumed))
         else:
+            if "kind" in value:
+                self._change_kind(path, str(value["kind"]))
             self._table(path)
             self.places[path] = place
             for key, member in value.items():
@@ -102,6 +106,21 @@ class Document:
             del self.provenance[known]
         self._table(path[:-1])[str(path[-1])] = value
         self.places[path] = place
+
+    def _change_kind(self, path: KeyPath, kind: str) -> None:
+        """Leave what tables of this kind have as well; the base's other keys mean its own kind."""
+        table = self._table(path)
+        if not table or table.get("kind") == kind:
+            return
+        from cosim.design.model_tree import Node
+        from cosim.design.template import model_of  # which imports this
+
+        node = Node(model_of(self)).descend(path)
+        new = node.kinds.get(kind) if node is not None else None
+        for key in [key for key in table if new is not None and new.child(key) is None]:
+            del table[key]
+            for known in [p for p in self.provenance if p[: len(path) + 1] == (*path, key)]:
+                del self.provenance[known]
 
     def _table(self, path: KeyPath) -> dict[str, object]:
         """The table at `path`, made if it is not there."""

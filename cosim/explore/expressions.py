@@ -21,7 +21,8 @@ UNLIMITED = "unlimited"
 
 _SI = {
     "ps": 1e-12, "Hz": 1.0, "B": 1.0, "B/s": 1.0, "pJ": 1e-12, "pJ/bit": 1e-12, "mW": 1e-3,
-    "V": 1.0, "K": 1.0, "op/s": 1.0, "fps": 1.0, "nm": 1e-9, "um2": 1e-12,
+    "V": 1.0, "A": 1.0, "F": 1.0, "Ohm": 1.0, "K": 1.0, "op/s": 1.0, "fps": 1.0, "nm": 1e-9,
+    "um2": 1e-12,
 }  # fmt: skip
 """SI units in a base unit of `cosim.units`."""
 

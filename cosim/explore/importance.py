@@ -3,14 +3,14 @@
 On a full grid this is the first-order sensitivity index of variance-based analysis (Sobol'): the
 variance of the mean over everything else, by the axis's value, over the whole variance. The
 logarithm of a result is taken where all are above zero, so that a factor counts the same at both
-ends. On a sample it is an estimate, corrected for the few points a value may have.
+ends. On a sample it is an estimate, corrected for the few points a value may have. An axis that
+applies to some points only is judged among those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,30 +53,42 @@ def importance(
     results : sequence of float
         One for each point.
     axes : mapping of str to sequence
-        Name -> value of the axis at each point.
+        Name -> value of the axis at each point; None where it does not apply.
     """
     values = np.asarray(results, np.float64)
     logarithmic = bool(len(values)) and bool((values > 0).all())
     scaled = np.log(values) if logarithmic else values
-    total = float(scaled.var()) if len(values) else 0.0
-    every = set(zip(*axes.values(), strict=True)) if axes else set()
-    whole = len(every) == len(values) == prod(len(set(column)) for column in axes.values())
-    found = [
-        _of_axis(name, list(column), scaled, total, logarithmic, larger_is_better, whole)
-        for name, column in axes.items()
-    ]
+    found = []
+    for name, column in axes.items():
+        here = [i for i, value in enumerate(column) if value is not None]
+        others = [
+            tuple(other[i] for label, other in axes.items() if label != name) for i in here
+        ]  # fmt: skip
+        levels = [column[i] for i in here]
+        exact = _same_companions(levels, others)
+        found.append(_of_axis(name, levels, scaled[here], logarithmic, larger_is_better, exact))
     return sorted(found, key=lambda entry: -entry.share)
+
+
+def _same_companions(levels: Sequence[Hashable], others: Sequence[Hashable]) -> bool:
+    """Whether every value of an axis has met the same values of the others: no chance in it."""
+    by_level: dict[Hashable, set[Hashable]] = {}
+    for level, other in zip(levels, others, strict=True):
+        by_level.setdefault(level, set()).add(other)
+    count = sum(map(len, by_level.values()))
+    first = next(iter(by_level.values()), set())
+    return count == len(levels) and all(met == first for met in by_level.values())
 
 
 def _of_axis(
     name: str,
     column: list[Hashable],
     scaled: NDArray[np.float64],
-    total: float,
     logarithmic: bool,
     larger_is_better: bool,
-    whole_grid: bool,
+    exact: bool,
 ) -> Importance:
+    total = float(scaled.var()) if len(scaled) else 0.0
     levels = list(dict.fromkeys(column))
     place = {level: position for position, level in enumerate(levels)}
     index = np.array([place[level] for level in column], np.int64)
@@ -86,10 +98,9 @@ def _of_axis(
     if len(levels) < 2 or not total:
         return Importance(name, 0.0, 1.0, levels[0] if levels else None, shown)
     between = float((counts * (means - scaled.mean()) ** 2).sum()) / len(scaled)
-    # what chance alone puts between the means of groups this small; on a whole grid there is no
-    # chance: every group has the same companions
+    # what chance alone puts between the means of groups this small
     freedom = len(scaled) - len(levels)
-    within = (total - between) / freedom if freedom > 0 and not whole_grid else 0.0
+    within = (total - between) / freedom if freedom > 0 and not exact else 0.0
     share = max(0.0, between - (len(levels) - 1) * within) / total
     best = levels[int(means.argmax() if larger_is_better else means.argmin())]
     spread = float(means.max() - means.min())

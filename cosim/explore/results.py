@@ -118,10 +118,7 @@ class ResultTable:
         """How much each axis matters for an objective, among the points that have a result."""
         names = [axis for axis in self.axes if axis in ("workload", "design")]
         names += [axis.name for axis in self.scenario.axes]
-        columns = {
-            name: [", ".join(repr_of(row.get(k)) for k in split_keys(name)) for row in self.done]
-            for name in names
-        }
+        columns = {name: [_value_of(row, split_keys(name)) for row in self.done] for name in names}
         results = [float(row.get(objective.column)) for row in self.done]
         found = importance(results, columns, larger_is_better=objective.direction == "max")
         order = self._order
@@ -266,6 +263,12 @@ def asked_columns(scenario: Scenario) -> tuple[tuple[str, ...], bool]:
 def split_keys(keys: str) -> list[str]:
     """The axes of ``"a + b"``."""
     return [key.strip() for key in keys.split(" + ")]
+
+
+def _value_of(row: Row, keys: Sequence[str]) -> str | None:
+    """A row's value of an axis as a table shows it; None where the axis does not apply."""
+    values = [row.get(key) for key in keys]
+    return None if None in values else ", ".join(map(repr_of, values))
 
 
 def repr_of(value: object) -> str:

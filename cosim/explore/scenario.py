@@ -112,14 +112,14 @@ class DesignEntry:
         document = apply_overrides(read_document(self.source), self.overrides)
         dram = self.load().dram
         found: dict[str, object] = {
-            "design.name": self.name,
-            "design.base": Path(self.base).stem,
             "design.power.budget": plain(UNLIMITED),
             "design.dram.bandwidth": float(dram.bandwidth_bytes_per_s),
             "design.dram.efficiency": dram.efficiency,
             "design.dram.latency": dram.latency_ps * 1e-12,
         }
-        return found | {f"design.{key}": plain(value) for key, value in _leaves(document.values)}
+        found |= {f"design.{key}": plain(value) for key, value in _leaves(document.values)}
+        # what the scenario calls it, not what its file does
+        return found | {"design.name": self.name, "design.base": Path(self.base).stem}
 
     def _placed(self, error: CosimError) -> CosimError:
         """An error about an override, at the line that wrote it rather than at ``override``."""
@@ -213,7 +213,8 @@ class Scenario:
                     f"'{key}' is linked to {', '.join(k for k in keys if k != key)}",
                     where="--set", expected="a key that varies alone, or not at all",
                 )  # fmt: skip
-            axes[axis.keys] = axis
+            known = axes.get(axis.keys)  # where it applies is not what was set
+            axes[axis.keys] = axis if known is None else replace(axis, only=known.only)
         return replace(self, axes=tuple(axes.values()), settings=(*self.settings, *given))
 
 

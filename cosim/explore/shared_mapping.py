@@ -50,7 +50,7 @@ class MappingMemory:
         CosimError
             See `map_design`.
         """
-        if not budgets:
+        if not budgets or design.power.policy is not None:  # whose pools lie behind the budget's
             return map_design(workload, design)
         budget = design.power.budget_mw
         kept = self._under_ample_budget(workload, design)

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -225,3 +226,22 @@ def _in_schema(root, schema, path) -> bool:
         return True
     entries = schema.get("additionalProperties")
     return isinstance(entries, dict) and _in_schema(root, entries, path[1:])
+
+
+def test_another_kind_keeps_of_its_base_what_both_kinds_have(tmp_path: Path) -> None:
+    file = tmp_path / "split.toml"
+    text = """base = "edge-asic-16x16"
+[engine.array]
+kind = "bit-serial"
+filters = 4
+channels = 8
+streaming_bits = 2
+weight_bits = 2
+"""
+    file.write_text(text)
+    array, base = design.load(file).array, design.load("edge-asic-16x16").array
+    assert array.kind == "bit-serial"
+    assert (array.clock, array.precisions) == (base.clock, base.precisions)
+    file.write_text(text + "rows = 8\n")
+    with pytest.raises(CosimError, match=r"split.toml:8: unknown key 'engine.array.rows'"):
+        design.load(file)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim import units
 from cosim.errors import CosimError
 from cosim.explore.axes import linked_axis, read_axis
 from cosim.explore.expressions import parse_expression, plain
@@ -120,6 +121,14 @@ def test_conditions_that_cannot_be_computed_are_said() -> None:
         parse_expression("a.rowz < 1", "here").check_names(["a.rows"])
 
 
+@pytest.mark.parametrize("quantity", units.QUANTITIES, ids=lambda quantity: quantity.name)
+def test_conditions_know_every_quantity_in_si(quantity: units.Quantity) -> None:
+    text = quantity.format(1_000_000, digits=None)
+    value = plain(text)
+    assert isinstance(value, float)
+    assert value > 0
+
+
 SCENARIO = """
 where = ["design.engine.array.rows * design.engine.array.columns <= 128"]
 
@@ -142,6 +151,13 @@ def test_conditions_exclude_points_and_axes_apply_only_where_they_say(tmp_path: 
         {"design.engine.array.rows": 8},
         {"design.engine.array.rows": 16, "design.engine.array.columns": 8},
     ]
+
+
+def test_conditions_know_a_design_by_the_name_the_scenario_gives_it(tmp_path: Path) -> None:
+    text = SCENARIO.replace('base = "edge', 'name = "mine"\nbase = "edge').replace(
+        'only = "design.engine.array.rows == 16"', "only = \"design.name == 'mine'\""
+    )
+    assert len(read_scenario(write(tmp_path, text)).points()) == 3
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,27 @@ def test_importance_on_a_large_grid_is_the_exact_share() -> None:
     found = {entry.axis: entry for entry in importance(results, axes)}
     assert found["a"].share == pytest.approx(0.8, abs=0.005)
     assert found["b"].share == pytest.approx(0.2, abs=0.005)
+
+
+def test_an_axis_that_applies_to_some_points_is_judged_among_those() -> None:
+    axes = {
+        "design": ["x", "x", "x", "x", "y", "y"],
+        "rank": [1, 2, 1, 2, None, None],
+        "batch": [1, 1, 8, 8, 1, 8],
+    }
+    found = {i.axis: i for i in importance([1, 3, 1, 3, 100, 100], axes)}
+    assert found["rank"].share == pytest.approx(1.0)
+    assert found["rank"].factor == pytest.approx(3.0)
+    assert found["rank"].means == ((1, pytest.approx(1.0)), (2, pytest.approx(3.0)))
+    assert found["batch"].share == 0
+
+
+def test_an_axis_that_met_the_same_companions_is_exact_on_a_ragged_grid() -> None:
+    kinds, bits = ["a", "a", "b", "c"] * 2, [8] * 4 + [4] * 4
+    results = [100, 10, 3, 1, 50, 5, 1.5, 0.5]
+    found = {i.axis: i for i in importance(results, {"kind": kinds, "bits": bits})}
+    assert found["bits"].factor == pytest.approx(2.0)
+    assert found["bits"].share < 0.1
+    pairs = {"kind": ["a", "b", "c", "a", "b", "c"], "bits": [8, 8, 8, 4, 4, 4]}
+    exact = importance([4, 2, 1, 2, 1, 0.5], pairs)
+    assert sum(i.share for i in exact) == pytest.approx(1.0)

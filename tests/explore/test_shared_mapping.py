@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cosim.design as designs
+import scenarios
 from cosim.errors import CosimError
 from cosim.explore.shared_mapping import MappingMemory
 from cosim.mapping.mapping import map_workload
@@ -57,3 +58,14 @@ def test_other_designs_are_not_taken_for_each_other() -> None:
         assert memory.mapping(SMALL, design, budgets=True).program == (
             map_workload(SMALL, design).program
         )
+
+
+@pytest.mark.parametrize(
+    "policy", ["running-average", "thermal-pid", "ladder", "token-bucket", "capacitor", "battery"]
+)
+def test_a_policy_keeps_its_own_mapping(policy: str) -> None:
+    for budget in (None, 1300.0):
+        plain = designs.load(scenarios.FOLDER / "designs" / "power" / f"{policy}.toml")
+        design = replace(plain, power=replace(plain.power, budget_mw=budget))
+        found = MappingMemory().mapping(SMALL, design, budgets=True)
+        assert found.program == map_workload(SMALL, design).program
