@@ -11,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cosim.design.design import Design
-from cosim.errors import CosimError
 from cosim.machine.execute import RunResult, run
-from cosim.mapping.mapping import Mapping
-from cosim.mapping.pipeline.mapping import PipelineMapping
 from cosim.mapping.program import Program, StepKind, template_counts
 from cosim.mapping.template import AnyMapping, map_design
 from cosim.workload.workload import Workload
@@ -32,23 +29,6 @@ class Simulation:
     @property
     def program(self) -> Program:
         return self.mapping.program
-
-    @property
-    def tiled_mapping(self) -> Mapping:
-        """The mapping onto a shared engine, whose tiles can be carried out in numbers.
-
-        Raises
-        ------
-        CosimError
-            If the design is a pipeline, which has no tiles.
-        """
-        if isinstance(self.mapping, PipelineMapping):
-            raise CosimError(
-                "values are carried out tile by tile, and a dataflow pipeline has no tiles",
-                where=f"design '{self.design.name}'",
-                expected="a design of the template shared-engine, or no --values",
-            )
-        return self.mapping
 
 
 def simulate(

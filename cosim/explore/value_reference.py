@@ -21,11 +21,18 @@ import numpy as np
 
 from cosim.errors import CosimError
 from cosim.machine.values.arithmetic import Arithmetic
+from cosim.machine.values.fixed_point import reference_for
+from cosim.machine.values.singles import stored_singles
+from cosim.mapping.pipeline.mapping import PipelineMapping
+from cosim.mapping.template import AnyMapping
 from cosim.workload.files import workload_hash
 from cosim.workload.networks import content_key, kept_parameters
 from cosim.workload.reference import Held, Reference, Results
 from cosim.workload.reference_store import path_of, remembered
 from cosim.workload.workload import Workload
+
+SHOWN = 16
+"""Samples that the binary points of a machine without real numbers are chosen by."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,16 @@ class ValueReference:
             half.write_text(json.dumps(asdict(facts)), encoding="utf-8")
             os.replace(half, path)
         return facts
+
+    def of_machine(self, mapping: AnyMapping, start: int, count: int) -> Reference:
+        """Values of some of the samples as the memory of a machine holds them."""
+        if isinstance(mapping, PipelineMapping):  # nothing but codes and sums
+            return self.part(start, count, frozenset())
+        single = stored_singles(mapping)
+        return reference_for(
+            mapping, lambda rounded, held: self.part(start, count, rounded, held),
+            lambda: self.part(0, min(SHOWN, self.facts.runs), single),
+        )  # fmt: skip
 
     def part(
         self, start: int, count: int, single: frozenset[tuple[int, int]], held: Held | None = None

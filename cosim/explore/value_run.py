@@ -17,9 +17,8 @@ from cosim.explore.value_reference import ValueOptions, ValueReference, classes
 from cosim.machine.values.arithmetic import Arithmetic
 from cosim.machine.values.bounds import Bound, accumulator_bounds
 from cosim.machine.values.compare import Comparison
-from cosim.machine.values.fixed_point import reference_for
+from cosim.machine.values.pipeline.replay import replay_pipeline
 from cosim.machine.values.replay import replay
-from cosim.machine.values.singles import stored_singles
 from cosim.machine.values.state import Outcome
 from cosim.mapping.mapping import Mapping
 from cosim.simulate import Simulation
@@ -28,9 +27,6 @@ from cosim.workload.workload import Role
 
 LANE_BYTES = 96 << 20
 """Memory that samples carried out side by side may take."""
-
-SHOWN = 16
-"""Samples that the binary points of a machine without real numbers are chosen by."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ def value_run(
         reads what is not there, a sum that overflows.
     """
     options = options or ValueOptions()
-    mapping = simulation.tiled_mapping
+    mapping = simulation.mapping
     values = ValueReference(simulation.workload, options)
     facts = values.facts
     strict = options.arithmetic == Arithmetic()
@@ -127,8 +123,8 @@ def value_run(
     parts: list[Outcome] = []
     said: list[Any] = []
     for start in range(0, facts.runs, lanes):
-        reference = _reference(values, mapping, start, min(lanes, facts.runs - start))
-        if not bounds:
+        reference = values.of_machine(mapping, start, min(lanes, facts.runs - start))
+        if not bounds and isinstance(mapping, Mapping):
             bounds = accumulator_bounds(mapping, reference)
             for bound in bounds:
                 if warn is not None and not bound.fits:
@@ -139,10 +135,7 @@ def value_run(
             if progress is not None:
                 progress(done + step / total * lanes / facts.runs)
 
-        outcome = replay(
-            mapping, simulation.result.timeline, reference,
-            arithmetic=options.arithmetic, stop_at_difference=strict, progress=told,
-        )  # fmt: skip
+        outcome = _carried_out(simulation, reference, options, strict, told)
         parts.append(outcome)
         if facts.labels is not None:
             said.append(classes(_logits(simulation, outcome)))
@@ -156,18 +149,32 @@ def value_run(
     )  # fmt: skip
 
 
-def _reference(values: ValueReference, mapping: Mapping, start: int, count: int) -> Reference:
-    """PyTorch's values as the machine's memory holds them, of some of the samples."""
-    single = stored_singles(mapping)
-    return reference_for(
-        mapping, lambda rounded, held: values.part(start, count, rounded, held),
-        lambda: values.part(0, min(SHOWN, values.facts.runs), single),
-    )  # fmt: skip
+def _carried_out(
+    simulation: Simulation, reference: Reference, options: ValueOptions, strict: bool,
+    told: Callable[[int, int], None],
+) -> Outcome:  # fmt: skip
+    mapping, timeline = simulation.mapping, simulation.result.timeline
+    if isinstance(mapping, Mapping):
+        return replay(
+            mapping, timeline, reference, arithmetic=options.arithmetic,
+            stop_at_difference=strict, progress=told,
+        )  # fmt: skip
+    if not strict:
+        raise CosimError(
+            "the engines of a pipeline have accumulators as wide as their sums, and thresholds "
+            "instead of scales",
+            where=f"design '{mapping.design.name}'",
+            expected="--values without --rescale and --overflow",
+        )
+    return replay_pipeline(mapping, timeline, reference, progress=told)
 
 
 def _lanes(simulation: Simulation, samples: int) -> int:
     """Samples that are carried out side by side."""
-    bytes_ = simulation.tiled_mapping.memory.extent
+    mapping = simulation.mapping
+    if not isinstance(mapping, Mapping):
+        return min(samples, 64)
+    bytes_ = mapping.memory.extent
     bytes_ += sum(buffer.size_bytes for buffer in simulation.design.buffers)
     return max(1, min(samples, LANE_BYTES // max(1, bytes_), 256))
 

@@ -22,9 +22,8 @@ from cosim.explore.value_reference import ValueOptions, ValueReference
 from cosim.machine.program_file import program_to_data
 from cosim.machine.values.faults import Mismatch, ValueFault
 from cosim.machine.values.inspect import Inspection, TileValues
-from cosim.machine.values.singles import stored_singles
+from cosim.machine.values.pipeline.inspect import PipelineInspection
 from cosim.mapping.pipeline.mapping import PipelineMapping
-from cosim.mapping.rescale import MACHINE_FIXED_POINT
 from cosim.mapping.template import map_design
 from cosim.timeline.run_folder import load_run
 from cosim.workload.networks import load_or_capture
@@ -63,37 +62,20 @@ class ValueInspection:
         self.workload = replace(workload, name=str(described.get("name", workload.name)))
         design = design_from_values(folder.manifest.get("design", {}).get("values") or {})
         mapping = map_design(self.workload, design)
-        if isinstance(mapping, PipelineMapping):
-            raise CosimError(
-                "a dataflow pipeline has no tiles to look into", where=str(path),
-                expected="a run of a design of the template shared-engine",
-            )  # fmt: skip
         if json.loads(json.dumps(program_to_data(mapping.program))) != folder.program:
             raise CosimError(
                 "the network is mapped otherwise than when this run was made",
                 where=str(path), expected="a run of this version of the program",
             )  # fmt: skip
         self.mapping = mapping
-        self.inspection = Inspection(mapping)
+        pipeline = isinstance(mapping, PipelineMapping)
+        self.inspection = PipelineInspection(mapping) if pipeline else Inspection(mapping)
 
     @cached_property
     def reference(self) -> Reference:
-        """What PyTorch makes of one made-up input.
-
-        Raises
-        ------
-        CosimError
-            The machine computes in fixed point where the network has real numbers.
-        """
-        if any(t.scheme == MACHINE_FIXED_POINT for t in self.mapping.workload.tensors):
-            raise CosimError(
-                "real numbers of the network are integers on this machine, of a scale that "
-                "nobody said: PyTorch has nothing beside them"
-            )
+        """What PyTorch makes of one made-up input, as the machine's memory holds it."""
         self._tell(0.0, "asking PyTorch, unless the cache knows")
-        return ValueReference(self.workload, ValueOptions()).part(
-            0, 1, stored_singles(self.mapping)
-        )
+        return ValueReference(self.workload, ValueOptions()).of_machine(self.mapping, 0, 1)
 
     def task(self, component: str, ordinal: int) -> dict[str, Any]:
         """Layer, activity, loops of the tile, regions and tiles; see `Inspection.task`."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import cosim.design as designs
 from cosim.design.design import Buffer, Dataflow, Design
-from cosim.machine.values.fixed_point import reference_for
+from cosim.machine.values.fixed_point import Recording, reference_for
+from cosim.machine.values.pipeline.replay import replay_pipeline
 from cosim.machine.values.replay import replay
 from cosim.machine.values.state import Outcome
+from cosim.mapping.pipeline.mapping import PipelineMapping
 from cosim.simulate import Simulation, simulate
 from cosim.workload.capture import record_values, seeded
 from cosim.workload.networks import load_or_capture
@@ -28,9 +30,10 @@ class Case:
     reference: Reference
 
     def replay(self, **options: Any) -> Outcome:
-        return replay(
-            self.simulation.mapping, self.simulation.result.timeline, self.reference, **options
-        )
+        mapping, timeline = self.simulation.mapping, self.simulation.result.timeline
+        if isinstance(mapping, PipelineMapping):
+            return replay_pipeline(mapping, timeline, self.reference, **options)
+        return replay(mapping, timeline, self.reference, **options)
 
 
 @cache
@@ -106,4 +109,19 @@ def case(
     def record(single: frozenset[tuple[int, int]], held: Held | None) -> Reference:
         return record_values(model, inputs, taken, single=single, held=held, **training)
 
-    return Case(simulation, reference_for(simulation.mapping, record))
+    return Case(simulation, reference_of(simulation, record))
+
+
+def reference_of(simulation: Simulation, record: Recording) -> Reference:
+    """A reference as the memory of a design's machine holds it."""
+    if isinstance(simulation.mapping, PipelineMapping):
+        return record(frozenset(), None)
+    return reference_for(simulation.mapping, record)
+
+
+@cache
+def pipeline(base: str = "ultra96-pipeline", **changes: Any) -> Design:
+    """A pipeline on a board that is large enough for every network."""
+    design = board(base)
+    assert design.pipeline is not None
+    return replace(design, pipeline=replace(design.pipeline, board=None, **changes))

@@ -7,9 +7,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cosim.design.arrays import (
+    Array,
+    BitSerialArray,
+    ContractionArray,
+    RowStationaryArray,
+    SpatialArray,
+    Streamed,
+    SystolicArray,
+    TiledArray,
+)
 from cosim.design.design import Dataflow, Design
 from tests.mapping.examples import two_arrays
-from tests.values.cases import BOARDS, board
+from tests.values.cases import BOARDS, board, pipeline
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,12 @@ sketches = st.builds(
     training=st.sampled_from((False, False, False, True)),
     seed=st.integers(0, 1000),
 )
+
+
+streamed = sketches.filter(
+    lambda s: not s.training and s.bits_w != 32 and s.bits_a != 32 and s.head != "none"
+)
+"""Those that a pipeline could be made of."""
 
 
 def build(sketch: Sketch) -> tuple[Any, Any]:
@@ -151,16 +167,55 @@ def build(sketch: Sketch) -> tuple[Any, Any]:
         return model.eval(), x
 
 
+def arrays(base: Array) -> st.SearchStrategy[Array]:
+    """Engines of every kind, with the clock and element types of one."""
+    given = (base.clock, base.precisions)
+    few, some = st.sampled_from((1, 2, 4, 5)), st.sampled_from((1, 3, 4, 8, 16))
+    name = st.just("array")
+    fixed = {"clock": st.just(base.clock), "precisions": st.just(base.precisions)}
+    systolic = st.builds(
+        SystolicArray, name, st.sampled_from(list(Dataflow)), some, some,
+        *map(st.just, given), st.booleans(),
+    )  # fmt: skip
+    spatial = st.builds(
+        SpatialArray, name, some, few, st.sampled_from((1, 3, 5)), st.sampled_from((1, 3)),
+        *map(st.just, given), st.sampled_from(list(Streamed)), st.just(14), st.just(8),
+        most_pixels=st.sampled_from((0, 0, 30)), whole_reduction=st.booleans(),
+    )  # fmt: skip
+    rows = st.builds(
+        RowStationaryArray, name, few.map(lambda n: n + 3), some, st.just(224), st.just(12),
+        st.just(24), st.just(4), st.just(1), st.just(4), **fixed,
+    )  # fmt: skip
+    serial = st.builds(
+        BitSerialArray, name, some, few, few, st.sampled_from((1, 2, 16)),
+        st.sampled_from((1, 2, 8)), st.sampled_from((1, 2, 16)), **fixed,
+    )  # fmt: skip
+    contraction = st.builds(
+        ContractionArray, name, some, few, few, some, command=st.just(100), pipeline=st.just(5),
+        **fixed,
+    )  # fmt: skip
+    tiled = st.builds(
+        TiledArray, name, few.map(lambda n: n + 6), few.map(lambda n: n + 6), some,
+        st.just(8), st.sampled_from((2, 4, 8)), border=st.sampled_from((0, 1)), **fixed,
+    )  # fmt: skip
+    return st.one_of(systolic, systolic, spatial, rows, serial, contraction, tiled)
+
+
+@st.composite
+def pipelines(draw: st.DrawFn) -> Design:
+    """A pipeline of some width and depth, on a board that holds everything."""
+    return pipeline(
+        draw(st.sampled_from(("ultra96-pipeline", "pynq-z1-pipeline"))),
+        simd=draw(st.sampled_from((1, 2, 3, 8, 64))), pe=draw(st.sampled_from((1, 2, 5, 64))),
+        fifo_depth=draw(st.sampled_from((1, 2, 32))), image_overlap=draw(st.booleans()),
+    )  # fmt: skip
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> Design:
-    """A board with another array, other buffers and channels."""
+    """A board with another array, other buffers and channels; some without real numbers."""
     design = board(draw(st.sampled_from(BOARDS)))
-    array = replace(
-        design.array, dataflow=draw(st.sampled_from(list(Dataflow))),
-        rows=draw(st.sampled_from((1, 2, 4, 5, 8, 16))),
-        columns=draw(st.sampled_from((1, 3, 4, 8, 16))),
-        fold_overlap=draw(st.booleans()),
-    )  # fmt: skip
+    array = replace(draw(arrays(design.array)), accumulator_bits=32)
     size = draw(st.sampled_from((512, 1024, 1536, 4096, 16384)))
     resident = draw(st.sampled_from((0, 2048, 65536)))
     double = draw(st.booleans())
@@ -179,4 +234,10 @@ def machines(draw: st.DrawFn) -> Design:
         for i, carries in enumerate(carried)
     )
     made = replace(design, array=array, buffers=tuple(buffers), host=host, dma=dma)
-    return two_arrays(made) if draw(st.booleans()) else made
+    if draw(st.sampled_from((False, False, True))):
+        made = replace(made, vector=replace(made.vector, in_place=True))
+    if draw(st.sampled_from((False, False, True))):
+        # products of words of 12 bits are added up without loss
+        made = replace(made, fixed_point_bits=draw(st.sampled_from((6, 8, 12))))
+    systolic = isinstance(array, SystolicArray)
+    return two_arrays(made) if systolic and draw(st.booleans()) else made

@@ -7,11 +7,24 @@ from hypothesis import assume, given, settings
 
 from cosim.design.design import Design
 from cosim.errors import CosimError
-from cosim.machine.values.replay import replay
-from cosim.machine.values.singles import stored_singles
 from cosim.simulate import simulate
 from cosim.workload.capture import capture, record_values
-from tests.values.random_networks import Sketch, build, machines, sketches
+from tests.values.cases import Case, reference_of
+from tests.values.random_networks import (
+    Sketch,
+    build,
+    machines,
+    pipelines,
+    sketches,
+    streamed,
+)
+
+REFUSED = (
+    "fit", "take",  # too small a buffer
+    "more than 1 value", "Kernel size",  # a batch norm of one number, a kernel beyond its input
+    "cannot be part of a dataflow", "is also read inside", "no energy for products",
+    "gives out", "computes with integers", "two quantizers", "FIFO",
+)  # fmt: skip
 
 
 def computes_the_network(sketch: Sketch, design: Design) -> None:
@@ -25,15 +38,15 @@ def computes_the_network(sketch: Sketch, design: Design) -> None:
         workload = capture(model, (x,), mode=mode, loss=loss, name="random")
         simulation = simulate(workload, design)
     except CosimError as error:
-        assume("fit" not in str(error) and "take" not in str(error))  # too small a buffer
-        # a batch norm of one number, a kernel larger than its input
-        assume("more than 1 value" not in str(error))
-        assume("Kernel size" not in str(error))
+        assume(not any(said in str(error) for said in REFUSED))
         raise
-    reference = record_values(
-        model, [x], workload, loss=loss, single=stored_singles(simulation.mapping)
+    reference = reference_of(
+        simulation,
+        lambda single, held: record_values(
+            model, [x], workload, loss=loss, single=single, held=held
+        ),
     )
-    outcome = replay(simulation.mapping, simulation.result.timeline, reference)
+    outcome = Case(simulation, reference).replay()
     assert outcome.agrees
     assert all(c.compared for c in outcome.comparisons)
 
@@ -48,4 +61,17 @@ def test_no_false_alarm_on_a_few_random_networks(sketch: Sketch, design: Design)
 @settings(max_examples=120)
 @given(sketch=sketches, design=machines())
 def test_no_false_alarm_on_200_random_networks(sketch: Sketch, design: Design) -> None:
+    computes_the_network(sketch, design)
+
+
+@settings(max_examples=8)
+@given(sketch=streamed, design=pipelines())
+def test_no_false_alarm_on_a_few_random_pipelines(sketch: Sketch, design: Design) -> None:
+    computes_the_network(sketch, design)
+
+
+@pytest.mark.slow
+@settings(max_examples=80)
+@given(sketch=streamed, design=pipelines())
+def test_no_false_alarm_on_80_random_pipelines(sketch: Sketch, design: Design) -> None:
     computes_the_network(sketch, design)

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Mapping_
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +54,17 @@ class TileValues:
             return None
         mine, other = np.broadcast_arrays(self.values, self.expected)
         return int((~((mine == other) | ((mine != mine) & (other != other)))).sum())
+
+
+def no_such_task(
+    component: str, ordinal: int, tasks: Mapping_[str, Sequence[object]]
+) -> CosimError:
+    """The error of a question about a task that a run does not have."""
+    count = len(tasks.get(component, ()))
+    return CosimError(
+        f"component '{component}' has no task {ordinal}",
+        expected=f"0 to {count - 1}" if count else f"one of {', '.join(tasks)}",
+    )
 
 
 def _at_hand(task: Task) -> tuple[Slot, ...]:
@@ -219,11 +232,7 @@ class Inspection:
     def _find(self, component: str, ordinal: int) -> Task:
         listed = self.tasks.get(component)
         if listed is None or not 0 <= ordinal < len(listed):
-            count = len(listed) if listed is not None else 0
-            raise CosimError(
-                f"component '{component}' has no task {ordinal}",
-                expected=f"0 to {count - 1}" if count else f"one of {', '.join(self.tasks)}",
-            )
+            raise no_such_task(component, ordinal, self.tasks)
         return listed[ordinal]
 
     def _region(self, region: Region) -> dict[str, Any]:

@@ -83,10 +83,10 @@ def sums_interval(run: State, op: Op, bits: int) -> Interval:
         added = added + offset
     # the products' own roundings, the bias, and a weight that a batch norm was folded into
     terms = _terms(op) + 3
-    gamma = _gamma(terms, bits)
+    share = gamma(terms, bits)
     centre = run.reference.made(op.id, 0)
     assert centre is not None
-    away = gamma * added + terms * SMALLEST[bits]
+    away = share * added + terms * SMALLEST[bits]
     return Interval(centre - away, centre + away)
 
 
@@ -107,7 +107,7 @@ def group_interval(run: State, group: Group, tensor: int, bits: int) -> Interval
             zero = np.zeros_like(found.low)
             shift = _through(run, op, Interval(zero, zero), current)
             assert shift is not None
-            away = _gamma(_terms(anchor) + 3, bits) * np.abs(shift.low)
+            away = gamma(_terms(anchor) + 3, bits) * np.abs(shift.low)
             through = Interval(through.low - away, through.high + away)
         found, current = through, op.outputs[0]
         if current == tensor:
@@ -137,7 +137,7 @@ def wide_interval(run: State, group: Group, expected: Array) -> Interval:
             if values is not None and values.size:
                 size = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
                 largest, count = max(largest, size), max(count, values[0].size)
-    away = _gamma(count + 64, 64) * largest
+    away = gamma(count + 64, 64) * largest
     return Interval(expected - away, expected + away)
 
 
@@ -186,7 +186,8 @@ def _terms(op: Op) -> int:
     return prod(loop.extent for loop in op.loops if loop.name not in alone)
 
 
-def _gamma(terms: int, bits: int) -> float:
+def gamma(terms: int, bits: int) -> float:
+    """Relative bound of a sum of so many terms in a format of so many bits."""
     share = terms * ROUNDOFF[bits]
     return share / (1.0 - share) if share < 1.0 else float("inf")
 

@@ -9,7 +9,6 @@ import pytest
 from cosim.design import load
 from cosim.errors import CosimError
 from cosim.explore.validate import load_cases, run_cases
-from cosim.explore.value_run import value_run
 from cosim.mapping.pipeline.graph import stage_graph
 from cosim.simulate import Simulation, simulate
 from cosim.workload.networks import load_or_capture
@@ -99,12 +98,6 @@ def test_networks_that_cannot_be_pipelines_are_refused(
     workload = load_or_capture(network, options, mode=mode, batch=2, optimizer="sgd")
     with pytest.raises(CosimError, match=expected):
         simulate(workload, load(BOARD))
-
-
-def test_values_are_refused_in_one_line() -> None:
-    run = run_network("lenet5", {"bits_w": 4, "bits_a": 4}, BOARD)
-    with pytest.raises(CosimError, match="a dataflow pipeline has no tiles"):
-        value_run(run)
 
 
 @pytest.mark.parametrize(
