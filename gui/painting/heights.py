@@ -10,9 +10,9 @@ from gui.painting.scene import Stores
 _LEAST = {"memory": 270.0, "machine": 250.0, "roofline": 230.0, "designs": 230.0,
           "parallel": 210.0}  # fmt: skip
 
-ALIGNED_TOP, ALIGNED_LANE = 60.0, 18.0
-ALIGNED_RUN = 57.0
-"""Ruler, band of layers and gap of one run among aligned ones."""
+ALIGNED_TOP, ALIGNED_LANE = 72.0, 18.0
+ALIGNED_RUN = 34.0
+"""Band of layers and gap of one run among aligned ones."""
 
 ENERGY_ROW = 16.0
 COUNTER_ROW = 78.0

@@ -80,18 +80,3 @@ def short_names(runs: Sequence[Run]) -> tuple[str, ...]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
-
-
-def aligned_time(source: Run, target: Run, time_ps: int) -> int:
-    """The instant in `target` that corresponds to one in `source`: same layer, same share of it.
-
-    Between layers, and where the target lacks the layer, the share of the whole run counts.
-    """
-    inside = [s for s in source.layers if s.start_ps <= time_ps < s.end_ps]
-    ends = {span.name: span for span in target.layers}
-    for span in inside:
-        other = ends.get(span.name)
-        if other is not None:
-            share = (time_ps - span.start_ps) / max(1, span.end_ps - span.start_ps)
-            return other.start_ps + round(share * (other.end_ps - other.start_ps))
-    return round(time_ps / max(1, source.makespan_ps) * target.makespan_ps)

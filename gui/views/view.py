@@ -21,7 +21,7 @@ PANELS = {
     "roofline": "attained against attainable rate, by layer",
     "energy": "energy by component and by what it was spent on",
     "compare": "what differs between runs, layer by layer and cause by cause",
-    "aligned": "timelines of several runs above each other, aligned by layer",
+    "aligned": "timelines of several runs above each other, every layer at the same place",
 }
 """Panels by name, each with what it shows."""
 

@@ -25,6 +25,7 @@ from cosim.units import format_time
 from gui.painting import Hit
 from gui.views.run_data import Run
 from gui.widgets.actions import ActionRegistry
+from gui.widgets.aligned_panel import AlignedPanel
 from gui.widgets.breakdown_panel import BreakdownPanel
 from gui.widgets.commands import TOOLS, register
 from gui.widgets.data_table import DataTable
@@ -136,7 +137,7 @@ class MainWindow(QMainWindow):
             self.panels[panel] = TimePanel(state, self.navigation, panel, _OF_THE_RUN)
         for panel in ("breakdown", "roofline", "energy", "compare"):
             self.panels[panel] = PicturePanel(state, panel, _OF_THE_RUN)
-        self.panels["aligned"] = PicturePanel(state, "aligned", _OF_THE_RUN)
+        self.panels["aligned"] = AlignedPanel(state, self.navigation, _OF_THE_RUN)
         self.machine = MachinePanel(state, self.control)
         self.designs = DesignsPanel(state)
         self.panels["machine"] = self.machine.picture
