@@ -146,7 +146,7 @@ def _supply_losses(inside_pj: float, governor: GovernorLog) -> list[tuple[str, s
         ("power supply", "regulator", lost),
         *(
             ("power supply", purpose, governor.totals[purpose] / AJ_PER_PJ)
-            for purpose in ("checkpoints", "restores")
+            for purpose in ("checkpoints", "restores", "lost work")
         ),
     ]
 

@@ -130,6 +130,9 @@ class Capacitor:
     restore_aj: int
     restore_ps: int
     period_ps: int
+    sudden: bool = False
+    """Whether power fails unforeseen: tasks begin whatever is stored, and one that it does not
+    last for is lost."""
     kind: str = "capacitor"
 
     def stored_aj(self, voltage: float) -> int:

@@ -208,12 +208,18 @@ class PowerResolution:
                 (*path, "initial"), f"initial is {format_voltage(initial)}",
                 f"{format_voltage(off)} to {format_voltage(full)}",
             )  # fmt: skip
+        sudden = spec.brown_out == "sudden"
+        if sudden and (spec.checkpoint_energy or spec.checkpoint_time):
+            raise self._error(
+                path, "a checkpoint before a brown-out that nobody foresees",
+                'brown_out = "foreseen", or no checkpoint_energy and checkpoint_time',
+            )  # fmt: skip
         return data.Capacitor(
             spec.capacitance, on, off, full, initial, spec.harvest, spec.harvest_period,
             spec.harvest_duty, self._share(spec.harvest_efficiency, path, "harvest-efficiency"),
             self._share(spec.regulator_efficiency, path, "regulator-efficiency"), spec.leakage,
             round(spec.checkpoint_energy * data.AJ_PER_PJ), spec.checkpoint_time,
-            round(spec.restore_energy * data.AJ_PER_PJ), spec.restore_time, spec.period,
+            round(spec.restore_energy * data.AJ_PER_PJ), spec.restore_time, spec.period, sudden,
         )  # fmt: skip
 
     def _battery(self, spec: BatterySpec) -> data.Battery:

@@ -103,6 +103,10 @@ class CapacitorSpec(Specification):
     regulator_efficiency: Share | None = None
     leakage: Annotated[float, Between(units.CURRENT, "0 A", "1 A")] = 0.0
     """Leakage current of the capacitor."""
+    brown_out: Literal["foreseen", "sudden"] = "foreseen"
+    """``foreseen``: a task begins where its whole energy is there, and the machine checkpoints
+    before it goes off. ``sudden``: a task begins whatever is there; one that it does not last for
+    is lost and begins anew after the restore. Finished tasks are never lost."""
     checkpoint_energy: SmallEnergy = 0.0
     """Energy to save the machine's state, static power included."""
     checkpoint_time: Delay = 0

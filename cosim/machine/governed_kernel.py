@@ -81,6 +81,21 @@ class GovernedKernel:
         self.memory[k.SPENT] = 0
         return spent
 
+    @property
+    def loses(self) -> bool:
+        return bool(self.memory[k.KEEPS] == k.LOSES)
+
+    @loses.setter
+    def loses(self, value: bool) -> None:
+        self.memory[k.KEEPS] = k.LOSES if value else 1
+
+    def asked(self) -> tuple[int, int] | None:
+        m, store = self.memory, self.memory[k.STORE]
+        if m[store + k.WAITING] == 0:
+            return None
+        part = m[store + k.POOL_FIELDS]
+        return int(m[part + k.WAIT_AMOUNT]), int(m[part + k.TEMPLATE])
+
     def take_starved(self) -> bool:
         starved = bool(self.memory[k.STARVED])
         self.memory[k.STARVED] = 0

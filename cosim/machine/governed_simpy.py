@@ -26,6 +26,8 @@ class GovernedMachine:
     energy : TokenPool or None
     reasons : list of (cause, cause row, last row)
         Of every component, what it had waited for when it asked for energy.
+    templates : list of int
+        Of every component, the template of the task for which it asked.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class GovernedMachine:
         self._starved = False
         self._budget_clock = [_clock_after_budget(program, t) for t in program.templates]
         self.reasons = [(-1, -1, -1)] * len(program.components)
+        self.templates = [-1] * len(program.components)
         pools = environment.pools
         changes = len(governing.states) > 1
         self.budget: TokenPool | None = next(
@@ -97,7 +100,7 @@ class GovernedMachine:
         store, pool = self._store, self.energy
         if store is not None and pool is not None:
             waiting, level = pool.waiting, pool.level
-            if store.is_starved(level, bool(waiting)):
+            if store.is_starved(level, waiting[0][3] if waiting else None):
                 self._starved = True
                 until = now
             if waiting:
@@ -197,6 +200,19 @@ class GovernedMachine:
     def take_spent_aj(self) -> int:
         spent, self._spent = self._spent, 0
         return spent
+
+    @property
+    def loses(self) -> bool:
+        return self._store is not None and self._store.loses
+
+    @loses.setter
+    def loses(self, value: bool) -> None:
+        assert self._store is not None
+        self._store.loses = value
+
+    def asked(self) -> tuple[int, int] | None:
+        waiting = self.energy.waiting if self.energy else []
+        return (waiting[0][3], self.templates[waiting[0][2]]) if waiting else None
 
     def take_starved(self) -> bool:
         starved, self._starved = self._starved, False

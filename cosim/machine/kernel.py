@@ -68,6 +68,9 @@ RECORD_TIME, RECORD_ROW, RECORD_SPENT, RECORD_SIZE, RECORD_FIELDS = range(5)
  CHANNEL_DUE) = range(8)  # fmt: skip
 
 _GO_ON = -1
+LOSES = 2
+"""Value of `KEEPS` where a task that waits for the store is lost, see `EnergyStore.loses`."""
+
 FACTOR_BITS = 16
 """Factors on power are fixed-point numbers with this many bits after the point."""
 
@@ -154,9 +157,14 @@ def _next_governed_instant(m: Memory, time: int) -> int:
             waits = m[store + WAITING] > 0
             income = m[INCOME]
             level = m[store + LEVEL]
-            if income > 0:
+            lacking = 0
+            if waits:
+                lacking = m[m[store + POOL_FIELDS] + WAIT_AMOUNT] - level
+            if m[KEEPS] == LOSES and idle and lacking > 0:
+                m[STARVED] = 1
+                until = m[NOW]
+            elif income > 0:
                 if waits:
-                    lacking = m[m[store + POOL_FIELDS] + WAIT_AMOUNT] - level
                     refilled = m[NOW] + (lacking + income - 1) // income
                     until = min(until, refilled)
             elif m[KEEPS]:

@@ -147,6 +147,7 @@ class SimPyExecutor:
                             amount = governed.budget_of(rank, amount, template)
                         elif pool is energy:
                             governed.reasons[rank] = (cause, cause_row, last_row)
+                            governed.templates[rank] = template
                     if pool.level >= amount and (
                         pool.immediate
                         # nobody else can ask for anything in this instant: the pool would grant

@@ -48,7 +48,7 @@ GOVERNOR = "governor"
 UW = 1000.0
 STORE_ROWS: dict[type, tuple[str, ...]] = {
     TokenBucket: ("refilling",),
-    Capacitor: ("refilling", "standby", "checkpoint", "charging", "restore"),
+    Capacitor: ("refilling", "standby", "checkpoint", "charging", "restore", "lost work"),
 }
 """What the governor records of a store, by policy."""
 

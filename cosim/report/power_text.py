@@ -45,11 +45,15 @@ def _extent(name: str, found: Mapping[str, float], unit: str) -> Line:
 def _capacitor(policy: Mapping[str, Any], latency: float) -> list[Line]:
     energy = policy["energy_j"]
     taken = energy["initial"] + energy["harvested"]
-    gone = ("tasks", "static", "leaked", "checkpoints", "restores", "spilled", "stored")
+    gone = (
+        "tasks", "static", "leaked", "checkpoints", "restores", "lost work", "spilled", "stored",
+    )  # fmt: skip
     shares = ", ".join(f"{name} {q.percent(energy[name] / taken)}" for name in gone if energy[name])
-    times = ("on", "checkpoint", "charging", "restore")
+    times = ("on", "checkpoint", "charging", "restore", "lost work")
     phases = ", ".join(
-        f"{name} {q.percent(policy[f'time {name} (s)'] / latency)}" for name in times
+        f"{name} {q.percent(policy[f'time {name} (s)'] / latency)}"
+        for name in times
+        if policy[f"time {name} (s)"] or name == "on"
     )
     return [
         ("power cycles", f"{policy['power cycles']:.0f}", phases),

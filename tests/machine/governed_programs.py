@@ -75,6 +75,7 @@ def policies(draw: st.DrawFn, largest_aj: int, longest_ps: int) -> Policy | None
             restore_ps=draw(st.sampled_from([0, 700])),
             leakage_a=usual.leakage_a,
             period_ps=40 * period,
+            sudden=draw(st.booleans()),
         )
     return None
 

@@ -149,7 +149,10 @@ def check_laws(program: Program) -> None:
     assert program.governing is not None
     if isinstance(program.governing.policy, Capacitor):
         flows = result.governor.totals
-        gone = ("tasks", "static", "leaked", "checkpoints", "restores", "spilled", "stored")
+        gone = (
+            "tasks", "static", "leaked", "checkpoints", "restores", "lost work", "spilled",
+            "stored",
+        )  # fmt: skip
         assert flows["initial"] + flows["harvested"] == sum(flows[name] for name in gone)
 
 

@@ -4,12 +4,18 @@ Energy above the lowest usable voltage is E = C/2 (V^2 - V_off^2); between insta
 
     dE/dt = efficiency P_harvest - (P_static + P_tasks)/regulator - V I_leak,
 
-with the leakage taken at the voltage at which a period begins. A task starts only where its whole
-energy is there, above a reserve for a checkpoint and for the static power while the longest task
-ends: so no started task is ever lost. When none can start and none runs, the machine checkpoints,
-switches off, charges until V_on, restores and goes on. All sums are integers of attojoules:
+with the leakage taken at the voltage at which a period begins. Where brown-outs are foreseen, a
+task starts only if its whole energy is there, above a reserve for a checkpoint and for the static
+power while the longest task ends: so no started task is ever lost. When none can start and none
+runs, the machine checkpoints, switches off, charges until V_on, restores and goes on.
 
-    initial + harvested = tasks + static + leaked + checkpoints + restores + spilled + stored
+Where they are sudden, the task that is next starts all the same. If what is stored, and comes in,
+does not last to its end, the machine is off when it is used up, and the task's work is lost: it
+begins anew after the restore. What other tasks had taken for themselves they end with, so one task
+is lost at a time. All sums are integers of attojoules:
+
+    initial + harvested = tasks + static + leaked + checkpoints + restores + lost work + spilled
+                          + stored
 """
 
 from __future__ import annotations
@@ -24,8 +30,8 @@ from cosim.mapping.program import Governing
 from cosim.timeline.causes import Cause
 from cosim.units import format_power, format_time, format_voltage
 
-ON, CHECKPOINT, OFF, RESTORE = range(4)
-_ACTIVITY = ("on", "checkpoint", "charging", "restore")
+ON, CHECKPOINT, OFF, RESTORE, LOST = range(5)
+_ACTIVITY = ("on", "checkpoint", "charging", "restore", "lost work")
 UW = 1000.0
 
 
@@ -43,23 +49,27 @@ class PowerCycles:
     def __init__(self, governing: Governing, policy: Capacitor, name: str) -> None:
         self._policy, self._rows, self._name = policy, governing.rows, name
         self._reserve = governing.reserve_aj
+        self._task_power_uw = governing.task_power_uw
+        self._lost_uw = 0
         self._static_uw = round(governing.static_mw * UW)
         self._phase = ON
         self._phase_begin = self._phase_end = 0
         self._before: tuple[int, int] = (int(Cause.START), -1)
         self._settled = 0
-        self._harvest = self._leak = self._load = 0
+        self._harvest = self._leak = self._load = self._income = 0
+        self._awaited = NEVER
         self._highest_off = (-1, 0)
         self._static_taken = 0
         self.cycles = 0
-        self.times = [0, 0, 0, 0]
+        self.times = [0] * len(_ACTIVITY)
         self.totals = dict.fromkeys(
-            ("initial", "harvested", "static", "leaked", "checkpoints", "restores"), 0
+            ("initial", "harvested", "static", "leaked", "checkpoints", "restores", "lost work"), 0
         )
 
     def begin(self, machine: Machine) -> int:
         """Prepare a machine that has not run yet; when to act first."""
         policy = self._policy
+        machine.loses = policy.sudden
         machine.kept_aj = self.totals["initial"] = policy.stored_aj(policy.initial_v)
         if machine.kept_aj < policy.stored_aj(policy.on_v):
             self._close(machine, OFF)
@@ -72,14 +82,19 @@ class PowerCycles:
         """Go through the phases that are due; when to act again."""
         self.settle(machine)
         starved = machine.take_starved()
+        machine.loses = self._policy.sudden
+        self._awaited = NEVER
         while True:
-            if self._phase == ON and starved:
+            if self._phase == ON and starved and self._policy.sudden:
+                starved = False
+                self._brown_out(machine)
+            elif self._phase == ON and starved:
                 starved = False
                 self._before = self._why(machine)
                 self.cycles += 1
                 self._close(machine, CHECKPOINT)
                 self._take(machine, "checkpoints", policy_energy=self._policy.checkpoint_aj)
-            elif self._phase == CHECKPOINT and machine.now_ps >= self._phase_end:
+            elif self._phase in (CHECKPOINT, LOST) and machine.now_ps >= self._phase_end:
                 self._enter(machine, OFF)
                 self._highest_off = (-1, machine.now_ps)
             elif self._phase == OFF and machine.kept_aj >= self._policy.stored_aj(
@@ -103,9 +118,11 @@ class PowerCycles:
         self._settled = machine.now_ps
         self.totals["harvested"] += self._harvest * duration
         self.totals["leaked"] += self._leak * duration
-        what = ("static", "checkpoints", "", "restores")[self._phase]
+        lost = self._lost_uw * duration if self._phase == LOST else 0
+        self.totals["lost work"] += lost
+        what = ("static", "checkpoints", "", "restores", "static")[self._phase]
         if what:
-            self.totals[what] += self._load * duration
+            self.totals[what] += self._load * duration - lost
         self.times[self._phase] += duration
 
     def take_static_aj(self) -> int:
@@ -147,11 +164,31 @@ class PowerCycles:
     def _start(self, machine: Machine, phase: int) -> None:
         self._phase = phase
         self._phase_begin = machine.now_ps
-        lasts = (0, self._policy.checkpoint_ps, 0, self._policy.restore_ps)[phase]
+        lasts = (0, self._policy.checkpoint_ps, 0, self._policy.restore_ps, 0)[phase]
+        self._phase_end = machine.now_ps + lasts
+
+    def _brown_out(self, machine: Machine) -> None:
+        """The task that is next begins, and power fails before it ends; or it can wait for more."""
+        lasts = power = 0
+        asked = machine.asked()
+        if asked is not None:
+            amount, template = asked
+            power, level, income = self._task_power_uw[template], machine.level_aj, self._income
+            duration = amount // power
+            if level + income * duration >= amount:
+                machine.loses = False
+                self._awaited = machine.now_ps - (level - amount) // income
+                return
+            # it lasts as long as level + income t exceeds power t
+            lasts = max(0, level) // (power - income)
+        self._before = self._why(machine)
+        self.cycles += 1
+        self._lost_uw = power
+        self._close(machine, LOST)
         self._phase_end = machine.now_ps + lasts
 
     def _why(self, machine: Machine) -> tuple[int, int]:
-        """Cause of a checkpoint that begins now: the interval that ended last, or a standby."""
+        """Cause of what ends a time on: the interval that ended last, or a standby."""
         row, end = machine.last_row()
         if end == machine.now_ps:
             return (int(Cause.DEPENDENCY), row) if row >= 0 else (int(Cause.START), -1)
@@ -175,10 +212,10 @@ class PowerCycles:
         self._harvest = round(harvest_mw * policy.harvest_efficiency * UW)
         self._leak = round(self._voltage(machine) * policy.leakage_a * 1e6)
         self._load = self._load_uw()
-        income = self._harvest - self._leak - self._load
+        income = self._income = self._harvest - self._leak - self._load
         machine.income_uw = income
-        following = min(edge, now + policy.period_ps)
-        if self._phase in (CHECKPOINT, RESTORE):
+        following = min(edge, now + policy.period_ps, self._awaited)
+        if self._phase in (CHECKPOINT, RESTORE, LOST):
             following = min(following, self._phase_end)
         elif self._phase == OFF and income > 0:
             lacking = policy.stored_aj(policy.on_v) - machine.kept_aj
@@ -190,6 +227,8 @@ class PowerCycles:
         policy = self._policy
         if self._phase == ON:
             return self._static_uw
+        if self._phase == LOST:
+            return self._static_uw + self._lost_uw
         energy, time = (
             (policy.checkpoint_aj, policy.checkpoint_ps)
             if self._phase == CHECKPOINT

@@ -25,6 +25,16 @@ class Machine(Protocol):
     def take_spent_aj(self) -> int:
         """Energy that tasks spent since the last call."""
 
+    @property
+    def loses(self) -> bool:
+        """Whether the store is starved as soon as a task waits and none runs."""
+
+    @loses.setter
+    def loses(self, value: bool) -> None: ...
+
+    def asked(self) -> tuple[int, int] | None:
+        """What the first task that waits for the store asks for, and its template."""
+
     def take_starved(self) -> bool:
         """Whether the store was found starved since the last call."""
 

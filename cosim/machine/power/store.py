@@ -40,6 +40,8 @@ class EnergyStore:
     is_open : int
         1 or 0: whether tasks may take of it.
     keeps : bool
+    loses : bool
+        Of a store that keeps: whether it is starved as soon as a task waits and none runs.
     kept_aj, kept_limit_aj, reserve_aj, spilled_aj : int
     """
 
@@ -47,6 +49,7 @@ class EnergyStore:
     income_uw: int = 0
     is_open: int = 0
     keeps: bool = False
+    loses: bool = False
     kept_aj: int = 0
     kept_limit_aj: int = 0
     reserve_aj: int = 0
@@ -76,11 +79,17 @@ class EnergyStore:
             return NEVER
         return -(-level_aj // -self.income_uw)
 
-    def is_starved(self, level_aj: int, waits: bool) -> bool:
-        """Whether no task runs on the store and none that waits for it ever will."""
+    def is_starved(self, level_aj: int, asked_aj: int | None) -> bool:
+        """Whether no task runs on the store and none that waits for it ever will.
+
+        `asked_aj` is what the first of those who wait asks for, None if nobody waits.
+        """
         idle = self.kept_aj - level_aj == self.reserve_aj
-        sinks = bool(self.is_open) and self.keeps and self.income_uw <= 0
-        return sinks and idle and (waits or level_aj <= 0)
+        if not (self.is_open and self.keeps and idle):
+            return False
+        if self.loses and asked_aj is not None and asked_aj > level_aj:
+            return True
+        return self.income_uw <= 0 and (asked_aj is not None or level_aj <= 0)
 
 
 def store_of(governing: Governing, capacity_aj: int) -> EnergyStore:

@@ -117,7 +117,7 @@ def test_energy_of_the_analysis_is_what_the_policy_counted(policy: str) -> None:
     """
     spent = analysis(policy).energy.by_component
     counted = joules(policy)
-    supplied = sum(counted.get(name, 0.0) for name in ("checkpoints", "restores"))
+    supplied = sum(counted.get(name, 0.0) for name in ("checkpoints", "restores", "lost work"))
     inside = sum(energy for name, energy in spent.items() if name != "host") / 1e12
     assert inside == pytest.approx(counted["tasks"] + counted["static"] + supplied, rel=1e-4)
 
@@ -183,7 +183,10 @@ def test_a_capacitor_loses_nothing_unsaid() -> None:
     run = done("capacitor")
     assert run.result.governor is not None
     flows = run.result.governor.totals
-    gone = ("tasks", "static", "leaked", "checkpoints", "restores", "spilled", "stored")
+    gone = (
+        "tasks", "static", "leaked", "checkpoints", "restores", "lost work", "spilled",
+        "stored",
+    )  # fmt: skip
     assert flows["initial"] + flows["harvested"] == sum(flows[name] for name in gone)
     facts = run.result.governor.facts
     assert facts["power cycles"] >= 2
