@@ -5,6 +5,7 @@ Everything here takes a matrix in which less is better in every column (`costs`)
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def hypervolume(points: Costs, reference: Sequence[float] | Costs) -> float:
     """Volume that the points dominate, up to a reference point that is worse than all of them.
 
     Points beyond the reference in some objective do not count. Exact: sliced along the last
-    objective until two remain.
+    objective until three remain.
     """
     limit = np.asarray(reference, np.float64)
     inside = points[(points < limit).all(axis=1)]
@@ -80,6 +81,8 @@ def _volume(points: Costs, limit: Costs) -> float:
         return float(((limit[0] - chain[:, 0]) * heights).sum())
     order = np.argsort(points[:, -1])
     chain = points[order]
+    if points.shape[1] == 3:
+        return _volume_of_stairs(chain.tolist(), limit.tolist())
     edges = np.append(chain[:, -1], limit[-1])
     total = 0.0
     for count in range(1, len(chain) + 1):
@@ -88,6 +91,32 @@ def _volume(points: Costs, limit: Costs) -> float:
             slab = chain[:count, :-1]
             total += thickness * _volume(slab[front(slab)], limit[:-1])
     return total
+
+
+def _volume_of_stairs(points: list[list[float]], limit: list[float]) -> float:
+    """Volume in three dimensions, of points ordered by the third.
+
+    What is dominated in the plane of the first two is a staircase, which only grows: its area is
+    kept, and every step that a point adds is counted when the point comes.
+    """
+    xs: list[float] = []
+    ys: list[float] = []
+    area = total = 0.0
+    height = points[0][2]
+    for x, y, z in points:
+        total += area * (z - height)
+        height = z
+        first = bisect_left(xs, x)
+        if (first and ys[first - 1] <= y) or (first < len(xs) and xs[first] == x and ys[first] < y):
+            continue
+        last, left, level = first, x, ys[first - 1] if first else limit[1]
+        while last < len(xs) and ys[last] >= y:
+            area += (xs[last] - left) * (level - y)
+            left, level = xs[last], ys[last]
+            last += 1
+        area += ((xs[last] if last < len(xs) else limit[0]) - left) * (level - y)
+        xs[first:last], ys[first:last] = [x], [y]
+    return total + area * (limit[2] - height)
 
 
 def front_over_time(points: Costs, reference: Costs, steps: int = 20) -> list[tuple[int, float]]:
