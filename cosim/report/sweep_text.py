@@ -48,6 +48,7 @@ def shown(column: str, value: Any) -> str:
 def named(column: str) -> str:
     """A column as a heading: without its unit."""
     words = {"latency_s": "latency", "energy_j": "energy", "average_power_w": "mean power",
+             "peak_power_w": "peak power",
              "dram_bytes": "DRAM traffic", "peak_memory_bytes": "peak memory",
              "array_elements": "elements", "buffer_bytes": "buffers",
              "array_utilisation": "array use"}  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import scenarios
 from cosim.errors import CosimError
 from cosim.explore.axes import check_axis_key
 from cosim.explore.scenario import file_name, select
@@ -132,3 +133,16 @@ def test_only_designs_and_workloads_vary() -> None:
 def test_folder_names_hold_no_separators() -> None:
     assert file_name("a/b ../c, 1 W") == "a-b-..-c-1-W"
     assert file_name("..") == "unnamed"
+
+
+STUDIES = sorted((scenarios.FOLDER / "studies").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_every_study_asks_and_is_answered(file: Path) -> None:
+    assert read_scenario(file, check_points=False).question.strip().count("?") >= 1
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    sections = [part for part in page.split("\n## ") if f"studies/{file.stem}`" in part
+                or f"studies/{file.stem} " in part]  # fmt: skip
+    assert sections
+    assert "**Answer.**" in sections[0]
