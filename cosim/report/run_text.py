@@ -67,6 +67,16 @@ def print_run(console: Console, manifest: Mapping[str, Any], summary: Summary, l
         "(--json lists them).",
         style="dim",
     )
+    if "executor" in manifest:
+        console.print(_execution(manifest), style="dim")
+
+
+def _execution(manifest: Mapping[str, Any]) -> str:
+    """Which executor ran, and how much of the run it did not need to simulate."""
+    simulated = f"{q.count(manifest['tasks_simulated'])} tasks simulated one by one"
+    skipped, why = manifest["tasks_skipped"], manifest["why_not_skipped"]
+    rest = f"{q.count(skipped)} jumped over" if skipped else f"none jumped over: {why}"
+    return f"Executor {manifest['executor']}: {simulated}, {rest}."
 
 
 def _facts(summary: Summary) -> Table:

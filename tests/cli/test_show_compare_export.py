@@ -38,6 +38,9 @@ def test_show_names_cause_layer_and_component(
     summary = json.loads((runs / "ultra96" / "summary.json").read_text())
     for name in (*summary["breakdown"], *summary["layers"], *summary["components"]):
         assert name in text
+    manifest = json.loads((runs / "ultra96" / "manifest.json").read_text())
+    assert f"Executor {manifest['executor']}" in text
+    assert manifest["why_not_skipped"] or f"{manifest['tasks_skipped']}" in text.replace(" ", "")
 
 
 def test_show_as_json_is_the_summary(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ def test_jumps_lie_between_the_instants_of_the_governor(name: str) -> None:
     )
     expected = check_all_ways(program)
     fast = run(program, executor="python")
-    assert fast.tasks_skipped > fast.tasks_simulated / 2
+    assert fast.tasks_skipped > 10 * fast.tasks_simulated
     assert fast.governor is not None
     times = fast.governor.samples[TIME]
     assert len(times) > 5
