@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cosim.design as designs
 from cosim.design.arrays import (
     BitSerialArray,
     ContractionArray,
@@ -25,6 +26,7 @@ from cosim.mapping.engines.shapes import tile_shape
 from cosim.mapping.engines.timing import Layer, Pixels, Reduction, TileShape
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.tiles import iterate
+from cosim.workload.networks import capture_named
 
 from .examples import Builder, design, ideal
 from .test_dataflow import array_cycles
@@ -359,3 +361,26 @@ def test_a_pass_takes_no_more_of_the_buffers_than_they_have(layer, words, filter
     if least <= words and kernel <= filter_words:
         assert held <= words
         assert filters * channels * kernel <= filter_words
+
+
+@pytest.mark.parametrize(
+    ("bits", "rate"),
+    [(8, 1), (4, 4), (2, 16)],
+)
+def test_bit_fusion_multiplies_as_often_as_its_bricks_allow(bits, rate):
+    """16 bricks of 2 x 2 bits: 64 / (a w) products of an element a cycle."""
+    array = designs.load("bit-fusion").array
+    whole = TileShape(1, Pixels(1, 14, 14), 256, Reduction(256, 3, 3))
+    cycles = timing_of(array, Layer(whole, (1, 1), bits, bits)).cycles(whole)
+    assert cycles == (14 * 14 * (256 // 32) * (256 * 9 // (16 * rate)), 0)
+
+
+@pytest.mark.parametrize("board", ["bit-fusion", "edge-contraction"])
+@pytest.mark.parametrize("name", ["lenet5", "tt-mlp"])
+def test_networks_run_on_every_kind_of_board(board, name):
+    """No multiplication goes to the host, and both executors agree."""
+    workload = capture_named(name)
+    mapping = map_workload(workload, designs.load(board))
+    assert {g.engine for g in mapping.grouping.groups if g.anchor} == {"array"}
+    one, two = (run(mapping.program, executor=e).makespan_ps for e in ("simpy", "python"))
+    assert one == two > 0
