@@ -82,9 +82,10 @@ def _draw_part(
     inner = place.adjusted(8, 5, -8, -5)
     share = f"{100 * part.utilisation:.0f} %"
     # the bar at the bottom says it too: where there is no room for both, the name stays
+    large = width(part.name, 13, True) <= inner.width()
     both = width(part.name, 13, True) + width(share, 10) + 6 <= inner.width()
     title = QRectF(inner.left(), inner.top(), inner.width(), 17)
-    write(painter, title, part.name, ink, pixels=13, bold=True)
+    write(painter, title, part.name, ink, pixels=13 if large else 10, bold=True)
     if both:
         write(painter, title, share, ink, pixels=10, align=RIGHT)
     lines = _lines(part)

@@ -24,6 +24,9 @@ Table = tuple[list[str], Iterator[Sequence[object]]]
 
 CHUNK_ROWS = 1 << 16
 
+MOST_ROWS = 2_000_000
+"""Intervals of a window up to which they are written one by one."""
+
 
 def panel_table(view: View, runs: Sequence[Run], table: DesignTable | None = None) -> Table:
     """Columns and rows of what `view` shows.
@@ -44,10 +47,10 @@ def panel_table(view: View, runs: Sequence[Run], table: DesignTable | None = Non
     return _TABLES[view.panel](view, runs[0])
 
 
-def to_csv(table: Table) -> str:
-    """A table as CSV text."""
+def to_csv(table: Table, separator: str = ",") -> str:
+    """A table as text, a line for each row."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
     writer.writerow(table[0])
     writer.writerows(table[1])
     return out.getvalue()
@@ -55,6 +58,14 @@ def to_csv(table: Table) -> str:
 
 def _timeline(view: View, run: Run) -> Table:
     names = ["row", "component", "layer", "activity", "task", "start_ps", "end_ps", "waited_for"]
+    spans = [lane.span(*view.window(run.makespan_ps)) for lane in run.intervals.lanes
+             if lane.lane.rank >= 0 and lane.lane.name not in view.hidden]  # fmt: skip
+    count = sum(stop - first for first, stop in spans)
+    if count > MOST_ROWS:
+        raise CosimError(
+            f"the window holds {count:,} intervals", where=run.name,
+            expected=f"at most {MOST_ROWS:,}: zoom in, or hide lanes; `cosim export` writes all",
+        )  # fmt: skip
 
     def rows() -> Iterator[Sequence[object]]:
         start, end = view.window(run.makespan_ps)

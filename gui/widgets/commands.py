@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtWidgets import QApplication, QLineEdit, QMessageBox
+from PyQt6.QtWidgets import QApplication, QLineEdit, QMessageBox, QWidget
 
 from cosim import __version__
 from gui.views.view import THEMES
 from gui.widgets.actions import Command
 from gui.widgets.command_palette import Choice, CommandPalette
+from gui.widgets.data_table import DataTable
 from gui.widgets.panel_words import WORDS
 from gui.widgets.shortcut_sheet import ShortcutSheet
 from gui.widgets.time_panel import SNAP
@@ -58,22 +59,50 @@ def _file(w: MainWindow) -> list[Command]:
         Command("file.save_view", "File", "Save view…",
                 "Write what is shown to a file that `cosim render --view` draws",
                 lambda: o.save_view(_front(w)), ("Ctrl+S",)),
-        Command("file.export", "File", "Export picture…", "Write the front panel as PNG, SVG, PDF",
-                lambda: o.export(_front(w), "picture"), ("Ctrl+E",)),
+        Command("file.export", "File", "Export picture…",
+                "Write the panel that has the focus as PNG, SVG, PDF", lambda: _export_picture(w),
+                ("Ctrl+E",)),
         Command("file.export_table", "File", "Export table…",
-                "Write the numbers of the front panel as CSV", lambda: o.export(_front(w), "table"),
-                ("Ctrl+Shift+E",)),
+                "Write the numbers of the panel that has the focus as CSV",
+                lambda: _export_table(w), ("Ctrl+Shift+E",)),
         Command("file.quit", "File", "Quit", "Close the window", w.close, ("Ctrl+Q",)),
     ]  # fmt: skip
 
 
-def _front(w: MainWindow) -> str:
+def _focused(w: MainWindow) -> tuple[str, QWidget]:
     """The panel that has the focus, the timeline if none has."""
     focus = QApplication.focusWidget()
-    for name, panel in w.panels.items():
-        if focus is not None and (panel is focus or panel.isAncestorOf(focus)):
-            return name
-    return "timeline"
+    for name, dock in w.docks.items():
+        widget = dock.widget()
+        if focus is not None and widget is not None and dock.isAncestorOf(focus):
+            parallel = name == "designs" and w.designs.tabs.currentIndex() == 1
+            return "parallel" if parallel else name, widget
+    return "timeline", w.timeline
+
+
+def _front(w: MainWindow) -> str:
+    """The picture that has the focus, the timeline if none has."""
+    name, _ = _focused(w)
+    return name if name in w.panels else "timeline"
+
+
+def _export_picture(w: MainWindow) -> None:
+    name, widget = _focused(w)
+    if name in w.panels:
+        w.opening.exporter.export(name, "picture")
+    else:
+        w.opening.exporter.export_widget(name, widget)
+
+
+def _export_table(w: MainWindow) -> None:
+    name, widget = _focused(w)
+    table = widget.findChild(DataTable)
+    if name in w.panels:
+        w.opening.exporter.export(name, "table")
+    elif table is not None:
+        w.opening.exporter.export_table(table.name, table.write)
+    else:
+        w.state.message.emit(f"{name} has no table of numbers")
 
 
 def _edit(w: MainWindow) -> list[Command]:

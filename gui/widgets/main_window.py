@@ -219,11 +219,11 @@ class MainWindow(QMainWindow):
         state.changed.connect(self._on_change)
         for panel in self.panels.values():
             panel.clicked.connect(self._clicked)
-            panel.export_wanted.connect(self.opening.export)
+            panel.export_wanted.connect(self.opening.exporter.export)
             if isinstance(panel, TimePanel):
                 panel.run_until.connect(self.control.run_until)
         for table in self.findChildren(DataTable):
-            table.export_wanted.connect(self.opening.export_table)
+            table.export_wanted.connect(self.opening.exporter.export_table)
         self.docks["values"].visibilityChanged.connect(self.values.see)
         self.details.values.clicked.connect(lambda: self.show_panel("values"))
         self.designs.open_rows.connect(self.opening.open_rows)
@@ -243,6 +243,7 @@ class MainWindow(QMainWindow):
         self.opening.simulated.connect(self._simulated)
         self.opening.failed.connect(self.what_if.show_failed)
         self.opening.ended.connect(self.what_if.show_ended)
+        self.welcome.path_wanted.connect(lambda path: self.opening.open_paths([Path(path)]))
         self.welcome.wanted.connect(lambda id_: self.registry.actions[id_].trigger())
 
     # Following the state
@@ -265,6 +266,8 @@ class MainWindow(QMainWindow):
             self._show_where()
 
     def _show_page(self) -> None:
+        if self.state.run is None:
+            self.welcome.show_recent(self.opening.recent())
         self.pages.setCurrentIndex(1 if self.state.run is not None else 0)
 
     def _show_where(self) -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QSettings, pyqtSignal
-from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
+from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from cosim.errors import CosimError
 from cosim.workload.networks import cache_directory
-from gui.painting.picture import image_of, save_picture
 from gui.views.design_table import find_store, table_of_folders, table_of_store
-from gui.views.panel_table import panel_table, to_csv
 from gui.views.run_data import Run, find_runs
 from gui.views.view import View, is_view_file, load_view
 from gui.views.what_if import Job, job_for
+from gui.widgets.exporting import Exporter
 from gui.widgets.loader import Loader, try_open
 from gui.widgets.simulation import Simulation
 from gui.widgets.state import State
@@ -53,6 +51,8 @@ class Opening(QObject):
         self.simulation: Simulation | None = None
         self._base: Run | None = None
         self._recent_menu: QMenu | None = None
+        self.exporter = Exporter(state, window)
+        self.exporter.problem.connect(lambda line: self.problem.emit(line, ""))
 
     # Runs and folders
 
@@ -269,56 +269,6 @@ class Opening(QObject):
         self.busy.emit("", 1.0)
         self.ended.emit()
 
-    # Export
-
-    def export(self, panel: str, what: str, path: Path | None = None) -> None:
-        """Write or copy what a panel shows: its picture, or the numbers behind it."""
-        view = replace(self.state.view, panel=panel)
-        if panel in ("designs", "parallel"):
-            view = replace(view, pattern=str(self.state.view.extra.get("designs", "")))
-        stores = self.state.stores(panel)
-        clipboard = QApplication.clipboard()
-        try:
-            if what == "copy picture" and clipboard is not None:
-                clipboard.setImage(image_of(view, stores, (1600, 900), 2.0))
-            elif what == "copy table" and clipboard is not None:
-                table = panel_table(view, stores.runs, stores.table)
-                clipboard.setText(to_csv(table).replace(",", "\t"))
-            elif what == "picture":
-                self._save(
-                    path or self._ask(panel, "Pictures (*.png *.svg *.pdf)", "png"),
-                    lambda file: save_picture(view, stores, file, (1600, 900), 2.0),
-                )
-            elif what == "table":
-                table = panel_table(view, stores.runs, stores.table)
-                self._save(
-                    path or self._ask(panel, "Tables (*.csv)", "csv"),
-                    lambda file: file.write_text(to_csv(table), encoding="utf-8"),
-                )
-        except (CosimError, OSError) as error:
-            self.problem.emit(str(error), "")
-
-    def _ask(self, panel: str, kinds: str, ending: str) -> Path | None:
-        name, _ = QFileDialog.getSaveFileName(
-            self.window, f"Export {panel}", f"{panel}.{ending}", kinds
-        )
-        if not name:
-            return None
-        return Path(name) if Path(name).suffix else Path(f"{name}.{ending}")
-
-    def _save(self, path: Path | None, write: Callable[[Path], object]) -> None:
-        if path is None:
-            return
-        write(path)
-        self.state.message.emit(f"Wrote {path}")
-
-    def export_table(self, name: str, write: Callable[[Path], object]) -> None:
-        """Ask where a table shall go, and write it there."""
-        try:
-            self._save(self._ask(name, "Tables (*.csv)", "csv"), write)
-        except OSError as error:
-            self.problem.emit(str(error), "")
-
     # Views
 
     def save_view(self, panel: str = "timeline", path: Path | None = None) -> None:
@@ -326,7 +276,7 @@ class Opening(QObject):
         if self.state.run is None:
             self.state.message.emit("There is no view to save: open a run first")
             return
-        path = path or self._ask("view", "Views (*.json)", "json")
+        path = path or self.exporter.ask("view", "Views (*.json)", "json")
         if path is None:
             return
         shown = self.state.stores(panel).runs or (self.state.run,)

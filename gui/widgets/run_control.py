@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from PyQt6.QtCore import QElapsedTimer, QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
     QComboBox,
@@ -196,8 +194,7 @@ class MachinePanel(QWidget):
         self.control.speed = 10 ** (value / 100)
         passes = self.control.speed * self.state.end_ps
         self.pace.setText(f"{format_time(max(1, round(passes)), 2)} a second")
-        exponent = math.log10(self.control.speed)
-        self.speed.setToolTip(f"10^{exponent:.1f} of the run passes in a second")
+        self.speed.setToolTip(f"{100 * self.control.speed:.3g} % of the run passes in a second")
 
     def _run_until(self) -> None:
         run, text = self.state.run, self.until.text().strip()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
+
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -13,10 +16,14 @@ ENTRIES = (
 )  # fmt: skip
 
 
+MOST_RECENT = 4
+
+
 class Welcome(QWidget):
     """Three ways to begin."""
 
     wanted = pyqtSignal(str)
+    path_wanted = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,3 +49,24 @@ class Welcome(QWidget):
         drop = QLabel("or drop a folder or a scenario here", self)
         drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(drop)
+        self.recent = QLabel(self)
+        self.recent.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.recent.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.recent.linkActivated.connect(self.path_wanted)
+        layout.addSpacing(10)
+        layout.addWidget(self.recent)
+
+    def show_recent(self, paths: list[str]) -> None:
+        """Offer what was opened last."""
+        there = [path for path in paths if Path(path).exists()][:MOST_RECENT]
+        links = [f"<a href='{html.escape(path)}'>{html.escape(_short(path))}</a>"
+                 for path in there]  # fmt: skip
+        self.recent.setText("opened last:<br>" + "<br>".join(links) if links else "")
+
+
+def _short(path: str) -> str:
+    """The end of a path, which tells it from others."""
+    return "/".join(Path(path).parts[-3:])

@@ -12,11 +12,13 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu
 
 from cosim.design.power import ThermalPid
+from cosim.errors import CosimError
 from cosim.units import format_time
 from gui.painting.memory import peak_words
 from gui.views.counter_range import counter_range
 from gui.views.counter_store import CounterStore
 from gui.views.notes import load_notes
+from gui.views.panel_table import panel_table, to_csv
 from gui.views.power_policy import held_back, thresholds
 from gui.views.view import View, load_view
 from gui.widgets.breakdown_panel import BreakdownModel
@@ -550,3 +552,48 @@ def test_a_simulation_is_cancelled_from_the_status_bar(opened, qtbot):
     qtbot.waitUntil(lambda: opened.opening.simulation is None, timeout=20000)
     assert not opened.stop.isVisible()
     assert len(opened.state.runs) == 1
+
+
+# Exports and the welcome
+
+
+def test_a_form_and_its_table_are_exported_as_well(opened, tmp_path, monkeypatch):
+    told = []
+    opened.opening.problem.connect(lambda line, _details: told.append(line))
+    for name, form in (("details", "svg"), ("what-if", "png"), ("intervals", "pdf")):
+        opened.show_panel(name)
+        file = tmp_path / f"{name}.{form}"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, f=file, **k: (str(f), ""))
+        opened.registry.actions["file.export"].trigger()
+        assert file.stat().st_size > 500, name
+    file = tmp_path / "intervals.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: (str(file), ""))
+    opened.registry.actions["file.export_table"].trigger()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("start,length")
+    assert len(lines) == 1 + opened.intervals.model.rowCount()
+    assert not told
+
+
+def test_a_window_of_too_many_intervals_is_not_written_one_by_one(run, monkeypatch):
+    monkeypatch.setattr("gui.views.panel_table.MOST_ROWS", 100)
+    with pytest.raises(CosimError, match="zoom in"):
+        panel_table(View(), [run])
+    names, rows = panel_table(View(end_ps=run.makespan_ps // 200), [run])
+    assert len(list(rows)) <= 100
+    assert names[0] == "row"
+
+
+def test_cells_with_commas_are_copied_whole():
+    table = (["design", "latency"], iter([("ultra96, budget 1 W", 3)]))
+    assert to_csv(table, "\t") == "design\tlatency\nultra96, budget 1 W\t3\n"
+
+
+def test_the_welcome_offers_what_was_opened_last(window, run_path, qtbot):
+    window.opening.open_run(run_path)
+    qtbot.waitUntil(lambda: not window.opening.loaders, timeout=20000)
+    window.opening.close_run(window.state.run)
+    assert run_path.name in window.welcome.recent.text()
+    window.welcome.recent.linkActivated.emit(str(run_path))
+    qtbot.waitUntil(lambda: not window.opening.loaders, timeout=20000)
+    assert window.state.run.path == run_path

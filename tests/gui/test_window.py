@@ -369,7 +369,7 @@ def test_panels_draw_before_anything_is_prepared(window, run_path, monkeypatch):
 def test_every_panel_is_exported(opened, tmp_path, form):
     for panel in opened.panels:
         file = tmp_path / f"{panel}.{form}"
-        opened.opening.export(panel, "picture", file)
+        opened.opening.exporter.export(panel, "picture", file)
         assert file.stat().st_size > 1000, panel
 
 
@@ -379,7 +379,7 @@ def test_every_panel_has_a_table(opened, runs, tmp_path, qtbot):
     qtbot.waitUntil(lambda: not opened.opening.loaders, timeout=20000)
     for panel in opened.panels:
         file = tmp_path / f"{panel}.csv"
-        opened.opening.export(panel, "table", file)
+        opened.opening.exporter.export(panel, "table", file)
         lines = file.read_text(encoding="utf-8").splitlines()
         assert len(lines) > 1, panel
         assert "," in lines[0]

@@ -1,0 +1,116 @@
+"""Writing what panels show: pictures, tables, and copies for the clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QPoint, QRect, pyqtSignal
+from PyQt6.QtGui import QPainter, QPdfWriter
+from PyQt6.QtSvg import QSvgGenerator
+from PyQt6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from cosim.errors import CosimError
+from gui.painting.picture import FORMATS, image_of, save_picture
+from gui.views.panel_table import panel_table, to_csv
+from gui.views.view import View
+from gui.widgets.state import State
+
+PICTURES, TABLES = "Pictures (*.png *.svg *.pdf)", "Tables (*.csv)"
+SIZE, SCALE = (1600, 900), 2.0
+
+
+class Exporter(QObject):
+    """Asks where to, writes, and says what went wrong."""
+
+    problem = pyqtSignal(str)
+
+    def __init__(self, state: State, window: QWidget) -> None:
+        super().__init__(window)
+        self.state, self.window = state, window
+
+    def export(self, panel: str, what: str, path: Path | None = None) -> None:
+        """Write or copy what a panel shows: its picture, or the numbers behind it.
+
+        Parameters
+        ----------
+        what : str
+            ``picture``, ``table``, ``copy picture`` or ``copy table``.
+        """
+        view, stores = self._view(panel), self.state.stores(panel)
+        clipboard = QApplication.clipboard()
+        try:
+            if what == "copy picture" and clipboard is not None:
+                clipboard.setImage(image_of(view, stores, SIZE, SCALE))
+            elif what == "copy table" and clipboard is not None:
+                clipboard.setText(to_csv(panel_table(view, stores.runs, stores.table), "\t"))
+            elif what == "picture":
+                self._save(path or self.ask(panel, PICTURES, "png"),
+                           lambda file: save_picture(view, stores, file, SIZE, SCALE))  # fmt: skip
+            elif what == "table":
+                text = to_csv(panel_table(view, stores.runs, stores.table))
+                self._save(path or self.ask(panel, TABLES, "csv"),
+                           lambda file: file.write_text(text, encoding="utf-8"))  # fmt: skip
+        except (CosimError, OSError) as error:
+            self.problem.emit(str(error))
+
+    def _view(self, panel: str) -> View:
+        view = replace(self.state.view, panel=panel)
+        if panel in ("designs", "parallel"):
+            view = replace(view, pattern=str(self.state.view.extra.get("designs", "")))
+        return view
+
+    def export_table(self, name: str, write: Callable[[Path], object]) -> None:
+        """Ask where a table shall go, and write it there."""
+        try:
+            self._save(self.ask(name, TABLES, "csv"), write)
+        except OSError as error:
+            self.problem.emit(str(error))
+
+    def export_widget(self, name: str, widget: QWidget, path: Path | None = None) -> None:
+        """Write a panel that is no picture (a form, a list) as it stands on the screen."""
+        try:
+            self._save(path or self.ask(name, PICTURES, "png"), lambda file: _grab(widget, file))
+        except (CosimError, OSError) as error:
+            self.problem.emit(str(error))
+
+    def ask(self, name: str, kinds: str, ending: str) -> Path | None:
+        """Ask for a file to write."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self.window, f"Export {name}", f"{name}.{ending}", kinds
+        )
+        if not chosen:
+            return None
+        return Path(chosen) if Path(chosen).suffix else Path(f"{chosen}.{ending}")
+
+    def _save(self, path: Path | None, write: Callable[[Path], object]) -> None:
+        if path is not None:
+            write(path)
+            self.state.message.emit(f"Wrote {path}")
+
+
+def _grab(widget: QWidget, path: Path) -> None:
+    form = path.suffix.lower().lstrip(".")
+    if form not in FORMATS:
+        raise CosimError(f"unknown picture format '{form}'", where=str(path),
+                         expected="a file that ends in .png, .svg or .pdf")  # fmt: skip
+    if form == "png":
+        if not widget.grab().save(str(path), "PNG"):
+            raise CosimError("cannot be written", where=str(path))
+        return
+    device: QSvgGenerator | QPdfWriter
+    if form == "svg":
+        device = QSvgGenerator()
+        device.setFileName(str(path))
+        device.setSize(widget.size())
+        device.setViewBox(QRect(QPoint(0, 0), widget.size()))
+    else:
+        device = QPdfWriter(str(path))
+        device.setResolution(96)
+    painter = QPainter(device)
+    if form == "pdf":
+        scale = min(device.width() / widget.width(), device.height() / widget.height())
+        painter.scale(scale, scale)
+    widget.render(painter)
+    painter.end()
