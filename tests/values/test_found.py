@@ -128,3 +128,10 @@ def test_a_convolution_that_sees_nothing_but_padding_loads_nothing() -> None:
     """Its outputs lie on a border of zeros, every other pixel: no input is ever read."""
     net = convolution(1, 2, kernel_size=1, stride=2, padding=1)
     computes(net, image(1, 1, 1, 1), small(buffer_bytes=512, resident_bytes=0), training=False)
+
+
+def test_what_deployment_makes_of_factors_is_rounded_on_both_sides() -> None:
+    """A host multiplies in double precision what memory holds in single."""
+    outcome = case("tt-mlp", board("t-dla"), rank=8).replay()
+    assert outcome.agrees
+    assert max(c.share for c in outcome.comparisons) <= 1.0
