@@ -125,7 +125,7 @@ def value_run(
     for start in range(0, facts.runs, lanes):
         reference = values.of_machine(mapping, start, min(lanes, facts.runs - start))
         if not bounds and isinstance(mapping, Mapping):
-            bounds = accumulator_bounds(mapping, reference)
+            bounds = accumulator_bounds(mapping, reference, simulation.workload)
             for bound in bounds:
                 if warn is not None and not bound.fits:
                     warn(str(bound))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cosim.design.arrays import Precision
 from cosim.errors import CosimError
 from cosim.explore.value_reference import ValueOptions
 from cosim.explore.value_run import value_run
@@ -67,6 +68,17 @@ def test_no_sum_ever_exceeds_the_bound_given_before_the_run() -> None:
     result = value_run(simulate(taken, small(accumulator_bits=bits)), options, warn=said.append)
     assert result.agrees
     assert not said
+
+
+def test_codes_in_wider_words_have_the_same_bounds() -> None:
+    taken = workload("lenet5", INT8, "inference", 1, "sgd")
+    array = small().array
+    given = replace(array, precisions=(*array.precisions, Precision("int16", 1, 1.0)))
+    design = replace(small(), array=given)
+    wider = replace(design, element_bits=16)
+    bounds = [value_run(simulate(taken, d)).bounds for d in (design, wider)]
+    assert bounds[0] == bounds[1]
+    assert bounds[0]
 
 
 def test_a_sum_that_wraps_around_costs_accuracy() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
+from cosim.machine.values.codes import Code
 from cosim.machine.values.deploy import Deployment
 from cosim.machine.values.layout import Layout
 from cosim.mapping.mapping import Mapping
 from cosim.workload.reference import Reference
-from cosim.workload.workload import Access, Op
+from cosim.workload.workload import Access, Op, Workload
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Bound:
         )
 
 
-def accumulator_bounds(mapping: Mapping, reference: Reference) -> list[Bound]:
+def accumulator_bounds(mapping: Mapping, reference: Reference, workload: Workload) -> list[Bound]:
     """A bound for every layer whose sums are whole numbers.
+
+    `workload` says how many bits codes have, which may be stored in wider words.
 
     For a weight that is known before the run the bound is, over the channels, the largest sum of
     magnitudes of its numerators, times the largest numerator of the other operand; otherwise the
@@ -45,21 +49,27 @@ def accumulator_bounds(mapping: Mapping, reference: Reference) -> list[Bound]:
     layout = Layout.of(mapping, reference)
     deployment = Deployment(mapping, layout, reference)
     bounds = []
+    narrow = {t.id: t.bits for t in workload.tensors if t.scheme}
     for group in mapping.grouping.groups:
         if group.anchor is None:
             continue
         bits = mapping.design.array_named(group.array).accumulator_bits
-        codes = [layout.codes[a.tensor] for a in group.anchor.accesses]
+        codes = [_as_quantized(layout, a.tensor, narrow) for a in group.anchor.accesses]
         if not all(code.quantized for code in codes):
             continue
-        largest = _largest(group.anchor, layout, deployment, codes[0].largest_numerator)
+        largest = _largest(group.anchor, deployment, codes)
         bounds.append(Bound(group.name, largest, (1 << (bits - 1)) - 1, bits))
     return bounds
 
 
-def _largest(op: Op, layout: Layout, deployment: Deployment, streaming: int) -> int:
-    weight = op.accesses[1]
-    code = layout.codes[weight.tensor]
+def _as_quantized(layout: Layout, tensor: int, narrow: dict[int, int]) -> Code:
+    code = layout.codes[tensor]
+    return replace(code, bits=narrow.get(tensor, code.bits))
+
+
+def _largest(op: Op, deployment: Deployment, codes: Sequence[Code]) -> int:
+    weight, code = op.accesses[1], codes[1]
+    streaming = codes[0].largest_numerator
     reduced = {loop.name for loop in op.loops} - _loops(op.result)
     values = deployment.value(weight.tensor)
     length = prod(loop.extent for loop in op.loops if loop.name in reduced)
