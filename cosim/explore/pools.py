@@ -11,6 +11,7 @@ All three are a `concurrent.futures.Executor` with a number of workers:
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -41,6 +42,10 @@ class Pool:
     """Makes a new executor in place of a broken one; None where that is not ours to do."""
     elsewhere: bool = False
     """Whether the workers may be of another installation."""
+    is_lost: Callable[[], bool] = lambda: False
+    """Whether the connection to workers elsewhere is gone."""
+    where: str = ""
+    """What the pool was called, for errors."""
 
     def replace_broken(self) -> bool:
         """Put new workers in place of dead ones; False if that is not possible."""
@@ -146,6 +151,7 @@ def _processes(count: int, compiled: bool) -> Iterator[Pool]:
 def _cluster(address: str) -> Iterator[Pool]:
     from distributed import Client
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said here
     client: Any
     try:
         client = Client(address, timeout=CLUSTER_PATIENCE_S)  # type: ignore[no-untyped-call]
@@ -162,6 +168,9 @@ def _cluster(address: str) -> Iterator[Pool]:
                 expected=f"at least one: dask worker {address}",
             )  # fmt: skip
         # a chunk whose worker dies is run again elsewhere
-        yield Pool(client.get_executor(retries=3), workers, elsewhere=True)
+        yield Pool(
+            client.get_executor(retries=3), workers, elsewhere=True, where=address,
+            is_lost=lambda: client.status != "running",
+        )  # fmt: skip
     finally:
         client.close(timeout=5)

@@ -27,6 +27,8 @@ from cosim.explore.store import ResultStore, Row
 from cosim.explore.worker import Answer, Chunk, Job, evaluate
 
 CHUNK_SECONDS = 0.5
+LOOK_S, LOST_S = 5.0, 15.0
+"""How often a silent pool is looked at, and how long a connection may be gone."""
 LARGEST_CHUNK = 500
 _FIRST_CHUNK = 4
 _BLOCK = 256
@@ -172,9 +174,26 @@ class Sweep:
                         self._submit(flight)
             if not self._flights and not self._again:
                 return
-            done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
+            self._await_some()
+
+    def _await_some(self) -> None:
+        """Take what has come back; look now and then whether anything can."""
+        lost_since: float | None = None
+        while True:
+            done, _ = wait(self._flights, timeout=LOOK_S, return_when=FIRST_COMPLETED)
             for future in done:
                 self._receive(future)
+            if done:
+                return
+            lost_since = (lost_since or perf_counter()) if self.pool.is_lost() else None
+            if lost_since and perf_counter() - lost_since > LOST_S:
+                raise self._lost()
+
+    def _lost(self) -> CosimError:
+        return CosimError(
+            "the connection to the Dask scheduler is lost; what was written is safe",
+            where=self.pool.where, expected="the same command with --resume once it is back",
+        )  # fmt: skip
 
     def _next_flight(self, points: Iterator[PlannedPoint]) -> _Flight | None:
         size = _FIRST_CHUNK
@@ -231,6 +250,10 @@ class Sweep:
         except BrokenProcessPool:
             self._recover([flight])
             return
+        except Exception:
+            if not self.pool.is_lost():
+                raise
+            raise self._lost() from None
         self._flights[future] = flight
 
     def _receive(self, future: Future[Answer]) -> None:
@@ -239,7 +262,9 @@ class Sweep:
             return
         try:
             answer = future.result()
-        except CancelledError:
+        except CancelledError:  # by `_land`, or by a cluster that lost its scheduler
+            if not self._landing:
+                self._again.append(flight)
             return
         except BrokenProcessPool:
             broken = [flight, *self._flights.values()]
@@ -328,4 +353,4 @@ def job_of(plan: Plan, point: PlannedPoint, design: Design, runs: Path | None) -
 
 def _is_lost_worker(error: Exception) -> bool:
     """Whether a cluster gave a chunk up because its workers died."""
-    return type(error).__name__ in ("KilledWorker", "CommClosedError", "FutureCancelledError")
+    return type(error).__name__ in ("KilledWorker", "CommClosedError")

@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,13 @@ pytest.importorskip("distributed")
 
 import cosim
 from cosim.cli.main import main
+from cosim.errors import CosimError
+from cosim.explore import pools
 from cosim.explore import sweep as sweep_module
 from cosim.explore.interface import sweep
+from cosim.explore.store import STORE, ResultStore
 from tests.explore.small_scenario import write
-from tests.explore.small_sweep import SWEEP, rows_of, swept
+from tests.explore.small_sweep import SWEEP, plan_of, rows_of, swept
 
 _ROOT = Path(cosim.__file__).parents[1]
 
@@ -65,6 +70,55 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path, monkeypatch: pytest.Monke
             )  # fmt: skip
     assert result.tally.ran == 36
     assert rows_of(tmp_path / "cluster") == rows_of(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_is_said_and_no_point_counts_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept(tmp_path)
+    monkeypatch.setattr(sweep_module, "LARGEST_CHUNK", 2)
+    monkeypatch.setattr(sweep_module, "LOOK_S", 0.5)
+    monkeypatch.setattr(sweep_module, "LOST_S", 1.0)
+    out = tmp_path / "cluster"
+    with process("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard") as scheduler:
+        address = address_of(scheduler)
+        with process("worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"):
+            _wait_for_workers(address, 1)
+
+            class Killer(sweep_module.Unwatched):
+                def advance(self, points: int, *, reused: int = 0, failed: int = 0) -> None:
+                    scheduler.kill()
+
+            with pytest.raises(CosimError, match="the connection to the Dask scheduler is lost"):
+                sweep(tmp_path / "two-layers.toml", out=out, pool=address, progress=Killer())
+    kept = rows_of(out)
+    assert 0 < len(kept) < 36
+    assert not any(row.failed for row in kept)
+    swept(tmp_path, out=out)
+    assert rows_of(out) == rows_of(tmp_path / "out")
+
+
+def test_a_chunk_that_the_cluster_forgot_is_sent_again(tmp_path: Path) -> None:
+    swept(tmp_path)
+
+    class Forgetful(pools.InProcess):
+        count = 0
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.count += 1
+            if self.count % 3:
+                return super().submit(fn, *args, **kwargs)
+            future: Future[Any] = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    plan, positions = plan_of(tmp_path)
+    with ResultStore(tmp_path / "other" / STORE) as store:
+        tally = sweep_module.Sweep(plan, store, pools.Pool(Forgetful(), 1)).run(positions)
+    assert tally.ran == 36
+    assert rows_of(tmp_path / "other") == rows_of(tmp_path / "out")
 
 
 def _wait_for_workers(address: str, count: int) -> None:
