@@ -46,6 +46,7 @@ class DataTable(QTableView):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self.name = name
+        self._entries: list[tuple[str, Callable[[], object]]] = []
         self.setModel(model)
         self.setAlternatingRowColors(True)
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
@@ -71,6 +72,10 @@ class DataTable(QTableView):
             wide = self.fontMetrics().horizontalAdvance(sample) + 14
             horizontal.resizeSection(column, wide)
 
+    def add_entry(self, text: str, run: Callable[[], object]) -> None:
+        """Put something more into the context menu."""
+        self._entries.append((text, run))
+
     def to_csv(self) -> str:
         """The whole table as CSV text."""
         model = self.model()
@@ -94,10 +99,11 @@ class DataTable(QTableView):
     def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
         assert event is not None
         menu = QMenu(self)
-        entries: tuple[tuple[str, Callable[[], object]], ...] = (
+        entries: list[tuple[str, Callable[[], object]]] = [
+            *self._entries,
             ("Copy table  Ctrl+C", self.copy),
             ("Export table as CSV…", lambda: self.export_wanted.emit(self.name, self.write)),
-        )
+        ]
         for text, run in entries:
             action = menu.addAction(text)
             assert action is not None

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from cosim.errors import CosimError
 from gui.views.design_columns import short_name
 from gui.views.design_table import DesignTable
+from gui.widgets.data_table import RAW
 
 
 class DesignModel(QAbstractTableModel):
@@ -82,6 +83,8 @@ class DesignModel(QAbstractTableModel):
         column = self._columns[index.column()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return self.table.text(int(self.order[index.row()]), column)
+        if role == RAW and column in self.table.numbers:
+            return float(self.table.numbers[column][self.order[index.row()]])
         if role == Qt.ItemDataRole.TextAlignmentRole and column in self.table.numbers:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None

@@ -22,7 +22,6 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QSplitter,
     QStackedLayout,
-    QTableView,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -33,6 +32,7 @@ from gui.painting.designs import chosen_columns
 from gui.painting.palette import palette, with_alpha
 from gui.views.design_columns import short_name
 from gui.views.view import View
+from gui.widgets.data_table import DataTable
 from gui.widgets.design_model import DesignModel
 from gui.widgets.picture_panel import PicturePanel
 from gui.widgets.state import State
@@ -105,16 +105,11 @@ class DesignsPanel(QWidget):
         self.state = state
         self._telling = False
         self.model = DesignModel(self)
-        self.table = QTableView(self)
-        self.table.setModel(self.model)
+        self.table = DataTable("design points", self.model, parent=self)
         self.table.setSortingEnabled(True)
-        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.table.setAlternatingRowColors(True)
-        self.table.setAccessibleName("design points")
-        header = self.table.verticalHeader()
-        assert header is not None
-        header.setDefaultSectionSize(21)
-        header.hide()
+        self.table.add_entry(
+            "Open and compare the selected points", lambda: self.open_rows.emit(self.state.rows)
+        )
         self.filter = QLineEdit(self)
         self.filter.setPlaceholderText("filter (regular expression)")
         self.filter.setClearButtonEnabled(True)

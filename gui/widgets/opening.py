@@ -247,7 +247,10 @@ class Opening(QObject):
             self.simulation.cancel()
 
     def _on_runs(self, folders: list[Path]) -> None:
+        lanes = {name: getattr(self.state.view, name) for name in ("hidden", "pinned")}
         opened = [run for folder in folders[:1] if (run := self.open_run(folder)) is not None]
+        if self._base is not None and opened:  # what is looked at stays in sight
+            self.state.edit("lanes as before", **lanes)
         if self._base is not None and opened:
             self.state.compare((self._base, opened[0]))
         if len(folders) > 1:

@@ -63,11 +63,17 @@ class RunsPanel(QWidget):
         if self.state.run in runs:
             self.list.setCurrentRow(runs.index(self.state.run))
         self.close_button.setEnabled(bool(runs))
-        self.told.setText(
-            "Check two or more runs to compare them." if runs else
-            "No run is open. Ctrl+O opens one; or drop a folder here."
-        )  # fmt: skip
+        self.told.setText(self._advice())
         self._filling = False
+
+    def _advice(self) -> str:
+        if not self.state.runs:
+            return "No run is open. Ctrl+O opens one; or drop a folder here."
+        compared = self.state.compared
+        if len(compared) < 2:
+            return "Check two or more runs to compare them."
+        return (f"Compare and Aligned hold {len(compared)} runs against "
+                f"{compared[0].design_name}, the first one that was checked.")  # fmt: skip
 
     def _chosen(self, row: int) -> None:
         if not self._filling and 0 <= row < len(self.state.runs):

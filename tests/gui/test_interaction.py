@@ -597,3 +597,19 @@ def test_the_welcome_offers_what_was_opened_last(window, run_path, qtbot):
     window.welcome.recent.linkActivated.emit(str(run_path))
     qtbot.waitUntil(lambda: not window.opening.loaders, timeout=20000)
     assert window.state.run.path == run_path
+
+
+def test_a_re_run_keeps_the_lanes_that_are_looked_at(opened, qtbot):
+    opened.state.edit("hide", hidden=("host",), pinned=("array",))
+    opened.what_if.rows["design.dram.bandwidth"].slider.setValue(4)
+    opened.what_if.run_again()
+    qtbot.waitUntil(lambda: opened.opening.simulation is None, timeout=60000)
+    qtbot.waitUntil(lambda: not opened.opening.loaders, timeout=20000)
+    assert len(opened.state.runs) == 2
+    assert opened.state.view.hidden == ("host",)
+    assert opened.state.view.pinned == ("array",)
+    assert "latency" in opened.what_if.told.text()
+    assert opened.state.compared[0].design_name in opened.runs.told.text()
+    opened.what_if.told.linkActivated.emit("aligned")
+    assert opened.panels["aligned"].isVisible()
+    opened.state.edit("show", hidden=(), pinned=())
