@@ -155,6 +155,8 @@ def _draw_amounts(
     left, ordered = ordered[fit - 1 :], ordered[: fit - 1] if len(ordered) > fit else ordered
     if kind == "layer" and len(left) > 1:
         ordered.append((f"{len(left)} other layers", sum(joules for _, joules in left)))
+    if not ordered:  # no room for a single one
+        return
     height = min(26.0, (area.height() - 24) / len(ordered))
     names = min(0.42 * area.width(), max(width(name) for name, _ in ordered) + 20)
     longest = max(joules for _, joules in ordered)

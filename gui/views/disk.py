@@ -36,6 +36,24 @@ def release(timeline: Timeline) -> None:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 
+AROUND_ROWS = 1 << 15
+"""Stored rows that the system maps around one that is read."""
+
+
+class Pages:
+    """Lets go of pages once many have been read here and there, as pictures do."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline, self._rows = timeline, 0
+
+    def read(self, spans: int = 1, rows: int = 0) -> None:
+        """Count what was read: some spans, and all stored rows from their first to their last."""
+        self._rows += rows + spans * AROUND_ROWS
+        if self._rows > 2 * SPREAD_ROWS:
+            release(self._timeline)
+            self._rows = 0
+
+
 def chunks(timeline: Timeline) -> Iterator[slice]:
     """Stretches of the stored rows; what was read of one is let go of before the next."""
     for first in range(0, len(timeline.stored["end"]), CHUNK_ROWS):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cosim.timeline.rows import Rows
 from cosim.timeline.timeline import Timeline
-from gui.views.disk import CHUNK_ROWS, SPREAD_ROWS, release, rows_by_component
+from gui.views.disk import CHUNK_ROWS, SPREAD_ROWS, Pages, release, rows_by_component
 from gui.views.lane_index import LaneIndex, Period, Turn
 from gui.views.lane_rows import LaneRows, gather
 from gui.views.lane_walk import Events, item_sums, lane_totals, walk
@@ -74,17 +74,21 @@ class LaneStore:
         Of the lane in the store.
     rows : int array
         Stored rows of the timeline that the lane consists of.
+    pages : Pages
+        Of all lanes.
     """
 
     def __init__(
-        self, timeline: Timeline, lane: Lane, position: int, rows: NDArray[np.integer]
-    ) -> None:
+        self, timeline: Timeline, lane: Lane, position: int, rows: NDArray[np.integer],
+        pages: Pages,
+    ) -> None:  # fmt: skip
         self.lane, self.position = lane, position
         self._timeline = timeline
         self._categories = category_of_template(timeline.outline)
         self._causes = category_of_cause()
         if lane.rank < 0:
             self._causes[:] = NO_WAIT
+        self._pages = pages
         self.pyramid: Pyramid | None = None
         self.sums: BlockSums | None = None
         self.items: ItemSums | None = None
@@ -137,6 +141,7 @@ class LaneStore:
         places = places[places < len(self)]
         rows = self._make(self._take(self.index.numbers_at(places)), 0)
         before = self._take(self.index.numbers_at(places - 1)).end
+        self._pages.read(len(places))
         return replace(rows, wait_start=before)
 
     def span(self, start_ps: int, end_ps: int) -> tuple[int, int]:
@@ -199,6 +204,9 @@ class LaneStore:
         )  # fmt: skip
 
     def _read(self, first: int, stop: int) -> LaneRows:
+        if first < stop and self.index.plain:
+            positions = self.index.positions
+            self._pages.read(rows=int(positions[stop - 1]) - int(positions[first]))
         before = int(self._take(self.index.numbers(first - 1, first)).end[0]) if first else 0
         return self._make(self._take(self.index.numbers(first, stop)), before)
 
@@ -299,8 +307,9 @@ class IntervalStore:
         self.timeline = timeline
         self.end_ps = timeline.end_ps
         rows = [*rows_by_component(timeline), np.empty(0, np.int32)]  # the last: of no component
+        self._pages = pages = Pages(timeline)
         self.lanes = tuple(
-            LaneStore(timeline, lane, place, rows[lane.rank])
+            LaneStore(timeline, lane, place, rows[lane.rank], pages)
             for place, lane in enumerate(lanes_of(timeline.outline))
         )
 
@@ -336,6 +345,7 @@ class IntervalStore:
         if not 0 <= number < len(self.timeline):
             raise IndexError(number)
         row, outline = self.timeline.take(np.array([number])), self.timeline.outline
+        self._pages.read()
         rank, template = int(row.component[0]), int(row.template[0])
         lane = next(store for store in self.lanes if store.lane.rank == rank)
         place = lane.place_of(number)

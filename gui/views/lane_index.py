@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,7 @@ Piece = tuple[int, int, int]
 """First place, place after the last, and how often these rows count."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A stretch of stored rows, or a repeated period (`inner` is not None).
 
     `first`, `stop` are indices into the lane's stored rows; `place` and `number` are those of the
@@ -45,7 +45,7 @@ class Item:
     other_templates: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Period:
     """Items in order; `places` are those at which they begin, and the total."""
 
