@@ -6,6 +6,8 @@ from math import ceil, sqrt
 
 from cosim.analysis.sampled import DRAWN
 from gui.painting.scene import Stores
+from gui.views.counter_store import Counter
+from gui.views.run_data import Run
 
 _LEAST = {"memory": 270.0, "machine": 250.0, "roofline": 230.0, "designs": 230.0,
           "parallel": 210.0}  # fmt: skip
@@ -17,6 +19,14 @@ ALIGNED_RUN = 34.0
 ENERGY_ROW = 16.0
 COUNTER_ROW = 78.0
 PIPELINE_ROW = 44.0
+MEMORY_STRIP = 30.0
+
+
+def strips_of(run: Run) -> list[Counter]:
+    """The counters below the memory map: every buffer, and what the DRAM moves."""
+    counters = run.counters if run.has("counters") else {}
+    return [c for name, c in counters.items()
+            if name.startswith("buffer ") or name == "DRAM bandwidth"]  # fmt: skip
 
 
 def least_height(panel: str, stores: Stores) -> float:
@@ -37,4 +47,5 @@ def least_height(panel: str, stores: Stores) -> float:
     if panel == "machine" and run.design.pipeline is not None:
         rows = ceil(sqrt(len(run.intervals.lanes) / 1.4))
         return max(_LEAST[panel], 96.0 + PIPELINE_ROW * rows)
-    return _LEAST.get(panel, 0.0)
+    strips = MEMORY_STRIP * len(strips_of(run)) if panel == "memory" else 0.0
+    return _LEAST.get(panel, 0.0) + strips

@@ -11,7 +11,8 @@ from PyQt6.QtGui import QPainter, QPen
 from cosim.units import format_bytes, format_time
 from gui.painting import axes
 from gui.painting.batch import polygon
-from gui.painting.counter_picture import draw_counter
+from gui.painting.counter_picture import counter_text, draw_counter
+from gui.painting.heights import MEMORY_STRIP, strips_of
 from gui.painting.lane_picture import Window
 from gui.painting.palette import Palette, mixed, on, palette, with_alpha
 from gui.painting.scene import Scene, Stores
@@ -21,6 +22,8 @@ from gui.views.tensor_map import TensorBox
 from gui.views.view import View
 
 LEFT = 112.0
+LEAST_MAP = 150.0
+"""Pixels below which tensors have no room beside strips of counters."""
 
 
 def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> Scene:
@@ -49,24 +52,28 @@ def paint_memory(view: View, stores: Stores, painter: QPainter, rect: QRectF) ->
         text = "memory over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
-    buffers = [c for name, c in run.counters.items() if name.startswith("buffer ")] if run.has(
-        "counters") else []  # fmt: skip
-    strips = 30.0 * len(buffers) if scene.plot.height() > 420 else 0.0
-    room = scene.plot.height() - strips - 34
+    strips = strips_of(run)
+    if scene.plot.height() - MEMORY_STRIP * len(strips) < LEAST_MAP:
+        strips = []
+    room = scene.plot.height() - MEMORY_STRIP * len(strips) - 34
     alive = QRectF(window.left, y, window.width, room * 0.40)
     _draw_alive(painter, run, facts, alive, window, scene, colours)
     places = QRectF(window.left, alive.bottom() + 22, window.width, room * 0.60 - 4)
     _draw_map(painter, run, places, window, scene, view, colours)
     _draw_peak_line(painter, facts.peak_ps, alive.top(), places.bottom(), window, colours)
     top = places.bottom() + 10
-    for counter in buffers if strips else []:
-        strip = QRectF(window.left, top, window.width, 29)
-        draw_counter(painter, counter, strip, window, colours.series[0], colours)
-        name = QRectF(rect.left() + 8, top, LEFT - 14, 29)
+    for counter in strips:
+        strip = QRectF(window.left, top, window.width, MEMORY_STRIP - 1)
+        moves = counter.name == "DRAM bandwidth"
+        draw_counter(painter, counter, strip, window, colours.series[1 if moves else 0], colours)
+        name = QRectF(rect.left() + 8, top, LEFT - 14, MEMORY_STRIP - 1)
         write(painter, name, counter.name, colours.text, pixels=10, align=RIGHT)
-        tip = f"Bytes held in the {counter.name}: peak {format_bytes(round(counter.peak))}"
+        what = "Bytes the DRAM moves in a second" if moves else f"Bytes held in the {counter.name}"
+        tip = f"{what}: peak {counter_text(counter.unit, counter.peak)}"
+        if counter.limit is not None:
+            tip += f", at most {counter_text(counter.unit, counter.limit)} (dashed)"
         scene.add(strip, "counter", counter.name, tip)
-        top += 30
+        top += MEMORY_STRIP
     scene.pointers = QRectF(window.left, ruler, window.width, rect.bottom() - 6 - ruler)
     return scene
 

@@ -106,3 +106,14 @@ def test_a_step_line_lies_at_its_levels_on_pixels_and_is_one_path_in_a_file(qapp
     painter.end()
     text = (tmp_path / "steps.svg").read_text()
     assert text.count("<polyline") + text.count("<path") == 1
+
+
+def test_the_memory_panel_has_every_buffer_and_the_dram_below_its_map(opened):
+    opened.show_panel("memory")
+    panel = opened.panels["memory"]
+    panel.setFixedHeight(300)
+    panel.viewport().repaint()
+    shown = {hit.key for hit in panel.scene_drawn.hits if hit.kind == "counter"}
+    buffers = {name for name in opened.state.run.counters if name.startswith("buffer ")}
+    assert shown == {"DRAM bandwidth", *buffers}
+    assert panel.verticalScrollBar().maximum() > 0
