@@ -123,9 +123,18 @@ def desktop_memory(studio: Studio) -> None:
     studio.grab("desktop-memory")
 
 
+def policies(studio: Studio) -> Path:
+    return studio.run("power-policies", "*/ladder", "*/hot-board") / "resnet18-int8"
+
+
+def aligned(studio: Studio) -> None:
+    folder = policies(studio)
+    runs = [folder / "ladder", folder / "hot-board"]
+    render(runs, View(panel="aligned"), HERE / "aligned.png", (1300, 340))
+
+
 def desktop_power(studio: Studio) -> None:
-    folder = studio.run("power-policies", "resnet18-int8/ladder")
-    studio.open(next(folder.glob("*/*/manifest.json")).parent)
+    studio.open(policies(studio) / "ladder")
     studio.window.show_panel("power")
     studio.grab("desktop-power")
 
@@ -167,7 +176,7 @@ def pipeline(studio: Studio) -> None:
 
 PICTURES: tuple[Callable[[Studio], None], ...] = (
     desktop_timeline, desktop_machine, desktop_memory, desktop_power, desktop_compare,
-    desktop_designs, timeline, pipeline,
+    desktop_designs, aligned, timeline, pipeline,
 )  # fmt: skip
 
 
