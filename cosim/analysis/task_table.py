@@ -103,10 +103,14 @@ class TaskTable:
         return self.read_bytes + self.written_bytes
 
     @cached_property
+    def computes(self) -> NDArray[np.bool_]:
+        """Which tasks are an array's."""
+        return np.array([info.activity == "compute" for info in self.infos], bool)
+
+    @cached_property
     def array_cycles(self) -> Integers:
         """Cycles for which one task keeps the array, 0 for other tasks."""
-        computes = np.array([info.activity == "compute" for info in self.infos])
-        return np.where(computes, self._columns[2] + self._columns[3] + self._columns[6], 0)
+        return np.where(self.computes, self._columns[2] + self._columns[3] + self._columns[6], 0)
 
     @cached_property
     def refreshes(self) -> NDArray[np.bool_]:

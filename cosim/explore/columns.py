@@ -18,7 +18,7 @@ from cosim.analysis.distinct_rows import distinct_rows
 from cosim.analysis.energy import energy, task_counts
 from cosim.analysis.operating_states import weighted_counts
 from cosim.analysis.summary import PER_SECOND, analyse, summarise
-from cosim.analysis.task_table import Integers, Numbers
+from cosim.analysis.task_table import Integers, Numbers, TaskTable
 from cosim.errors import CosimError, nearest
 from cosim.machine.execute import RunResult
 from cosim.mapping.program import Program
@@ -48,26 +48,21 @@ FROM_PARENT = {"accuracy": "share of right answers, of a trained checkpoint"}
 def usual(mapping: AnyMapping, result: RunResult) -> dict[str, float | int]:
     """The columns of `USUAL`."""
     program, design = mapping.program, mapping.design
-    counts = executed(program, result)
+    counts, tasks = executed(program, result), TaskTable(program)
     weighted: Integers | Numbers = counts
     if result.governor is not None:  # tasks in lower states took less
         weighted = weighted_counts(distinct_rows(program, result.timeline), counts)
     spent = energy(
-        program, design, weighted, result.makespan_ps, commands=result.dram,
+        program, design, weighted, result.makespan_ps, tasks, commands=result.dram,
         governor=result.governor,
     )  # fmt: skip
     seconds = result.makespan_ps / PER_SECOND
     period = design.clock(design.array.clock).period_ps
     elements = sum(array.macs_per_cycle for array in design.arrays)
-    macs = on_array = moved = 0
-    domain_pj = 0.0
-    for count, template in zip(counts.tolist(), program.templates, strict=True):
-        info = template.info
-        macs += count * info.macs
-        moved += count * (info.dram_read_bytes + info.dram_write_bytes)
-        if info.activity == "compute":
-            on_array += count * info.macs
-        domain_pj += count * sum(entry[2] for entry in info.energy if entry[0] != "host")
+    macs = int((counts * tasks.macs[:-1]).sum())
+    on_array = int((counts * np.where(tasks.computes, tasks.macs, 0)[:-1]).sum())
+    moved = int((counts * tasks.dram_bytes[:-1]).sum())
+    domain_pj = float((counts * tasks.domain_energy_pj[:-1]).sum())
     domain_pj += program.static_mw * result.makespan_ps * 1e-3
     # what was counted instead of being taken from the templates
     if result.dram is not None or result.governor is not None:

@@ -56,8 +56,9 @@ def no_pools() -> Layout:
 
 
 class Command(NamedTuple):
-    """The host starts a group: `after` are tokens for the components that take part."""
+    """The host starts a group; `after` are tokens for the components that take part."""
 
+    before: Steps
     after: Steps
 
 

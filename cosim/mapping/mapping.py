@@ -557,7 +557,8 @@ class _Mapper:
         self._hand_over(p, waits, signals)
         participants = self._participants(operands, request, group, fills)
         commands = [streams.pool(f"command {name}", cause=Cause.HOST) for name in participants]
-        command = Command(tuple(release(pool, 1) for pool in commands))
+        queue = (acquire(streams.pool_of["command queue"], 1),)
+        command = Command(queue, tuple(release(pool, 1) for pool in commands))
         opening.append(HOST, (opening.slot(command),))
         for name, pool in zip(participants, commands, strict=True):
             waits[name] = (acquire(pool, 1), *waits.get(name, ()))

@@ -20,7 +20,7 @@ from cosim.mapping.engines.timing import Accesses
 from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
-from cosim.mapping.program import Step, StepKind, TaskInfo, Template
+from cosim.mapping.program import StepKind, TaskInfo, Template
 from cosim.mapping.streams import HOST, Streams
 from cosim.mapping.transfer import coded_share
 from cosim.memo import Memo, Signature, canonical
@@ -77,44 +77,43 @@ class Pricing:
         infos: dict[int, TaskInfo] = {}
         made: list[Template] = []
         for slot, cost in zip(draft.slots, costs, strict=False):
-            if isinstance(slot, Move):
-                steps, cost = self._move(slot, name)
+            kind = type(slot)
+            if kind is Move:
+                core, cost = self._move(slot, name)  # type: ignore[arg-type]
                 info = infos.get(id(cost))
                 if info is None:
                     info = infos[id(cost)] = TaskInfo(group, *cost)
-                steps = (*slot.before, *steps, *slot.after)
-            elif isinstance(slot, Command):
-                info, steps = self._command(slot, group)
+            elif kind is Command:
+                info, core = self._command(group)
             else:
                 assert cost is not None
                 info = TaskInfo(group, *cost)
-                steps = self._busy(slot, info, name)
-            made.append(Template(steps, info))
+                core = (
+                    self._on_array(info, name) if kind is Multiply else self._on_vector(info, name)
+                )
+            made.append(Template((*slot.before, *core, *slot.after), info))
         return made
 
-    def _busy(self, slot: Multiply | Finish | Piece, info: TaskInfo, name: str) -> Steps:
-        """Steps of a task that keeps an engine."""
-        streams = self.streams
-        on_array = isinstance(slot, Multiply)
-        unit = self.design.array if on_array else self.design.vector
-        cycles = info.cycles
-        power = 0
-        if streams.power_pool is not None:
-            period = self._array_ps if on_array else self._vector_ps
-            power = streams.power(info.energy, cycles * period, name)
-        return streams.busy(cycles, unit.clock, unit.name, slot.before, slot.after, power)
+    def _on_array(self, info: TaskInfo, name: str) -> Steps:
+        array, cycles = self.design.array, info.cycles
+        power = self.streams.power(info.energy, cycles * self._array_ps, name)
+        return self.streams.busy(cycles, array.clock, array.name, (), (), power)
+
+    def _on_vector(self, info: TaskInfo, name: str) -> Steps:
+        vector, cycles = self.design.vector, info.cycles
+        power = self.streams.power(info.energy, cycles * self._vector_ps, name)
+        return self.streams.busy(cycles, vector.clock, vector.name, (), (), power)
 
     # The host and the DMA
 
-    def _command(self, slot: Command, group: int) -> tuple[TaskInfo, Steps]:
+    def _command(self, group: int) -> tuple[TaskInfo, Steps]:
         """The host prepares and issues one group's command."""
-        host, streams = self.design.host, self.streams
-        steps: list[Step] = [streams.one_command]
-        steps.append((HOLD, host.command_overhead_ps, 0, 0))
-        steps.append((MARK, streams.lanes[HOST], 0, 0))
+        host = self.design.host
         spent = host.active_mw * host.command_overhead_ps / 1000
         energy = (("host", "", spent),) if spent else ()
-        return TaskInfo(group, "command", energy=energy), (*steps, *slot.after)
+        hold = (HOLD, host.command_overhead_ps, 0, 0)
+        mark = (MARK, self.streams.lanes[HOST], 0, 0)
+        return TaskInfo(group, "command", energy=energy), (hold, mark)
 
     def _move(self, slot: Move, name: str) -> Moved:
         key = slot[:7]

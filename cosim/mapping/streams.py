@@ -37,6 +37,7 @@ from cosim.mapping.transfer import Transfer, channel_for, transfer
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
+_HOLD, _MARK = int(HOLD), int(MARK)
 HOST = "host"
 
 
@@ -80,10 +81,9 @@ class Streams:
         self.array_phase = PoolPhase.BUFFER if several else PoolPhase.IMMEDIATE
         self._machine_pools()
         self.machine_layout = self.layout
-        self.power_pool = self.pool_of.get("power")
-        self.headroom = None if self.power_pool is None else self.pools[self.power_pool].initial
+        power = self.pool_of.get("power")
+        self.headroom = None if power is None else self.pools[power].initial
         """Milliwatts of the power budget above static power; None where there is none."""
-        self.one_command = acquire(self.pool_of["command queue"], 1)
 
     def _machine_pools(self) -> None:
         design = self.design
@@ -203,9 +203,15 @@ class Streams:
         power: int = 0, priority: int = 0,
     ) -> tuple[Step, ...]:  # fmt: skip
         """Steps of a task that holds its component for `cycles` under the power budget."""
+        if not power and lane not in self.exclusive:
+            return (*before, *self._alone(cycles, clock, lane), *after)
         begin, end = self._turn(lane)
         held = self._held(cycles, clock, lane, power, priority)
         return (*before, *begin, *held, *end, *after)
+
+    def _alone(self, cycles: int, clock: str, lane: str) -> tuple[Step, Step]:
+        hold = (_HOLD, cycles, self.clocks[clock] if clock else 0, 0)
+        return hold, (_MARK, self.lanes[lane], 0, 0)
 
     def _turn(self, lane: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Steps that take and give back the sequential control, for a component under it.
@@ -223,8 +229,7 @@ class Streams:
         steps: list[Step] = []
         if power:
             steps.append(acquire(self.pool_of["power"], power, priority))
-        steps += [(int(HOLD), cycles, self.clocks[clock] if clock else 0, 0)]
-        steps += [(int(MARK), self.lanes[lane], 0, 0)]
+        steps += self._alone(cycles, clock, lane)
         if power:
             steps.append(release(self.pool_of["power"], power))
         return steps

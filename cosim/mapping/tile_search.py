@@ -89,6 +89,38 @@ class Costs:
         return (self._tasks[0] + self._tasks[1]).reshape(self.latency_ps.shape)
 
 
+class Traffic(NamedTuple):
+    """What candidates move and compute; arrays that broadcast to (2, 2, 2, n_candidates).
+
+    Moved are bytes in whole bursts and active are descriptors: of the streaming operand (`_a`), the
+    weight (`_w`), the result (`_o`) and further operands of the epilogue (`_r`).
+    """
+
+    moved_a: Array
+    moved_w: Array
+    moved_o: Array
+    moved_r: Array
+    active_a: Array
+    active_w: Array
+    active_o: Array
+    vector_cycles: Array
+    """Cycles of one lane."""
+    array_cycles: Array
+    outputs: Array
+    """Tiles of the result."""
+    tasks: tuple[Array, Array]
+    feasible: NDArray[np.bool_]
+    demands: dict[str, Array]
+
+
+def search_key(design: Design, requests: Sequence[TileRequest]) -> tuple[object, ...]:
+    """All that candidates and their traffic depend on: a search may serve other designs as well."""
+    return (
+        design.array, design.vector.in_place, design.buffers, design.dma, design.dram.burst_bytes,
+        design.mapping, *(request.signature for request in requests),
+    )  # fmt: skip
+
+
 @lru_cache(maxsize=512)
 def _grid(shape: tuple[int, ...]) -> Integers:
     """Every combination of candidates of the four classes, shape (4, n_combinations)."""
@@ -282,31 +314,19 @@ class TileSearch:
         pieces: Array = np.maximum(total, 1.0) / np.maximum(run, 1.0)
         return pieces
 
-    def costs(self) -> Costs:
-        """Cost every candidate in every variant."""
+    @cached_property
+    def traffic(self) -> Traffic:
+        """What every candidate moves and computes in every variant, however fast."""
         design = self.design
         products = self._multiplied(self._at, slice(0, SLOTS + 4 * self._depth))
         sums = products[SUMS : SUMS + 3]
         tb, tm, tn, tk = self._tiles
-        every = (2, 2, 2, len(self.owner))  # order, streaming operand held, weight held
         reload_a, reload_w = self._reloads()
         loads_a, loads_w = tb * tm * tk * reload_a, tb * tn * tk * reload_w
         outputs = tb * tm * tn
         demands = self._demands(products, loads_a, loads_w, outputs)
-        feasible = np.ones(every, dtype=bool)
-        for held, size in self._shared(demands):
-            feasible &= held <= size
-        for loaded, index in ((self._facts.load_streaming, 1), (self._facts.load_weight, 2)):
-            if not loaded.all():  # what is not loaded is not held either
-                np.moveaxis(feasible, index, 0)[1] &= loaded > 0
-
-        if design.mapping.stays is Stays.WEIGHTS:
-            # weights outside, and inputs pass by for each part of them
-            feasible[0] = feasible[:, 1] = False
-        if design.mapping.stays is Stays.NOTHING:
-            feasible[:, 1] = feasible[:, :, 1] = False
-        load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
-        store, facts = channel_for(design, "output"), self._facts
+        load_a, store = channel_for(design, "input"), channel_for(design, "output")
+        facts = self._facts
         pieces_o = outputs * self._pieces(products, STORED)
         bytes_a = sums[0] * facts.streaming_bytes * self._coded(load_a, "streaming_kind")
         bytes_o = sums[2] * facts.result_bytes * self._coded(store, "result_kind")
@@ -319,33 +339,65 @@ class TileSearch:
         active_a = loads_a * facts.load_streaming
         active_a += outputs * facts.has_extra
         active_w = loads_w * facts.load_weight
-        active_o = outputs * facts.store_result
         if self.cut_constants.any():
             loads_c = self._constant_loads()
             moved_w = moved_w + facts.channel_bytes * loads_c / (tb * tn)
             active_w = active_w + loads_c
+        return Traffic(
+            moved_a, moved_w, moved_o, moved_r, active_a, active_w, outputs * facts.store_result,
+            sums[2] * facts.vector_cycles, self.array_cycles(), outputs,
+            (loads_a + outputs, loads_w), self._feasible(demands), demands,
+        )  # fmt: skip
 
-        time_vector = sums[2] * facts.vector_cycles
-        time_vector *= design.clock(design.vector.clock).period_ps / design.vector.lanes
-        time_array = self.array_cycles() * design.clock(design.array.clock).period_ps
-        time_a = _channel_time(design, load_a, moved_a + moved_r, active_a)
-        time_w = _channel_time(design, load_w, moved_w, active_w)
-        time_store = _channel_time(design, store, moved_o, active_o)
-        dram_a, dram_w = (
-            _dram_time(design, moved_a, active_a),
-            _dram_time(design, moved_w, active_w),
-        )
-        dram_o = _dram_time(design, moved_o + moved_r, active_o)
+    def _feasible(self, demands: dict[str, Array]) -> NDArray[np.bool_]:
+        """Which variants fit the buffers and are the machine's, shape (2, 2, 2, n_candidates)."""
+        design = self.design
+        # order, streaming operand held, weight held
+        feasible = np.ones((2, 2, 2, len(self.owner)), dtype=bool)
+        for held, size in self._shared(demands):
+            feasible &= held <= size
+        for loaded, index in ((self._facts.load_streaming, 1), (self._facts.load_weight, 2)):
+            if not loaded.all():  # what is not loaded is not held either
+                np.moveaxis(feasible, index, 0)[1] &= loaded > 0
+        if design.mapping.stays is Stays.WEIGHTS:
+            # weights outside, and inputs pass by for each part of them
+            feasible[0] = feasible[:, 1] = False
+        if design.mapping.stays is Stays.NOTHING:
+            feasible[:, 1] = feasible[:, :, 1] = False
+        return feasible
+
+    def costs(self, design: Design | None = None) -> Costs:
+        """Cost every candidate in every variant, at the clocks and bandwidths of a design.
+
+        Parameters
+        ----------
+        design : Design, optional
+            One that differs from the search's own in nothing but these, see `search_key`.
+        """
+        design, traffic = design or self.design, self.traffic
+        load_a, load_w = channel_for(design, "input"), channel_for(design, "weight")
+        store = channel_for(design, "output")
+        lane_ps = design.clock(design.vector.clock).period_ps / design.vector.lanes
+        time_vector = traffic.vector_cycles * lane_ps
+        time_array = traffic.array_cycles * design.clock(design.array.clock).period_ps
+        moved_out = traffic.moved_o + traffic.moved_r
+        time_a = _channel_time(design, load_a, traffic.moved_a + traffic.moved_r, traffic.active_a)
+        time_w = _channel_time(design, load_w, traffic.moved_w, traffic.active_w)
+        time_store = _channel_time(design, store, traffic.moved_o, traffic.active_o)
+        dram = _dram_time(design, moved_out, traffic.active_o)
+        dram = dram + _dram_time(design, traffic.moved_w, traffic.active_w)
+        dram = dram + _dram_time(design, traffic.moved_a, traffic.active_a)
         alone = np.maximum(np.maximum(time_store, time_vector), time_array)
         latency = time_a + time_w if load_a is load_w else np.maximum(time_a, time_w)
-        np.maximum(latency, dram_a + (dram_w + dram_o), out=latency)
+        np.maximum(latency, dram, out=latency)
         np.maximum(latency, alone, out=latency)
-        latency += time_a / np.maximum(1.0, active_a)
-        latency += time_w / np.maximum(1.0, active_w) + (time_store + time_vector) / outputs
-        shape = (len(VARIANTS), every[3])
+        latency += time_a / np.maximum(1.0, traffic.active_a)
+        last = (time_store + time_vector) / traffic.outputs
+        latency += time_w / np.maximum(1.0, traffic.active_w) + last
+        shape = (len(VARIANTS), len(self.owner))
         return Costs(
-            latency.reshape(shape), feasible.reshape(shape),
-            (moved_a + (moved_o + moved_r), moved_w), (loads_a + outputs, loads_w), demands,
+            latency.reshape(shape), traffic.feasible.reshape(shape),
+            (traffic.moved_a + moved_out, traffic.moved_w), traffic.tasks, traffic.demands,
         )  # fmt: skip
 
     def _reloads(self) -> tuple[Array, Array]:

@@ -27,11 +27,14 @@ from cosim.mapping.engines.shapes import layer_of, tile_shape
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.given import given_extents, given_passes
 from cosim.mapping.nest import CLASSES, Nest
-from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch
-from cosim.memo import Signature, canonical
+from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch, search_key
+from cosim.memo import Memo, Signature, canonical
 
 AT_ONCE = 24
 """Contractions that are costed together: more do not go faster and take more memory."""
+
+_searches: Memo[tuple[object, ...], TileSearch] = Memo("tile searches", 8)
+"""Those of the last designs: the next one may differ in clocks and bandwidths alone."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,11 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
     """The best tiling of each of several contractions, None where no tile fits."""
     plans: list[TilePlan | None] = []
     for some in _batches(requests):
-        space = TileSearch(design, some)
-        costs = space.costs()
+        key = search_key(design, some)
+        space = _searches.get(key)
+        if space is None:
+            space = _searches[key] = TileSearch(design, some)
+        costs = space.costs(design)
         first = costs.latency_ps
         if design.mapping.objective is Objective.TRAFFIC_DELAY:
             first = costs.latency_ps * costs.dram_bytes
