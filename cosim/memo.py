@@ -6,6 +6,7 @@ answers are kept here, never more than a fixed number, so that its memory stays 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 from weakref import ref
@@ -15,6 +16,18 @@ Value = TypeVar("Value")
 Owner = TypeVar("Owner")
 
 _all: list[Memo[object, object]] = []
+
+COLLECT_AFTER = 200_000
+"""Objects made and not yet gone after which unreachable ones are looked for."""
+
+
+def collect_seldom() -> None:
+    """Look for unreachable objects less often than Python does on its own.
+
+    A design point leaves no unreachable cycles, and what is remembered stays: with Python's own
+    threshold a tenth of the time goes into walking over the latter.
+    """
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 class Attached(Generic[Owner, Value]):

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from cosim import __version__
 from cosim.errors import CosimError, nearest, unknown
+from cosim.memo import collect_seldom
 
 COMMANDS = {
     "run": "run a scenario: table, breakdown, HTML report and run folders",
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Without the program's name; those of the process by default.
     """
+    if arguments is None:  # this is the whole process
+        collect_seldom()
     try:
         status = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -7,7 +7,6 @@ one who asks.
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -27,6 +26,7 @@ from cosim.explore.shared_mapping import MappingMemory
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.execute import run
 from cosim.mapping.program import Program
+from cosim.memo import collect_seldom
 from cosim.workload.workload import Workload
 
 KEPT_WORKLOADS = 16
@@ -35,9 +35,6 @@ KEPT_WORKLOADS = 16
 FEW_TASKS, FEW_RECORDED = 300_000, 100_000
 """Tasks that the compiled kernel simulates in the time that looking for repetitions takes: where
 nobody asks for the intervals, and where they are kept."""
-
-COLLECT_AFTER = 200_000
-"""Objects made and not yet gone after which unreachable ones are looked for."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +153,7 @@ def begin_worker(compiled: bool = False) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # A point leaves no unreachable cycles, and what is remembered stays: with Python's own
-    # threshold a tenth of the time goes into walking over the latter.
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+    collect_seldom()
     if compiled:
         compiled_kernel()
 
