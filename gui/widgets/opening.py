@@ -125,7 +125,7 @@ class Opening(QObject):
         except CosimError as error:
             self.problem.emit(str(error), "")
             return
-        self.state.show_table(table)
+        self.state.show_table(table, store)
         self.state.message.emit(f"{len(table)} points of {store}: see Designs")
         self._remember(store)
 

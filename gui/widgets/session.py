@@ -32,7 +32,8 @@ class Session:
             "runs": [str(run.path.resolve()) for run in state.runs],
             "shown": str(state.run.path.resolve()) if state.run else "",
             "compared": [str(run.path.resolve()) for run in state.compared],
-            "table": folders[:10000],
+            "table": folders[:10000] if state.store is None else [],
+            "store": str(state.store.resolve()) if state.store is not None else "",
             "view": json.loads(state.view.to_json()),
         }
         self._settings.setValue("session", json.dumps(data))
@@ -56,7 +57,10 @@ class Session:
             state.show_run(shown)
         state.compare(tuple(by_path[n] for n in data.get("compared", []) if n in by_path))
         folders = [Path(name) for name in data.get("table", []) if Path(name).is_dir()]
-        if folders:
+        store = data.get("store", "")
+        if store and Path(store).is_file():
+            opening.show_store(Path(store))
+        elif folders:
             opening.show_folder(folders[0].parent, folders)
         if shown is not None and "view" in data:
             self._restore_view(data["view"])
@@ -68,5 +72,5 @@ class Session:
         except CosimError:
             return
         keep = ("start_ps", "end_ps", "time_ps", "range_ps", "layer", "collapsed", "counters",
-                "critical", "only_critical", "x", "y")  # fmt: skip
+                "critical", "only_critical", "arrows", "least_ps", "x", "y")  # fmt: skip
         self._state.change(**{name: getattr(view, name) for name in keep})

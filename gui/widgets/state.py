@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -39,6 +40,7 @@ class State(QObject):
         self.compared: tuple[Run, ...] = ()
         self.table: DesignTable | None = None
         self.rows: tuple[int, ...] = ()
+        self.store: Path | None = None
         self.undo = QUndoStack(self)
         self.bookmarks: dict[str, Bookmark] = {}
         self._back: list[tuple[int, int]] = []
@@ -97,9 +99,9 @@ class State(QObject):
         self.compared = runs
         self.changed.emit({"compared"})
 
-    def show_table(self, table: DesignTable | None) -> None:
-        """Show design points."""
-        self.table, self.rows = table, ()
+    def show_table(self, table: DesignTable | None, store: Path | None = None) -> None:
+        """Show design points: of run folders, or of a sweep's result store."""
+        self.table, self.rows, self.store = table, (), store
         self.changed.emit({"table", "rows"})
 
     def choose_rows(self, rows: tuple[int, ...]) -> None:

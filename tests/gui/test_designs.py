@@ -147,3 +147,25 @@ def test_a_sweeps_store_is_rendered_without_a_screen(tmp_path, qapp):
         picture = tmp_path / f"{panel}.csv"
         assert main(["render", str(tmp_path / "out"), "--view", panel, "-o", str(picture)]) == 0
         assert len(picture.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_the_points_of_a_sweep_come_back_at_the_next_start(window, settings, tmp_path, qtbot):
+    from cosim.cli.main import main
+    from gui.widgets.main_window import MainWindow
+
+    pytest.importorskip("torch")
+    scenario = tmp_path / "sweep.toml"
+    scenario.write_text(
+        '[[workload]]\nnetwork = "lenet5"\n[[design]]\nbase = "edge-asic-16x16"\n',
+        encoding="utf-8",
+    )
+    assert main(["sweep", str(scenario), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    window.opening.open_paths([tmp_path / "out"])
+    assert len(window.state.table) == 1
+    window.session.save()
+    again = MainWindow(settings)
+    again.start([])
+    assert again.state.table is not None
+    assert again.state.table.columns == window.state.table.columns
+    again.close()
+    again.deleteLater()

@@ -9,7 +9,7 @@ import pytest
 from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu
+from PyQt6.QtWidgets import QApplication, QDialog, QFileDialog, QMenu
 
 from cosim.design.power import ThermalPid
 from cosim.errors import CosimError
@@ -613,3 +613,25 @@ def test_a_re_run_keeps_the_lanes_that_are_looked_at(opened, qtbot):
     opened.what_if.told.linkActivated.emit("aligned")
     assert opened.panels["aligned"].isVisible()
     opened.state.edit("show", hidden=(), pinned=())
+
+
+def test_every_action_may_be_triggered_before_anything_is_open(window, monkeypatch, qtbot):
+    for asked in ("getExistingDirectory", "getOpenFileName", "getSaveFileName"):
+        monkeypatch.setattr(QFileDialog, asked, lambda *a, asked=asked, **k: (
+            "" if asked == "getExistingDirectory" else ("", "")))  # fmt: skip
+    told = []
+    window.opening.problem.connect(lambda line, _details: told.append(line))
+    for id_, action in window.registry.actions.items():
+        if id_ in ("file.quit", "help.demo"):
+            continue
+        action.trigger()
+        for dialog in window.findChildren(QDialog):
+            dialog.done(0)
+        qtbot.wait(0)
+    for name in window.docks:
+        window.show_panel(name)
+        qtbot.wait(0)
+    window.tour.end()
+    window.errors.done(0)
+    assert all("Traceback" not in line for line in told)
+    assert window.state.run is None
