@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )  # fmt: skip
         tally = result.tally
-        about = sweep_command.summed_up(result.table, tally, f"{result.space} points")
+        about = sweep_command.summed_up(result.table, tally, f"{result.space} combinations")
         data = sweep_command.as_data(result.table, tally.__dict__, out)
         data["hypervolume"] = {
             "reference": result.reference.tolist(),
