@@ -121,9 +121,7 @@ class Counters(OverTime):
         Bytes count from the start of the interval before which they were taken until the end of
         the one after which they were given back.
         """
-        pools = self._run.tasks.program.pools
-        template, tasks = self._run.rows.template, self._run.tasks
-        which = template if tasks.parts == 1 else template * np.int64(tasks.parts) + self._run.part
+        pools, which = self._run.tasks.program.pools, self._part_of_template
         return [
             Contributions(
                 pools[pool].name.removeprefix("buffer "),
@@ -131,8 +129,33 @@ class Counters(OverTime):
                 taken.reshape(-1)[which],
                 given.reshape(-1)[which],
             )
-            for pool, (taken, given) in tasks.buffer_tokens.items()
+            for pool, (taken, given) in self._run.tasks.buffer_tokens.items()
         ]
+
+    @property
+    def _part_of_template(self) -> Integers:
+        """Where every row's part of its task is in a table of templates and parts."""
+        template, parts = self._run.rows.template.astype(np.int64), self._run.tasks.parts
+        return template if parts == 1 else template * parts + self._run.part
+
+    @cached_property
+    def reserved_power(self) -> Contributions | None:
+        """Power that the budget has granted: static power, and what every running task asked for.
+
+        Tasks ask for whole milliwatts, rounded up, from the start of the interval to its end; so
+        the power drawn never exceeds it. None without a budget, and with a governor, whose states
+        scale what tasks ask for.
+        """
+        program, tokens = self._run.tasks.program, self._run.tasks.power_tokens
+        governing = program.governing
+        if not tokens or (governing is not None and len(governing.states) > 1):
+            return None
+        ((taken, given),) = tokens.values()
+        which = self._part_of_template
+        return Contributions(
+            "reserved power", "mW", taken.reshape(-1)[which], given.reshape(-1)[which],
+            1.0, program.static_mw,
+        )  # fmt: skip
 
     @cached_property
     def dram_bandwidth(self) -> Contributions:

@@ -115,6 +115,12 @@ class Analysis:
         return self.counters.steps(self.counters.power)
 
     @cached_property
+    def reserved_power(self) -> Counter | None:
+        """Power that the budget has granted over time; None where none is reserved."""
+        of = self.counters.reserved_power
+        return None if of is None else self.counters.steps(of)
+
+    @cached_property
     def roofline(self) -> list[roofline.LayerPoint]:
         return roofline.roofline(
             self.program, self.design, self.task_counts, self.breakdown, self.tasks

@@ -235,8 +235,17 @@ class TaskTable:
 
         By pool: two arrays of shape (n_templates + 1, n_parts).
         """
+        return self._tokens("buffer")
+
+    @cached_property
+    def power_tokens(self) -> dict[int, tuple[Integers, Integers]]:
+        """The same of the pool of milliwatts that a power budget leaves; empty without one."""
+        return self._tokens("power")
+
+    def _tokens(self, of: str) -> dict[int, tuple[Integers, Integers]]:
         steps, parts, size = self._steps, self.parts, len(self.infos)
-        places = {i: n for n, i in enumerate(self._buffers)}
+        pools = [i for i, pool in enumerate(self.program.pools) if pool.kind == of]
+        places = {i: n for n, i in enumerate(pools)}
         line = np.full(len(self.program.pools), -1, np.int64)
         line[list(places)] = list(places.values())
         given = steps.kind == _RELEASE
@@ -252,7 +261,3 @@ class TaskTable:
         where = ((line[steps.a[moves]] * 2 + given) * size + template) * parts + part
         np.add.at(amounts.reshape(-1), where, steps.b[moves])
         return {i: (amounts[n, 0], amounts[n, 1]) for i, n in places.items()}
-
-    @property
-    def _buffers(self) -> list[int]:
-        return [i for i, pool in enumerate(self.program.pools) if pool.kind == "buffer"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
-from cosim.analysis.sampled import DRAWN
 from gui.painting.scene import Stores
 from gui.views.counter_store import Counter
-from gui.views.run_data import Run
+from gui.views.run_data import BESIDE_POWER, Run
 
 _LEAST = {"memory": 270.0, "machine": 250.0, "roofline": 230.0, "designs": 230.0,
           "parallel": 210.0}  # fmt: skip
@@ -40,7 +39,7 @@ def least_height(panel: str, stores: Stores) -> float:
         return 0.0
     if panel == "power":
         counters = run.counters if run.has("counters") else ()
-        return 196.0 + COUNTER_ROW * sum(name in counters for name in DRAWN)
+        return 196.0 + COUNTER_ROW * sum(name in counters for name in BESIDE_POWER)
     if panel == "energy":
         splits = (run.summary.get(f"energy_by_{split}_j", ()) for split in ("component", "role"))
         return 76.0 + ENERGY_ROW * max(len(split) for split in splits)

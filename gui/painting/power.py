@@ -9,7 +9,6 @@ import numpy as np
 from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPen
 
-from cosim.analysis.sampled import DRAWN
 from cosim.units import format_power
 from gui.painting import axes
 from gui.painting.batch import draw_rects, draw_steps
@@ -20,7 +19,7 @@ from gui.painting.scene import Scene, Stores
 from gui.painting.text import CENTRE, RIGHT, heading, width, write
 from gui.views.counter_store import Counter, CounterStore
 from gui.views.power_policy import held_back, thresholds
-from gui.views.run_data import Run
+from gui.views.run_data import BESIDE_POWER, Run
 from gui.views.view import View
 
 LEFT = 112.0
@@ -30,6 +29,7 @@ LEVELS = ("temperature", "capacitor voltage")
 
 WORDS = {
     "power": "power of accelerator and DRAM at every instant",
+    "reserved power": "what the budget has granted to tasks that run, static power included",
     "temperature": "of the chip, from the power and the board's thermal network",
     "frequency": "clock that the governor grants, of the full one",
     "long average": "power over the governor's long window",
@@ -41,7 +41,7 @@ WORDS = {
 }
 """What each counter is."""
 
-_SERIES = {"power": 6, "temperature": 3, "frequency": 2}
+_SERIES = {"power": 6, "reserved power": 5, "temperature": 3, "frequency": 2}
 
 Place = Callable[[float], float]
 
@@ -67,7 +67,7 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
         text = "power over time is being prepared"
         write(painter, scene.plot, text, colours.faint, align=CENTRE)
         return scene
-    wanted = ("power", *DRAWN, "DRAM bandwidth")
+    wanted = ("power", *BESIDE_POWER, "DRAM bandwidth")
     counters = [run.counters[name] for name in wanted if name in run.counters]
     shares = [3.0 if c.name == "power" else 1.6 for c in counters]
     unit = (scene.plot.height() - 24 * len(counters)) / sum(shares)
@@ -120,7 +120,7 @@ def _draw_one(
         static = run.program.static_mw
         _line(painter, plot, place(static), f"static {format_power(static, 3)}", colours)
     if counter.limit is not None and counter.limit <= top:
-        marks = [("budget" if counter.name == "power" else "limit", counter.limit), *marks]
+        marks = [("budget" if counter.unit == "mW" else "limit", counter.limit), *marks]
     right = plot.right() - 2
     for word, value in marks:
         if low <= value <= top:

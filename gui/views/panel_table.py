@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from cosim.analysis.breakdown import LABELS
-from cosim.analysis.sampled import DRAWN
 from cosim.errors import CosimError
 from cosim.timeline.causes import Cause
 from gui.views.comparison import compare_runs
 from gui.views.counter_store import Counter, CounterStore
 from gui.views.design_table import DesignTable
 from gui.views.machine_state import machine_state
-from gui.views.run_data import Run
+from gui.views.run_data import BESIDE_POWER, Run
 from gui.views.view import View
 
 Table = tuple[list[str], Iterator[Sequence[object]]]
@@ -123,7 +122,7 @@ def _memory(view: View, run: Run) -> Table:
 
 
 def _power(view: View, run: Run) -> Table:
-    wanted = ("power", *DRAWN, "DRAM bandwidth")
+    wanted = ("power", *BESIDE_POWER, "DRAM bandwidth")
     counters = [run.counters[name] for name in wanted if name in run.counters]
     return ["counter", "unit", "from_ps", "value"], _counter_rows(counters, view, run.makespan_ps)
 

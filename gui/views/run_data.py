@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.analysis.memory import group_starts, memory_over_time
+from cosim.analysis.sampled import DRAWN
 from cosim.analysis.summary import Analysis, analyse
 from cosim.design.design import Design
 from cosim.errors import CosimError
@@ -40,6 +41,9 @@ from gui.views.path import CriticalPath, path_of
 from gui.views.regular_expression import expression
 from gui.views.repeated_counter import RepeatedCounter
 from gui.views.tensor_map import TensorMap, tensor_map
+
+BESIDE_POWER = ("reserved power", *DRAWN)
+"""Counters that are shown with power, where a run has them."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being prepared and how much of the whole is done, 0 to 1."""
@@ -156,17 +160,20 @@ class Run:
             limits = {"DRAM bandwidth": dram, "power": design.power.budget_mw}
             return dict(binned_counters(self.program, self.timeline, self.makespan_ps, limits))
         analysis = self.analysis
+        reserved = analysis.reserved_power
         sizes = {buffer.name: float(buffer.size_bytes) for buffer in design.buffers}
         found = [
             (analysis.dram_bandwidth, dram),
             (analysis.power, design.power.budget_mw),
             *((counter, sizes.get(counter.name)) for counter in analysis.buffers),
             *((counter, None) for counter in analysis.sampled),
+            *([(reserved, design.power.budget_mw)] if reserved is not None else []),
         ]
         few = len(self.timeline) <= MANY_ROWS
         names = (
             "DRAM bandwidth", "power", *(f"buffer {c.name}" for c in analysis.buffers),
             *(c.name for c in analysis.sampled),
+            *([reserved.name] if reserved is not None else []),
         )  # fmt: skip
         return {
             name: counter_of(name, steps, self.makespan_ps, limit, few)
