@@ -6,12 +6,15 @@ example:
   cosim gui
   cosim gui runs/edge-mnist/lenet5-int8/ultra96
   cosim gui scenarios/edge-mnist.toml
+  cosim gui runs/dataflows:knee           (a point of a sweep)
 """
 
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
+
+from cosim.cli.run_argument import place_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # by name: Qt is an extra, and nothing in this package may import it
-    status: int = import_module("gui.widgets.app").main(args.paths, restore=not args.fresh)
+    paths = [str(place_of(text)) for text in args.paths]
+    status: int = import_module("gui.widgets.app").main(paths, restore=not args.fresh)
     return status

@@ -19,12 +19,15 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from cosim.cli.run_argument import place_of
 from cosim.errors import CosimError
 from cosim.units import parse_time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="*", help="a run folder, or one with runs")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="*", help="a run folder, one with runs, or FOLDER:KEY"
+    )
     parser.add_argument("--view", metavar="VIEW", required=True, help="a panel or a view file")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, type=Path)
     parser.add_argument("--size", metavar="WxH", default="1600x900", help="in pixels (1600x900)")
@@ -52,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
     if not 0.1 <= args.scale <= 10:
         raise CosimError(f"--scale is {args.scale:g}", expected="0.1 to 10")
     written = drawing.render(
-        args.runs, replace(view, **changes), args.output, _size(args.size), args.scale
-    )
+        [place_of(text) for text in args.runs], replace(view, **changes), args.output,
+        _size(args.size), args.scale,
+    )  # fmt: skip
     print(json.dumps({"file": str(written)}) if args.json else f"wrote {written}")
     return 0
 

@@ -17,13 +17,8 @@ def open_run(text: str) -> RunFolder:
     CosimError
         If it is none; if runs lie below it, one is named.
     """
-    folder = Path(text)
-    place, separator, point = text.rpartition(":")
-    if separator and not folder.is_dir() and (Path(place) / STORE).is_file():
-        from cosim.explore.kept_points import point_folder
-
-        folder = point_folder(Path(place), point)
-    elif (folder / STORE).is_file():
+    folder = place_of(text)
+    if (folder / STORE).is_file():
         raise CosimError(
             "is a sweep", where=text, expected=f"one of its points, as {text.rstrip('/')}:knee"
         )
@@ -33,6 +28,16 @@ def open_run(text: str) -> RunFolder:
         expected = f"a run folder, as {below[0]}" if below else "a run folder"
         raise CosimError("is no run folder", where=text, expected=expected)
     return load_run(folder)
+
+
+def place_of(text: str) -> Path:
+    """A path as it is written; a sweep's point (``FOLDER:KEY``) as the run folder it has then."""
+    place, separator, point = text.rpartition(":")
+    if not separator or Path(text).exists() or not (Path(place) / STORE).is_file():
+        return Path(text)
+    from cosim.explore.kept_points import point_folder
+
+    return point_folder(Path(place), point)
 
 
 def names_of(runs: list[RunFolder]) -> list[str]:

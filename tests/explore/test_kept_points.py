@@ -63,6 +63,9 @@ def test_points_compare_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFi
     assert "faster than bandwidth 1 GB/s" in words
     assert "bandwidth" in words
     assert main(["show", names[0]]) == 0
+    assert main(["export", names[0], "--format", "csv", "-o", str(tmp_path / "a.csv")]) == 0
+    pytest.importorskip("PyQt6")
+    assert main(["render", names[0], "--view", "timeline", "-o", str(tmp_path / "a.svg")]) == 0
 
 
 def test_what_is_no_point_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
