@@ -219,6 +219,8 @@ def _view(w: MainWindow) -> list[Command]:
                 on("only_critical")),
         Command("view.arrows", "View", "Arrows", "From the cause, and to the consequences",
                 toggle("arrows"), ("X",), on("arrows")),
+        Command("view.timeline", "View", "Timeline alone", "Hide the panels around the timeline",
+                w.only_timeline, ("Ctrl+B",), lambda: w.is_timeline_alone),
         Command("view.full_screen", "View", "Full screen", "Use the whole screen",
                 lambda: w.showNormal() if w.isFullScreen() else w.showFullScreen(), ("F11",),
                 w.isFullScreen),
@@ -294,12 +296,15 @@ def _panels(w: MainWindow) -> list[Command]:
             "machine": "Alt+4", "designs": "Alt+5", "what-if": "Alt+6", "roofline": "Alt+7",
             "energy": "Alt+8", "compare": "Alt+9", "details": "Q",
             "values": "Shift+Q"}  # fmt: skip
-    return [
+    commands = [
         Command(f"panel.{name}", "Panels", name[0].upper() + name[1:],
                 WORDS[name], lambda name=name: w.show_panel(name),
                 (keys[name],) if name in keys else ())
         for name in names
     ]  # fmt: skip
+    reset = Command("panel.reset", "Panels", "Reset layout",
+                    "Every panel where it was at the first start", w.reset_layout)  # fmt: skip
+    return [*commands, reset]
 
 
 def _help(w: MainWindow) -> list[Command]:

@@ -104,6 +104,8 @@ class MainWindow(QMainWindow):
         self._tour_timer.setSingleShot(True)
         self._tour_timer.timeout.connect(self.tour.start)
         self._connect()
+        self._first_layout = self.saveState()
+        self._hidden_docks: list[QDockWidget] = []
         self._restore_window()
         self._hide_stray_tabs()
         keep_keys(self)
@@ -318,6 +320,26 @@ class MainWindow(QMainWindow):
 
     def _widget_of(self, name: str) -> QWidget | None:
         return self.timeline if name == "timeline" else self.docks.get(name)
+
+    def only_timeline(self) -> None:
+        """Hide everything around the timeline, or show it again."""
+        if self.is_timeline_alone:
+            for dock in self._hidden_docks or self.docks.values():
+                dock.show()
+            self._hidden_docks = []
+            return
+        self._hidden_docks = [dock for dock in self.docks.values() if not dock.isHidden()]
+        for dock in self._hidden_docks:
+            dock.hide()
+
+    @property
+    def is_timeline_alone(self) -> bool:
+        return all(dock.isHidden() for dock in self.docks.values())
+
+    def reset_layout(self) -> None:
+        """Every panel where it was at the first start."""
+        self._hidden_docks = []
+        self.restoreState(self._first_layout)
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front."""

@@ -635,3 +635,17 @@ def test_every_action_may_be_triggered_before_anything_is_open(window, monkeypat
     window.errors.done(0)
     assert all("Traceback" not in line for line in told)
     assert window.state.run is None
+
+
+def test_the_timeline_alone_and_back_and_a_layout_is_reset(opened, qtbot):
+    shown = {name for name, dock in opened.docks.items() if not dock.isHidden()}
+    QTest.keyClick(opened.timeline, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    assert all(dock.isHidden() for dock in opened.docks.values())
+    assert opened.timeline.isVisible()
+    QTest.keyClick(opened.timeline, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    assert {name for name, dock in opened.docks.items() if not dock.isHidden()} == shown
+    opened.docks["memory"].close()
+    opened.docks["details"].setFloating(True)
+    opened.registry.actions["panel.reset"].trigger()
+    assert not opened.docks["memory"].isHidden()
+    assert not opened.docks["details"].isFloating()
