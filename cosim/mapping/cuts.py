@@ -8,7 +8,8 @@ follows from what the operation does:
 * reductions, softmax, layer and batch norm: along dimensions that are not reduced;
 * pooling: along batch and channels;
 * concatenation: along any dimension but the joined one;
-* gathers of rows: along the indices, or along the rows; see `gather_cuts`.
+* gathers of rows: along the indices, or along the rows; see `gather_cuts`;
+* scatters of rows: zeros anywhere, then along the indices.
 
 Where no such dimension is there, or one step along it does not fit, the operands stream past piece
 by piece: once for a reduction, whose running result stays in the unit, twice for a normalization
@@ -23,7 +24,7 @@ from functools import cached_property
 from math import ceil, prod
 from typing import cast
 
-from cosim.mapping.row_gather import RowGather, row_gather
+from cosim.mapping.row_gather import RowGather, RowScatter, row_gather, row_scatter
 from cosim.workload.workload import Kind, Op, Tensor
 
 FLAT_MULTIPLE = 8
@@ -109,6 +110,8 @@ class Cut:
     """How often the pieces are read; results are written in the last pass."""
     whole: bool = False
     """Whether the result of a piece depends on more than that piece."""
+    updates: Cut | None = None
+    """Pieces that add rows to a result, which the pieces of this cut have filled with zeros."""
 
     @cached_property
     def steps(self) -> dict[int, tuple[int, int, int]]:
@@ -134,8 +137,8 @@ class Cut:
 
     def chunks(self, tensor: Tensor, index: int) -> int:
         """Contiguous pieces of memory that a tensor's piece is read from."""
-        slab = self.slabs[tensor.id]
-        if slab.picks is None:
+        slab = self.slabs.get(tensor.id)
+        if slab is None or slab.picks is None:
             return 1
         start, stop = self.piece(tensor, index)
         along = slab.axis <= slab.picks.dimension
@@ -403,6 +406,9 @@ def choose_cut(
             if count is not None:
                 return Cut(kept, count)
         return None
+    scatter = row_scatter(ops[0], tensors) if len(ops) == 1 else None
+    if scatter is not None and sum(t.bytes for t in stores) > room.output:
+        return _scatter(scatter, tensors, loads, stores, room)
     slabs = {t: slab for t, slab in slabs_of(ops, tensors).items() if t in involved}
     everything = sum(t.bytes for t in loads) <= room.input
     if everything and sum(t.bytes for t in stores) <= room.output:
@@ -413,6 +419,29 @@ def choose_cut(
             if count is not None:
                 return Cut(candidate, count)
     return _stream(ops, tensors, loads, stores, others, room)
+
+
+def _scatter(
+    scatter: RowScatter, tensors: dict[int, Tensor], loads: tuple[Tensor, ...],
+    stores: tuple[Tensor, ...], room: Room,
+) -> Cut | None:  # fmt: skip
+    """A result in memory: filled with zeros, then rows of it are read, added to and written."""
+    values, index, result = (tensors[t] for t in (scatter.values, scatter.index, scatter.result))
+    added = (1, scatter.count, scatter.inner)
+    slabs = {
+        index.id: Slab((1, scatter.count, 1), (), 1, aligned=index.bits % 8 == 0),
+        values.id: Slab(added, (), 1, aligned=values.bits % 8 == 0),
+        result.id: Slab(
+            (1, scatter.rows, scatter.inner), (), 1, Picks(1, index.id, scatter.count),
+            aligned=result.bits % 8 == 0,
+        ),
+    }  # fmt: skip
+    count = _count(slabs, (*loads, result), stores, room)
+    zeros = {result.id: flat(result)}
+    pieces = _count(zeros, (), stores, room)
+    if count is None or pieces is None:
+        return None
+    return Cut(zeros, pieces, updates=Cut(slabs, count))
 
 
 def _extents(slabs: dict[int, Slab]) -> int:

@@ -97,33 +97,39 @@ def why_not(task: VectorTask, room: Room) -> str:
     )
 
 
-class VectorLowering:
-    """Drafts one `VectorTask` for the vector unit.
+def cut_of(task: VectorTask, design: Design) -> Cut:
+    """How a group of the vector unit is cut.
 
     Raises
     ------
     CosimError
         When operands or results do not fit, however small the pieces.
     """
+    room = room_of(design)
+    cut = find_cut(task, room)
+    if cut is None:
+        raise CosimError(
+            f"'{task.name}' {why_not(task, room)}",
+            expected="larger input and output buffers, or host.operations above zero",
+        )
+    return cut
 
-    def __init__(self, streams: Streams, task: VectorTask) -> None:
-        self.streams, self.task, self.design = streams, task, streams.design
-        room = room_of(self.design)
-        cut = find_cut(task, room)
-        if cut is None:
-            raise CosimError(
-                f"'{task.name}' {why_not(task, room)}",
-                expected="larger input and output buffers, or host.operations above zero",
-            )
-        self.cut = cut
+
+class VectorLowering:
+    """Drafts one `VectorTask` for the vector unit."""
+
+    def __init__(
+        self, streams: Streams, task: VectorTask, cut: Cut, drafting: Drafting | None = None
+    ) -> None:
+        self.streams, self.task, self.design, self.cut = streams, task, streams.design, cut
         self.small = tuple(t for t in task.loads if t.id not in self.cut.slabs)
         self.streamed = tuple(self.cut.in_order(task.loads))
         self.load = load_lane(streams.load["input"])
         self.store = store_lane(streams.store)
-        self.drafting = Drafting()
+        self.drafting = drafting or Drafting()
 
     def draft(self) -> Draft:
-        """The group's tasks."""
+        """The group's tasks, behind those drafted before."""
         draft = self.drafting
         for tensor in self.small:
             draft.append(self.load, (self._load(tensor, tensor.bytes),))
@@ -158,13 +164,25 @@ class VectorLowering:
     def _load(self, tensor: Tensor, bytes_: int, chunks: int = 1) -> Node:
         streams = self.streams
         # whatever is loaded first waits for the group's turn
-        before = list(self.task.waits.pop(self.load, ()))
+        before = [*self.task.waits.pop(self.load, ()), *self._before_load(tensor)]
         before.append(acquire(streams.buffer("input"), bytes_))
         after = (release(streams.pool("operand loaded", cause=Cause.INPUT), 1),)
         return self.drafting.slot(Move(
             self.load, "input", tensor.role.value, bytes_, chunks, (tensor.bits, tensor.zeros),
             "input", tuple(before), after,
         ))  # fmt: skip
+
+    def _before_load(self, tensor: Tensor) -> list[Step]:
+        """What a load waits for beside room in the buffer."""
+        return []
+
+    def _freed(self, tensor: Tensor) -> bool:
+        """Whether an operand's room is free when the unit is done with a piece."""
+        return True
+
+    def _after_store(self, index: int, last: bool) -> list[Step]:
+        """What the store of a piece gives beside room in the buffer."""
+        return []
 
     def _run(self, index: int, ends: tuple[bool, bool]) -> int:
         streams, task, cut = self.streams, self.task, self.cut
@@ -178,7 +196,7 @@ class VectorLowering:
         after: list[Step] = []
         if out:
             before.append(acquire(streams.buffer("output"), out))
-        freed = sum(bytes_ for _, bytes_ in parts)
+        freed = sum(bytes_ for t, bytes_ in parts if self._freed(t))
         if last:
             freed += sum(t.bytes for t in self.small)
         if freed:
@@ -220,11 +238,12 @@ class VectorLowering:
         stored_last = [t for t in task.stores if self._stored(t, index, ends[1])]
         final = ends[1] and tensor is stored_last[-1]
         before = [*task.waits.pop(self.store, ()), acquire(self._ready(), 1)]
-        after = [release(streams.buffer("output"), bytes_)]
+        after = [release(streams.buffer("output"), bytes_), *self._after_store(index, ends[1])]
         if final:
             after += task.signals.get(self.store, ())
+        chunks = self.cut.chunks(tensor, index % self.cut.count)
         place = self.drafting.slot(Move(
-            self.store, "output", tensor.role.value, bytes_, 1, (tensor.bits, tensor.zeros),
+            self.store, "output", tensor.role.value, bytes_, chunks, (tensor.bits, tensor.zeros),
             "output", tuple(before), tuple(after),
         ))  # fmt: skip
         return (place,)

@@ -25,14 +25,22 @@ from cosim.mapping.given import check_given, check_layers, given_tiling
 from cosim.mapping.governing import govern
 from cosim.mapping.host_tasks import emit_host, emit_preparation
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
-from cosim.mapping.lower_vector import VectorLowering, VectorTask, find_cut, room_of, why_not
+from cosim.mapping.lower_scatter import draft_scatter
+from cosim.mapping.lower_vector import (
+    VectorLowering,
+    VectorTask,
+    cut_of,
+    find_cut,
+    room_of,
+    why_not,
+)  # fmt: skip
 from cosim.mapping.nest import Nest, nest_of
 from cosim.mapping.order import Ordering, reused_addresses
 from cosim.mapping.pricing import Pricing
 from cosim.mapping.program import Program
 from cosim.mapping.rescale import MACHINE_FIXED_POINT, bias_of, sums_integers
 from cosim.mapping.residency import MemoryMap, Storage, place_tensors
-from cosim.mapping.row_gather import row_gather
+from cosim.mapping.row_gather import row_gather, row_scatter
 from cosim.mapping.streams import (
     HOST,
     Streams,
@@ -501,12 +509,18 @@ class _Mapper:
         return list(fills.values())
 
     def _told_to_load(self, group: Group) -> list[Tensor]:
-        """Indices on chip that say which rows of a table in DRAM are loaded."""
-        gather = row_gather(group.ops[0], self.tensors) if group.engine == "vector" else None
-        if gather is None or self._resident(self.tensors[gather.table]):
+        """Indices on chip that say which rows of a tensor in DRAM are loaded."""
+        if group.engine != "vector":
             return []
-        index = self.tensors[gather.index]
-        return [index] if index.id in group.reads and self._resident(index) else []
+        gather = row_gather(group.ops[0], self.tensors)
+        scatter = row_scatter(group.ops[0], self.tensors)
+        named = [(g.index, g.table) for g in (gather,) if g]
+        named += [(s.index, s.result) for s in (scatter,) if s]
+        return [
+            self.tensors[index] for index, table in named
+            if index in group.reads and self._resident(self.tensors[index])
+            and not self._resident(self.tensors[table])
+        ]  # fmt: skip
 
     # Emission
 
@@ -567,7 +581,11 @@ class _Mapper:
         task: ArrayTask | VectorTask
         if request is None:
             task = self._vector_task(p, group, waits, signals)
-            body = VectorLowering(streams, task).draft()
+            whole = cut_of(task, self.design)
+            if whole.updates is None:
+                body = VectorLowering(streams, task, whole).draft()
+            else:
+                body = draft_scatter(streams, task, whole)
         else:
             assert plan
             task = self._array_task(p, group, operands, request, plan, waits, signals)

@@ -228,6 +228,9 @@ class _Regions:
 
     def _vector(self, p: int, group: Group) -> None:
         cut = cut_of_group(self.mapping, p)
+        if cut.updates is not None:
+            self._scatter(p, group, cut, cut.updates)
+            return
         reads = [self.tensors[t] for t in group.reads if not self.resident(self.tensors[t])]
         writes = [self.tensors[t] for t in group.writes if is_stored(self.mapping, self.tensors[t])]
         small = [t for t in reads if t.id not in cut.slabs]
@@ -266,6 +269,41 @@ class _Regions:
                 Task(p, "store", uses=(slot,), frees=(slot,), target=region, last=last)
                 for slot, region in outputs
             ]
+
+    def _scatter(self, p: int, group: Group, zeros: Cut, updates: Cut) -> None:
+        """Zeros of a result, then rows of it that are read, added to and written back."""
+        reads = [self.tensors[t] for t in group.reads if not self.resident(self.tensors[t])]
+        (result,) = (self.tensors[t] for t in group.writes)
+        unit, store = self.tasks[self.design.vector.name], self.tasks[self.store]
+        for index in range(zeros.count):
+            slot, region = self._piece(p, result, zeros, index, "output")
+            unit.append(Task(p, "elementwise", takes=(slot,), piece=index))
+            store.append(Task(p, "store", uses=(slot,), frees=(slot,), target=region))
+        for index in range(updates.count):
+            last, number = index == updates.count - 1, zeros.count + index
+            pieces = [
+                self._piece(p, t, updates, index, "input")
+                for t in updates.in_order((*reads, result))
+            ]
+            used = tuple(slot for slot, _ in pieces)
+            self.tasks[self.lane["input"]] += [
+                Task(p, "load", (slot,), _indices_of(region, used), source=region)
+                for slot, region in pieces
+            ]
+            region = pieces[-1][1]
+            names = _indices_of(region, used)
+            made = replace(self._piece(p, result, updates, index, "output")[0], at=(number,))
+            unit.append(
+                Task(
+                    p, "elementwise", takes=(made,), uses=used,
+                    frees=tuple(slot for slot in used if slot not in names), piece=number,
+                    last=last,
+                )
+            )  # fmt: skip
+            store.append(
+                Task(p, "store", uses=(made, *names), frees=(made, *names), target=region,
+                     last=last)
+            )  # fmt: skip
 
     def _piece(
         self, p: int, tensor: Tensor, cut: Cut, index: int, buffer: str

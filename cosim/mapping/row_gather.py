@@ -1,8 +1,9 @@
-"""Gathers that read rows: embeddings, and selections of indices along one dimension.
+"""Gathers that read rows and scatters that add to them: embeddings and their gradients.
 
 ::
 
-    result[..., i, ...] = table[..., index[i], ...]
+    result[..., i, ...] = table[..., index[i], ...]        a gather along one dimension
+    result = 0; result[index[i], ...] += values[i, ...]    the gradient of an embedding
 
 Such an operation needs the rows that its indices name, whatever else is in the table. Which ones
 they are is known when the machine runs; how many there are, and how large, is known before.
@@ -67,6 +68,46 @@ def row_gather(op: Op, tensors: dict[int, Tensor]) -> RowGather | None:
         table.id, index.id, result.id, outer, shape[dimension], inner, index.elements
     )  # fmt: skip
     return found if result.elements == outer * found.count * inner else None
+
+
+@dataclass(frozen=True)
+class RowScatter:
+    """The gradient of an embedding: rows added into a tensor of zeros.
+
+    The values are seen as ``(count, inner)``, the result as ``(rows, inner)``. An index that is
+    `skipped` adds nothing.
+    """
+
+    values: int
+    index: int
+    result: int
+    rows: int
+    inner: int
+    count: int
+    skipped: int
+
+
+def row_scatter(op: Op, tensors: dict[int, Tensor]) -> RowScatter | None:
+    """`op` as a scatter of rows; None for an operation that is none."""
+    if op.kind is not Kind.GATHER or _name(op) != "embedding_dense_backward":
+        return None
+    if op.attributes.get("scale_grad_by_freq") or len(set(op.inputs)) != 2 or not op.outputs:
+        return None
+    views = cast("list[View | None]", op.attributes.get("views") or [])
+    made = cast("list[View | None]", op.attributes.get("output_views") or [])
+    if any(set(view or ()) - {"reshape"} for view in (*views, *made)):
+        return None
+    values, index, result = (tensors[t] for t in (*op.inputs, op.outputs[0]))
+    rows = cast(int, op.attributes.get("num_weights", 0))
+    if not index.elements or not rows or "int" not in index.dtype:
+        return None
+    inner = result.elements // rows
+    if values.elements != index.elements * inner:
+        return None
+    skipped = cast(int, op.attributes.get("padding_idx", -1))
+    return RowScatter(
+        values.id, index.id, result.id, rows, inner, index.elements, skipped
+    )  # fmt: skip
 
 
 def picked_dimension(op: Op, rank: int) -> int | None:

@@ -32,6 +32,8 @@ def lane_operations(op: Op, tensors: dict[int, Tensor]) -> int:
         return max(source, tensors[op.outputs[0]].elements * window if op.outputs else 0)
     if op.kind is Kind.NORMALIZATION:
         return max(source, result) * _passes(op, NORMALIZATION_PASSES)
+    if op.kind is Kind.GATHER and op.attributes.get("function") == "scatter_add":
+        return result + source  # zeros, and what is added to some of them
     if op.kind in (Kind.COPY, Kind.GATHER):
         return result
     return max(source, result) * _passes(op, 1)

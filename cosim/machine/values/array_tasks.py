@@ -87,4 +87,4 @@ class ArrayTasks(State):
             values = array.stored(self.read(slot, array.sums, region.sizes))
         else:
             values = self.read(slot, code, region.sizes)
-        self.dram.write(place, region, values, self.writer(task, "the result of"))
+        self.put(task, place, region, values, since)

@@ -21,6 +21,7 @@ from cosim.machine.values.codes import Array, OffLevel
 from cosim.machine.values.replay import Progress, Replay, replay_until
 from cosim.mapping.mapping import Mapping
 from cosim.mapping.regions import Region, Slot, Task, tasks_of, tensors_of, whole
+from cosim.mapping.row_gather import row_scatter
 from cosim.timeline.timeline import Timeline
 from cosim.workload.reference import Reference
 
@@ -120,6 +121,8 @@ def _expected(run: Replay, task: Task, region: Region, written: bool) -> Array |
     parts = run.picked(task, region, run.chip.writes if run.chip else 0)
     group = run.mapping.grouping.groups[task.group]
     tensor = region.tensor
+    if row_scatter(group.ops[0], run.layout.tensors) and tensor in group.writes:
+        return None  # rows that are not complete before the last piece
     made = [op.id for op in group.ops if tensor in op.outputs]
     readers = [op.id for op in group.ops if tensor in op.inputs]
     before = 1 + made[-1] if made and written else (readers or [group.ops[0].id])[0]

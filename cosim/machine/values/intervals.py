@@ -27,6 +27,7 @@ from cosim.mapping.cuts import output_view_of, seen_shape, view_of
 from cosim.mapping.fusion import Group
 from cosim.mapping.regions import Region
 from cosim.mapping.rescale import bias_of
+from cosim.mapping.row_gather import row_scatter
 from cosim.workload.workload import Kind, Op
 
 if TYPE_CHECKING:
@@ -137,8 +138,22 @@ def wide_interval(run: State, group: Group, expected: Array) -> Interval:
             if values is not None and values.size:
                 size = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
                 largest, count = max(largest, size), max(count, values[0].size)
-    away = gamma(count + 64, 64) * largest
+    away = gamma(count + 64, 64) * largest + _rounded_between(run, group)
     return Interval(expected - away, expected + away)
+
+
+def _rounded_between(run: State, group: Group) -> Array | float:
+    """What a row that is added to piece by piece loses on its ways to memory and back."""
+    op = group.ops[0]
+    scatter = row_scatter(op, run.layout.tensors)
+    if scatter is None:
+        return 0.0
+    bits = run.layout.codes[scatter.result].bits
+    values, index = (_operand(run, t, op.id) for t in op.inputs)
+    operands = [seen(v, view_of(op, i)) for i, v in enumerate((np.abs(values), index))]
+    shape = run.layout.tensors[scatter.result].shape
+    added = evaluate(run.reference.as_run(op), operands, shape)[0].reshape(-1, *shape)
+    return gamma(scatter.count, bits) * added if bits in ROUNDOFF else 0.0
 
 
 def _through(run: State, op: Op, ends: Interval, current: int) -> Interval | None:

@@ -67,18 +67,25 @@ class Memory:
             return typed[:, position]
         return self._read_bits(data, place, position)
 
-    def write(self, place: Place, region: Region, values: Array, writer: str) -> None:
-        """Put elements into a region; `writer` is said to whoever misses what was there."""
+    def write(
+        self, place: Place, region: Region, values: Array, writer: str, lane: int | None = None
+    ) -> None:
+        """Put elements into a region; `writer` is said to whoever misses what was there.
+
+        With `lane`, of one sample alone.
+        """
         position = self._elements(place, region)
         # constant as long as nothing that differs between samples was written to the storage
         fresh = place.storage not in self._known or place.storage in self._shared
-        once = values.shape[0] == 1 and self.lanes > 1 and fresh
+        once = values.shape[0] == 1 and self.lanes > 1 and fresh and lane is None
         self._known.add(place.storage)
         if once:
             self._shared.add(place.storage)
         else:
             self._shared.discard(place.storage)
         data = self._once if once else self._each
+        if lane is not None:
+            data = data[lane : lane + 1]
         if place.code.bits % 8 == 0:
             typed = self._typed(data, place)
             typed[:, position] = values.astype(element_type(place.code))

@@ -243,6 +243,15 @@ def _gather(op: Op, operands: Operands) -> Array:
                 for i in range(lanes)
             ]
         )
+    if name == "embedding_dense_backward" and not op.attributes.get("scale_grad_by_freq"):
+        rows, skipped = (
+            int(cast(int, op.attributes.get(key, value)))
+            for key, value in (("num_weights", 0), ("padding_idx", -1))
+        )
+        index = operands[1].reshape(len(operands[1]), -1)
+        values = operands[0].reshape(len(operands[0]), index.shape[1], -1)
+        nothing = np.zeros((1, rows, values.shape[-1]))
+        return add_rows(nothing, values, index, skipped)
     dimension = picked_dimension(op, operands[0].ndim - 1)
     if dimension is None or len(operands) != 2 or operands[1].dtype == bool:
         raise unknown_operation(op)
@@ -259,3 +268,39 @@ def take_rows(table: Array, index: Array, dimension: int) -> Array:
             for i in range(lanes)
         ]
     )
+
+
+def add_rows(table: Array, values: Array, index: Array, skipped: int = -1) -> Array:
+    """The table with rows added where indices name them, one after the other.
+
+    Parameters
+    ----------
+    table : array, shape (lanes or 1, rows, inner)
+    values : array, shape (lanes or 1, count, inner)
+    index : array, shape (lanes or 1, count)
+    skipped : int
+        An index that adds nothing.
+    """
+    lanes = max(len(table), len(values), len(index))
+    made = np.array(np.broadcast_to(table, (lanes, *table.shape[1:])))
+    for lane in range(lanes):
+        names = index[min(lane, len(index) - 1)].astype(np.int64)
+        kept = names != skipped
+        np.add.at(made[lane], names[kept], values[min(lane, len(values) - 1)][kept])
+    return made
+
+
+def updated_rows(rows: Array, added: Array, names: Array, skipped: int = -1) -> Array:
+    """Rows that were read by their names, with what is added to them; shapes as of `add_rows`.
+
+    Where names repeat, all is added to one of the rows, and all of them are that.
+    """
+    lanes = max(len(rows), len(added), len(names))
+    made = []
+    for lane in range(lanes):
+        own, values, index = (a[min(lane, len(a) - 1)] for a in (rows, added, names))
+        _, first, place = np.unique(index, return_index=True, return_inverse=True)
+        table, kept = own[first], index != skipped
+        np.add.at(table, place[kept], values[kept])
+        made.append(table[place])
+    return np.stack(made)

@@ -183,6 +183,10 @@ class State:
             found.append(values if len(regions) == 1 else values[min(lane, len(values) - 1)][None])
         return np.concatenate(found)
 
+    def put(self, task: Task, place: Place, region: Region, values: Array, since: Since) -> None:
+        """Write a result to DRAM."""
+        self.dram.write(place, region, values, self.writer(task, "the result of"))
+
     def whole_of(self, task: Task, since: Since) -> Callable[[int], Array]:
         """Reads operands that the group holds whole: in a slot, on chip, or in its command."""
         slots = {slot.name: slot for slot in task.uses}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cosim.machine.values.codes import Array
-from cosim.machine.values.memory import Absent
+from cosim.machine.values.memory import Absent, Place
+from cosim.machine.values.operations import updated_rows
 from cosim.machine.values.state import Since, State, about
 from cosim.machine.values.vector_values import VectorValues
 from cosim.mapping.cuts import Cut
 from cosim.mapping.fusion import Group
 from cosim.mapping.regions import Region, Task, cut_of_group, slab_region, whole
+from cosim.mapping.row_gather import row_scatter
 from cosim.workload.workload import Op
 
 
@@ -34,6 +36,9 @@ class VectorTasks(State):
         values, cut = self._vector(task.group)
         assert cut is not None
         group = self.mapping.grouping.groups[task.group]
+        if cut.updates is not None:
+            self._scattered(task, cut, cut.updates, since)
+            return
         index = task.piece % cut.count
         pieces: dict[int, Array] = {}
         slots = {slot.name: slot for slot in task.uses}
@@ -76,6 +81,7 @@ class VectorTasks(State):
         else:
             every = self.read(slot, self.layout.codes[picks.by], (slot.elements,))
             _, cut = self._vector(task.group)
+            cut = cut.updates or cut if cut is not None else None
             if slot.at and cut is not None:
                 first = cut.piece(index, slot.at[0] % cut.count)[0]
         every = every.reshape(len(every), -1).astype(np.int64)[:, start - first : stop - first]
@@ -102,11 +108,52 @@ class VectorTasks(State):
             found.append(seen[region.slices])
         return np.stack(found) if len(found) > 1 else np.asarray(found[0])
 
+    def put(self, task: Task, place: Place, region: Region, values: Array, since: Since) -> None:
+        """Write a result to DRAM; rows that indices name for each sample where theirs are."""
+        parts = self.picked(task, region, since[1])
+        said = self.writer(task, "the result of")
+        if len(parts) == 1:
+            self.dram.write(place, parts[0], values, said)
+            return
+        for lane, part in enumerate(parts):
+            own = values[min(lane, len(values) - 1)][None]
+            self.dram.write(place, part, own, said, lane)
+
+    def _scattered(self, task: Task, zeros: Cut, updates: Cut, since: Since) -> None:
+        """Zeros of a result, or rows of it with what is added to them."""
+        scatter = row_scatter(self.mapping.grouping.groups[task.group].ops[0], self.layout.tensors)
+        assert scatter is not None
+        (slot,) = task.takes
+        code = self.layout.codes[scatter.result]
+        if task.piece < zeros.count:
+            nothing = np.zeros((self.reference.samples, slot.elements))
+            self.write(slot, code, code.encode(nothing))
+            return
+        start, stop = updates.piece(
+            self.layout.tensors[scatter.index], task.piece - zeros.count
+        )  # fmt: skip
+        slots = {held.name: held for held in task.uses}
+
+        def piece(tensor: int, width: int) -> Array:
+            """Of an operand with so many elements for each index."""
+            own, held = self.layout.codes[tensor], slots.get(str(tensor))
+            if held is not None:
+                return own.real(self.read(held, own, (stop - start, width)))
+            every = self.whole_of(task, since)(tensor)
+            return every.reshape(len(every), -1, width)[:, start:stop]
+
+        names = piece(scatter.index, 1)[:, :, 0].astype(np.int64)
+        rows, added = (piece(t, scatter.inner) for t in (scatter.result, scatter.values))
+        made = updated_rows(rows, added, names, scatter.skipped)
+        self.write(slot, code, code.encode(made).reshape(len(made), -1))
+
     def piece_of(self, task: Task, tensor: int) -> Region | None:
         """The piece of a tensor that a task of the vector unit works on, if it is cut."""
         _, cut = self._vector(task.group)
         if cut is None:
             return None
+        if cut.updates is not None and task.piece >= cut.count:
+            return self._piece_region(cut.updates, tensor, task.piece - cut.count)
         return self._piece_region(cut, tensor, task.piece % cut.count)
 
     def _span(self, cut: Cut, index: int) -> tuple[int, int]:
