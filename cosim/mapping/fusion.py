@@ -90,6 +90,10 @@ class _Grouper:
         for op in workload.ops:
             for tensor in set(op.inputs):
                 self.readers.setdefault(tensor, []).append(op.id)
+        self.last_read: dict[int, int] = {}
+        """Storage -> last operation that reads any view of it."""
+        for op in workload.ops:
+            self.last_read |= {self.tensors[t].storage: op.id for t in op.inputs}
         self.groups: list[Group] = []
         self.group_of: dict[int, int] = {}
         self.producer: dict[int, int] = {}
@@ -151,9 +155,13 @@ class _Grouper:
     def _live(self, op: Op) -> list[int]:
         """Outputs that somebody reads or that outlive the run; indices of a pooling seldom do."""
         end = len(self.workload.ops)
-        return [t for t in op.outputs if t in self.readers or self.tensors[t].death >= end] or list(
-            op.outputs[:1]
-        )
+
+        def is_read(t: int) -> bool:
+            """Itself, or a view of it."""
+            return t in self.readers or self.last_read.get(self.tensors[t].storage, -1) > op.id
+
+        live = [t for t in op.outputs if is_read(t) or self.tensors[t].death >= end]
+        return live or list(op.outputs[:1])
 
     def _immediate(self, tensor: int) -> bool:
         """A scalar parameter (a quantizer's scale) travels in the command, not through memory."""

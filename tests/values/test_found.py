@@ -135,3 +135,24 @@ def test_what_deployment_makes_of_factors_is_rounded_on_both_sides() -> None:
     outcome = case("tt-mlp", board("t-dla"), rank=8).replay()
     assert outcome.agrees
     assert max(c.share for c in outcome.comparisons) <= 1.0
+
+
+def test_a_result_that_is_read_through_a_view_alone_is_written() -> None:
+    """Beside statistics that the backward pass reads, nobody names the normalized tensor itself."""
+    import torch
+    from torch import nn
+
+    class First(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.norm, self.turn = nn.LayerNorm(8), nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.turn(self.norm(x)[:, 0])
+
+    model, x = First(), torch.randn(2, 5, 8)
+    workload = capture(model, (x,), mode="training", loss=lambda y: y.square().mean())
+    mapping = map_workload(workload, small())
+    norm = next(g for g in mapping.grouping.groups if g.ops[0].name.endswith("layer_norm.default"))
+    assert norm.ops[0].outputs[0] in norm.writes

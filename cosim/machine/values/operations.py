@@ -173,6 +173,8 @@ def _gradient(op: Op, function: str, operands: Operands, shape: tuple[int, ...])
 def _copy(op: Op, operands: Operands, shape: tuple[int, ...]) -> Array:
     function = op.attributes.get("function")
     x = operands[0] if operands else np.zeros((1, *shape))
+    if op.attributes.get("gradient") and function in ("select", "slice"):
+        return _put_back(op, x, shape)
     if function == "copy":
         return x
     if function == "concatenate":
@@ -200,6 +202,22 @@ def _copy(op: Op, operands: Operands, shape: tuple[int, ...]) -> Array:
         dims = [int(d) for d in cast("list[int]", op.attributes["dims"])]
         return np.asarray(np.flip(x, tuple(d + 1 if d >= 0 else d for d in dims)))
     raise unknown_operation(op)
+
+
+def _put_back(op: Op, x: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of a part of a tensor: zeros around it."""
+    given = op.attributes
+    dim = int(cast(int, given.get("dim", 0))) % len(shape)
+    window: list[slice | int] = [slice(None)] * (1 + len(shape))
+    if given["function"] == "select":
+        window[1 + dim] = int(cast(int, given["index"]))
+    else:
+        start, end, step = (int(cast(int, given.get(k, d))) for k, d in
+                            (("start", 0), ("end", shape[dim]), ("step", 1)))  # fmt: skip
+        window[1 + dim] = slice(start, end, step)
+    made = np.zeros((len(x), *shape), x.dtype)
+    made[tuple(window)] = x
+    return made
 
 
 def _pad(op: Op, x: Array) -> Array:
