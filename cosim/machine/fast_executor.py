@@ -13,9 +13,10 @@ from cosim.machine import kernel as k
 from cosim.machine.channel_kernel import ChannelOfKernel
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
-from cosim.machine.fast_forward import MIN_LOOP_TASKS, NO_LOOP, FastForward
+from cosim.machine.fast_forward import NO_LOOP, FastForward
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.machine.governed_kernel import GovernedKernel
+from cosim.machine.loop_levels import MIN_LOOP_TASKS
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.column_store import ColumnStore

@@ -30,50 +30,24 @@ of a timeline are the same on every machine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
 from cosim.machine.looks import Looks, Sample, State
+from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels
 from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import Place, Sequence, locate
-
-MIN_LOOP_TASKS = 48
-"""Loops of fewer tasks are not worth a comparison."""
+from cosim.timeline.loop_tree import Sequence, locate
 
 FREE_COMPARISONS = 40
 SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
-OCCURRENCES = 16
-"""Occurrences of a state that are remembered where whole nodes of a stream are compared."""
-
 NO_LOOP = "no loop is long enough to repeat"
 
 FIRST_STRETCH, LONGEST_STRETCH = 64, 65536
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
-
-N_LANDMARKS = 6
-"""Kinds of loops in a stream at whose start one looks for equal layers."""
-
-MAX_STATES = 4096
-"""States remembered for one loop level."""
-
-
-Candidate = tuple[int, "tuple[int, int] | None", int]
-"""A task of the lead at which to look, the loop level that is then due, the loop's first task."""
-
-
-@dataclass
-class Level:
-    """A loop level of one component's stream."""
-
-    stride: int = 1
-    misses: int = 0
-    seen: dict[Any, list[Sample]] = field(default_factory=dict)
 
 
 class FastForward:
@@ -103,11 +77,8 @@ class FastForward:
             for rank in range(len(streams))
         ]
         self._offsets: dict[int, list[int]] = {}
-        self._landmarks = [_landmarks(sequence) for sequence in self._alike]
-        self._levels: dict[tuple[int, int, int], Level] = {}
-        self._due: list[tuple[int, int]] = []
         self._looks = Looks(memory)
-        self._watched: tuple[int, int, int] = (-1, -1, -1)
+        self._levels = LoopLevels(self._alike, self._looks)
         self._lead = -1
         self._stretch = FIRST_STRETCH
         self._tasks_then = [-2] * len(streams)
@@ -138,33 +109,17 @@ class FastForward:
         position : int
             Rows stored so far.
         """
-        self._take_in(m, position)
+        self.compared += self._levels.take_in(m, position)
         parts = self._parts(m)
         jumped = False
-        if self._due:
+        if self._levels.due:
             self.compared += 1
-            here, key = self._looks.take(m, look, position)
-            alarms = self._looks.alarms(key)
-            for depth, kind in self._due:
-                level = self._level(depth, kind)
-                known = level.seen.get(key, ())
-                if any(
-                    self._jump(m, parts, alarms, before, here, depth) for before in reversed(known)
-                ):
-                    jumped = True
-                    parts = self._parts(m)
-                    tasks = tuple([part[k.TASK_NUMBER] for part in parts])
-                    after = here._replace(
-                        time=int(m[k.NOW]), tasks=tasks, row=int(m[k.ROW]), spent_aj=int(m[k.SPENT])
-                    )
-                    level.seen[key] = [after]
-                    level.stride, level.misses = max(1, level.stride // 4), 0
-                    break
-                self._remember(level, key, here, OCCURRENCES if depth < 0 else 1)
-                self._forget_within(depth)
+            here, state = self._looks.take(m, look, position)
+            jumped = self._jump_at_a_level(m, parts, here, state)
+            self._misses += not jumped
             k.note_look(m, here.time)
-        if not jumped:
-            self._misses += bool(self._due)
+        if jumped:
+            parts = self._parts(m)
         if parts[self._lead][k.FINISHED]:
             self.reconsider(m, position)
         else:
@@ -174,21 +129,9 @@ class FastForward:
         """A governor has acted: what comes now differs from what came before, or may."""
         self.compared += int(m[k.LOOK_COUNT])
         m[k.LOOK_COUNT] = 0
-        for level in self._levels.values():
-            level.seen.clear()
-            level.stride, level.misses = 1, 0
+        self._levels.forget_all()
         if self._lead >= 0:
             self._plan(m, int(m[self._part(self._lead) + k.TASK_NUMBER]))
-
-    def _take_in(self, m: k.Memory, position: int) -> None:
-        """Remember what the kernel has seen in passing."""
-        if not m[k.LOOK_COUNT]:
-            return
-        level = self._levels[self._watched]
-        for sample, state in self._looks.taken_in_passing(m, position):
-            self.compared += 1
-            self._remember(level, state, sample, 1)
-        self._forget_within(self._watched[1])
 
     def reconsider(self, m: k.Memory, position: int) -> None:
         """Choose the component whose loops are watched: the one with most left to repeat."""
@@ -196,7 +139,7 @@ class FastForward:
             self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
             m[k.TASK_LIMIT] = int(m[k.TASKS]) + self._stretch
             return
-        self._take_in(m, position)
+        self.compared += self._levels.take_in(m, position)
         parts = self._parts(m)
         tasks = [part[k.TASK_NUMBER] for part in parts]
         going = [
@@ -248,6 +191,25 @@ class FastForward:
     def _part(self, rank: int) -> int:
         return self._first_part + rank * self._part_size
 
+    def _jump_at_a_level(
+        self, m: k.Memory, parts: list[list[int]], here: Sample, state: State
+    ) -> bool:
+        """Jump at the outermost level that is due and at which one may."""
+        alarms = self._looks.alarms(state)
+        for depth, kind in self._levels.due:
+            level = self._levels.level(depth, kind)
+            for before in reversed(level.seen.get(state, ())):
+                if self._jump(m, parts, alarms, before, here, depth):
+                    tasks = tuple([part[k.TASK_NUMBER] for part in self._parts(m)])
+                    time, row, spent = int(m[k.NOW]), int(m[k.ROW]), int(m[k.SPENT])
+                    level.found(
+                        state, here._replace(time=time, tasks=tasks, row=row, spent_aj=spent)
+                    )
+                    return True
+            level.remember(state, here, OCCURRENCES if depth == LAYERS else 1)
+            self._levels.forget_within(depth)
+        return False
+
     def _jump(
         self,
         m: k.Memory,
@@ -272,22 +234,17 @@ class FastForward:
             default=k.NEVER,
         )
         most = min(most, (int(m[k.GOVERNED_AT]) - here.time - 1) // period)
-        times = self._times_repeated(self._flat.same, here.tasks, lags, most, depth < 0)
+        times = self._times_repeated(self._flat.same, here.tasks, lags, most, depth == LAYERS)
         other = False
         if times < 1 and not self._kinds_are_unique:
-            times = self._times_repeated(self._alike, here.tasks, lags, most, depth < 0)
+            times = self._times_repeated(self._alike, here.tasks, lags, most, depth == LAYERS)
             other = True
         if times < 1 or times == k.NEVER:
             return False
         self._move(m, parts, alarms, lags, before, here, times)
         self._add_block(before, here, times, period, tuple(lags), other)
         self._misses = max(0, self._misses - 1)
-        for (lead, level_depth, _), level in self._levels.items():
-            if level_depth > depth or lead != self._lead:
-                level.seen.clear()
-            else:
-                for state, samples in list(level.seen.items()):
-                    level.seen[state] = [s for s in samples if s.position <= before.position]
+        self._levels.forget_since(depth, before.position)
         skipped = times * sum(lags)
         self.skipped += skipped
         self._earned += min(skipped, 100 * SKIPPED_PER_COMPARISON) // SKIPPED_PER_COMPARISON
@@ -381,23 +338,6 @@ class FastForward:
             Block(before.position, here.position, times, period, lags, other, children)
         ]
 
-    def _remember(self, level: Level, key: Any, here: Sample, most: int) -> None:
-        if len(level.seen) >= MAX_STATES:
-            level.seen.clear()
-        known = level.seen.setdefault(key, [])
-        level.misses += not known
-        known.append(here)
-        del known[:-most]
-        if level.misses >= k.PATIENCE:
-            level.stride *= 2
-            level.misses = 0
-
-    def _forget_within(self, depth: int) -> None:
-        """A new iteration of an outer loop: what was seen in the last one is of no use."""
-        for (lead, level_depth, _), level in self._levels.items():
-            if lead == self._lead and level_depth > depth:
-                level.seen.clear()
-
     def _left_to_repeat(self, rank: int, task: int) -> int:
         """Tasks left in the outermost loop around a task."""
         sequence = self._alike[rank]
@@ -409,104 +349,8 @@ class FastForward:
         return sequence.starts[outermost.node + 1] - task
 
     def _plan(self, m: k.Memory, task: int) -> None:
-        """Choose the task of the lead at which to look next, and for which loop levels."""
-        self._due = []
-        m[k.LEAD_TASK], m[k.LOOK_STEP] = k.NEVER, 0
+        """Plan the next look, if so many fruitless ones are allowed."""
+        self._levels.plan_nothing(m)
         allowed = FREE_COMPARISONS + int(m[k.TASKS]) // SIMULATED_PER_COMPARISON + self._earned
-        sequence = self._alike[self._lead]
-        task = max(0, task)
-        if self._misses > allowed or task >= sequence.size:
-            return
-        start = 0
-        candidates: list[Candidate] = []
-        for depth, place in enumerate(locate(sequence, task)):
-            start += place.sequence.starts[place.node]
-            kind = place.sequence.kinds[place.node]
-            candidates.append(
-                (self._next_iteration(place, start, depth, kind), (depth, kind), start)
-            )
-            if depth == 0:
-                candidates.append((self._next_landmark(place), (-1, -1), start))
-            # nothing to compare there, but to plan anew
-            candidates.append((self._next_loop(place, start), None, start))
-            body = place.sequence.bodies[place.node]
-            if body is not None:
-                start += place.iteration * body.size
-        nearest = min(boundary for boundary, _, _ in candidates)
-        if nearest == k.NEVER:
-            return
-        due = [candidate for candidate in candidates if candidate[0] == nearest]
-        self._due = sorted(level for _, level, _ in due if level is not None)
-        m[k.LEAD_TASK] = nearest
-        if len(due) == 1 and self._due and self._due[0][0] >= 0:
-            self._watch(m, task, due[0], candidates)
-
-    def _watch(self, m: k.Memory, task: int, due: Candidate, candidates: list[Candidate]) -> None:
-        """Let the kernel look by itself at the loop that is due, if none within is worth it."""
-        depth, kind = self._due[0]
-        place = locate(self._alike[self._lead], task)[depth]
-        body = place.sequence.bodies[place.node]
-        assert body is not None
-        if any(
-            inner is not None and count * inner.size >= MIN_LOOP_TASKS
-            for inner, count in zip(body.bodies, body.counts, strict=True)
-        ):
-            return
-        level = self._level(depth, kind)
-        self._watched = self._lead, depth, kind
-        self._looks.watch(
-            m,
-            start=due[2],
-            step=level.stride * body.size,
-            stop=due[2] + place.sequence.counts[place.node] * body.size,
-            until=min(other[0] for other in candidates if other is not due),
-            misses=level.misses,
-            known=(samples[-1].digest for samples in level.seen.values() if samples),
-        )
-
-    def _level(self, depth: int, kind: int) -> Level:
-        key = self._lead, depth, kind
-        level = self._levels.get(key)
-        if level is None:
-            level = self._levels[key] = Level()
-        return level
-
-    def _next_iteration(self, place: Place, start: int, depth: int, kind: int) -> int:
-        """First task of the next iteration of a loop that is worth a look."""
-        body = place.sequence.bodies[place.node]
-        count = place.sequence.counts[place.node]
-        if body is None or count * body.size < MIN_LOOP_TASKS:
-            return k.NEVER
-        stride = self._level(depth, kind).stride
-        iteration = (place.iteration // stride + 1) * stride
-        return start + iteration * body.size if iteration < count else k.NEVER
-
-    def _next_loop(self, place: Place, start: int) -> int:
-        """First task of the next loop beside a node that is worth a look; `start` is the node's."""
-        sequence = place.sequence
-        for node in range(place.node + 1, min(place.node + 16, len(sequence.kinds))):
-            if sequence.starts[node + 1] - sequence.starts[node] >= MIN_LOOP_TASKS:
-                return start + sequence.starts[node] - sequence.starts[place.node]
-        return k.NEVER
-
-    def _next_landmark(self, place: Place) -> int:
-        """First task of the next landmark of the stream."""
-        kinds = place.sequence.kinds
-        landmarks = self._landmarks[self._lead]
-        if landmarks:
-            for node in range(place.node + 1, len(kinds)):
-                if kinds[node] in landmarks:
-                    return place.sequence.starts[node]
-        return k.NEVER
-
-
-def _landmarks(sequence: Sequence) -> set[int]:
-    """Kinds of the largest loops that occur more than once: where equal layers may be told."""
-    sizes: dict[int, int] = {}
-    repeated: set[int] = set()
-    for node, kind in enumerate(sequence.kinds):
-        if kind in sizes:
-            repeated.add(kind)
-        sizes[kind] = sequence.starts[node + 1] - sequence.starts[node]
-    worth = [kind for kind in repeated if sizes[kind] >= MIN_LOOP_TASKS]
-    return set(sorted(worth, key=lambda kind: (-sizes[kind], kind))[:N_LANDMARKS])
+        if self._misses <= allowed:
+            self._levels.plan(m, self._lead, task)
