@@ -123,8 +123,8 @@ def worst_case(repeats: int) -> Iterator[Measurement]:
         )
 
 
-def burst_tier(repeats: int) -> Iterator[Measurement]:
-    """The DRAM scheduler on a layer's tiles and on the streams of three masters."""
+def serve_bursts(compiled: bool) -> int:
+    """Serve a layer's tiles and the streams of two more masters; how many bursts that takes."""
     from cosim.design import catalogue
     from cosim.design.address_map import address_map
     from cosim.machine.dram.channel import run_channel
@@ -132,18 +132,20 @@ def burst_tier(repeats: int) -> Iterator[Measurement]:
     from cosim.machine.dram.traces import convolution_tiles, sequential
 
     part = catalogue.dram_part("ddr4-2400-x64")
-    mapping = address_map(part.map, part)
     masters = [Master(convolution_tiles(), outstanding=16)]
     masters += [
         Master(sequential(base << 20, write=write)) for base, write in ((64, False), (160, True))
     ]
+    served = run_channel(part, address_map(part.map, part), masters, compiled=compiled).commands
+    return served.reads + served.writes
 
-    def serve(compiled: bool) -> int:
-        commands = run_channel(part, mapping, masters, compiled=compiled).commands
-        return commands.reads + commands.writes
 
-    bursts = serve(compiled=True)
-    fast, plain = median_seconds(lambda: serve(True), lambda: serve(False), repeats=repeats)
+def burst_tier(repeats: int) -> Iterator[Measurement]:
+    """The DRAM scheduler by itself."""
+    bursts = serve_bursts(compiled=True)
+    fast, plain = median_seconds(
+        lambda: serve_bursts(True), lambda: serve_bursts(False), repeats=repeats
+    )
     yield Measurement(
         "burst-tier DRAM, bursts per second", bursts / fast, 1e6, True, "/s",
         f"three masters, {bursts} bursts, compiled",
@@ -184,11 +186,11 @@ def whole_runs(repeats: int) -> Iterator[Measurement]:
     from cosim.workload.files import load_workload
 
     with tempfile.TemporaryDirectory() as folder:
-        resnet = _capture(Path(folder), "resnet18", "--option", "bits_w=8", "--option", "bits_a=8")
+        resnet = captured(Path(folder), "resnet18", "--option", "bits_w=8", "--option", "bits_a=8")
         training = ("--mode", "training", "--batch", "8")
         steps = {
-            "dense": _capture(Path(folder), "mlp", *training),
-            "tensorized": _capture(Path(folder), "tt-mlp", "--option", "rank=8", *training),
+            "dense": captured(Path(folder), "mlp", *training),
+            "tensorized": captured(Path(folder), "tt-mlp", "--option", "rank=8", *training),
         }
         first, second = "ResNet-18 int8 on 16x16 to summary, warm", "the same, a new design point"
         if resnet is None:
@@ -255,7 +257,7 @@ def _new_points(workload: Workload, repeats: int) -> tuple[float, str]:
     return median(times), f"{len(times)} random designs, up to {1e3 * times[-1]:.1f} ms"
 
 
-def _capture(folder: Path, network: str, *options: str) -> Path | None:
+def captured(folder: Path, network: str, *options: str) -> Path | None:
     """Capture in a process of its own, so that this one stays free of torch."""
     file = folder / f"{network}.json"
     command = [sys.executable, "-m", "cosim", "capture", network, "-o", str(file), *options]
