@@ -19,10 +19,10 @@ import numpy as np
 
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.machine.flatten import to_stream
-from cosim.machine.repetition import repeats as tasks_repeated
 from cosim.mapping.program import Program
-from cosim.timeline.blocks import Block
+from cosim.timeline.blocks import Block, moved_on
 from cosim.timeline.loop_tree import LoopTrees
+from cosim.timeline.repetition import times_of_same_templates
 from cosim.timeline.rows import COLUMN_TYPES, Rows
 from cosim.timeline.timeline import Timeline
 
@@ -306,11 +306,8 @@ class _Unroller:
     ) -> int:
         time = 0
         while time <= block.repeats:
-            same = self._same(block, time, moved) if block.other_templates else block.repeats
-            here = {
-                rank: moved.get(rank, 0) + time * shift
-                for rank, shift in enumerate(block.task_shift)
-            }
+            same = times_of_same_templates(self._streams, self._timeline.stored, block, time, moved)
+            here = moved_on(block, time, moved)
             first = self._size
             children, after = self._period(block.first, block.stop, block.children, number, here)
             if same:
@@ -325,18 +322,3 @@ class _Unroller:
             number += (after - number) * (same + 1)
             time += same + 1
         return number
-
-    def _same(self, block: Block, time: int, moved: dict[int, int]) -> int:
-        """How many times after this one use the very templates that this one does."""
-        most = block.repeats - time
-        component = self._timeline.stored["component"][block.first : block.stop]
-        task = self._timeline.stored["task"][block.first : block.stop]
-        for rank in np.unique(component).tolist():
-            lag = block.task_shift[rank]
-            begin = int(task[np.argmax(component == rank)]) + moved.get(rank, 0) + time * lag
-            if most <= 0 or lag <= 0:
-                return 0
-            # a period's rows belong to `lag` tasks, and to a further one cut in two
-            known = tasks_repeated(self._streams[rank], begin + lag, lag, (most + 1) * lag + 1)
-            most = min(most, (known - 1) // lag)
-        return max(0, most)

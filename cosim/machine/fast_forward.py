@@ -12,7 +12,7 @@ The rules that make it exact:
 2. A state is all that decides the future, relative to now (`kernel.look`), without the loop
    counters, which drift against each other by design.
 3. The tasks to come must repeat for every component separately, the one that it is in the middle
-   of included (`cosim.machine.repetition`).
+   of included (`cosim.timeline.repetition`).
 4. Whoever sleeps throughout a period (refresh, a sensor, a long transfer) is an alarm: known by the
    task it is in, not by the time it has left, and the jump stops before it wakes.
 5. A governor's instants are alarms of the whole machine: no period goes beyond one, and what was
@@ -35,10 +35,10 @@ from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
 from cosim.machine.looks import Looks, Sample, State
 from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels
-from cosim.machine.repetition import repeats
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.loop_tree import Sequence, locate
+from cosim.timeline.repetition import repeats
 
 FREE_COMPARISONS = 40
 SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100

@@ -547,7 +547,7 @@ def look(m: Memory) -> int:
     takes no part in a period, and bounds how far one may jump. The state begins with a 1 for every
     component that is an alarm and a 0 for every other one.
 
-    Left out by design are loop counters, for `cosim.machine.repetition` compares the coming tasks,
+    Left out by design are loop counters, for `cosim.timeline.repetition` compares the coming tasks,
     and what a governor has measured: that decides nothing before it acts.
     """
     now = m[NOW]

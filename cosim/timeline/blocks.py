@@ -12,7 +12,7 @@ do within loops::
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,6 +49,16 @@ class Block:
     task_shift: tuple[int, ...]
     other_templates: bool = False
     children: tuple[Block, ...] = ()
+
+
+def moved_on(block: Block, time: int, moved: Mapping[int, int]) -> dict[int, int]:
+    """By how many tasks each component is further in a time of a block than when it was stored."""
+    return {rank: moved.get(rank, 0) + time * shift for rank, shift in enumerate(block.task_shift)}
+
+
+SameTemplates = Callable[[Block, int, dict[int, int]], int]
+"""How many times of a block after one of them use the very templates that that one does, given by
+how many tasks each component is further than when the block was stored."""
 
 
 @dataclass
@@ -243,8 +253,12 @@ class BlockIndex:
         later = int(np.searchsorted(items.starts_array, positions[place], side="right")) - 1
         return self._next(items, items.numbers[later], positions)
 
-    def distinct(self) -> tuple[Occurrences, Integers, Integers]:
+    def distinct(self, same: SameTemplates) -> tuple[Occurrences, Integers, Integers]:
         """Every stored row, again for every set of other templates, and how often it occurs.
+
+        Parameters
+        ----------
+        same : SameTemplates
 
         Returns
         -------
@@ -255,7 +269,7 @@ class BlockIndex:
         counts : int64 array
         """
         pieces: list[tuple[Integers, int]] = []
-        self._collect(self._root, 0, 1, pieces)
+        self._collect(self._root, 0, 1, {}, same, pieces)
         if not pieces:
             empty = np.empty(0, np.int64)
             return self.occurrences(empty), empty, empty
@@ -264,7 +278,13 @@ class BlockIndex:
         return self.occurrences(numbers), numbers, counts
 
     def _collect(
-        self, items: _Items, number: int, count: int, pieces: list[tuple[Integers, int]]
+        self,
+        items: _Items,
+        number: int,
+        count: int,
+        moved: dict[int, int],
+        same: SameTemplates,
+        pieces: list[tuple[Integers, int]],
     ) -> None:
         for item, entry in enumerate(items.blocks):
             base = number + items.numbers[item]
@@ -273,8 +293,10 @@ class BlockIndex:
                 pieces.append((np.arange(base, base + size, dtype=np.int64), count))
                 continue
             inner, block = entry
-            if block.other_templates:
-                for repetition in range(block.repeats + 1):
-                    self._collect(inner, base + repetition * inner.size, count, pieces)
-            else:
-                self._collect(inner, base, count * (block.repeats + 1), pieces)
+            time = 0
+            while time <= block.repeats:
+                times = 1 + same(block, time, moved)
+                further = moved_on(block, time, moved)
+                at = base + time * inner.size
+                self._collect(inner, at, count * times, further, same, pieces)
+                time += times

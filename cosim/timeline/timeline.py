@@ -21,6 +21,7 @@ from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.loop_tree import LoopTrees, templates_at
 from cosim.timeline.loop_tree import Sequence as TaskSequence
 from cosim.timeline.outline import Outline
+from cosim.timeline.repetition import times_of_same_templates
 from cosim.timeline.rows import COLUMN_TYPES, Rows
 
 STORED_TYPES = {
@@ -167,7 +168,11 @@ class Timeline:
             Of several occurrences, the first.
         count : int64 array, shape (n_distinct,)
         """
-        occurrences, numbers, counts = self._index.distinct()
+        occurrences, numbers, counts = self._index.distinct(
+            lambda block, time, moved: times_of_same_templates(
+                self._streams, self.stored, block, time, moved
+            )
+        )
         return self._make(occurrences, numbers), counts
 
     def busy_ps(self) -> NDArray[np.int64]:

@@ -138,6 +138,45 @@ def test_distinct_rows_expand_to_all_rows(made: Program) -> None:
     assert distinct.count.sum() == len(every) == distinct.total
 
 
+def layers_of_mixed_templates() -> Program:
+    """Layers that do the same, some by one template, some by two in turn.
+
+    A jump from one layer to the next holds a jump over the tiles of the first, which all have one
+    template; those of the second have not.
+    """
+    tiles = [load(0), compute(0, 50, 0), store(0)]
+    between = [load(0, 7000), compute(0, 80, 0), store(0)]
+    slower = tuple((kind, a + (kind == 1), b, c) for kind, a, b, c in between[2].steps)
+    between[2] = between[2]._replace(steps=slower)
+    templates = [t._replace(info=t.info._replace(op=op)) for op in (0, 1) for t in tiles] + between
+    components = []
+    for place, name in enumerate(("load", "array", "store")):
+        one, other, gap = place, place + 3, place + 6
+        wait, plain = Loop(60, (gap,)), Loop(60, (one,))
+        mixed, thirds = Loop(30, (one, other)), Loop(20, (other, one, one))
+        stream = (mixed, wait, plain, wait, mixed, wait, thirds, wait, mixed)
+        components.append(Component(name, ("dma", "engine", "dma")[place], stream))
+    return replace(
+        program(), components=tuple(components), templates=tuple(templates), layers=("one", "two")
+    )
+
+
+def test_layers_of_mixed_templates_keep_them() -> None:
+    made = layers_of_mixed_templates()
+    folded, plain = both(made)
+    outer = [block for block in folded.timeline.blocks if block.other_templates]
+    assert any(not child.other_templates for block in outer for child in block.children)
+    distinct = distinct_rows(made, folded.timeline)
+    same(folded.timeline.rows(), plain.timeline.rows())
+    same(distinct.expanded(np.arange(len(distinct))), plain.timeline.rows())
+    rows, count = folded.timeline.distinct()
+    every = plain.timeline.rows()
+    templates = np.bincount(every.template)
+    assert np.array_equal(np.bincount(rows.template, weights=count), templates)
+    for made_of in folded, plain:
+        analyse(made, DESIGN, made_of.timeline, made_of.makespan_ps)
+
+
 @given(repeating)
 @relaxed
 def test_the_path_expands_to_the_path_walked_row_by_row(made: Program) -> None:

@@ -12,11 +12,11 @@ from cosim.design import load
 from cosim.machine import kernel as k
 from cosim.machine.execute import run
 from cosim.machine.fast_executor import FastExecutor
-from cosim.machine.repetition import repeats
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.program import Component, Loop, Pool, PoolPhase, Program, Template
 from cosim.timeline.causes import Cause
 from cosim.timeline.loop_tree import LoopTrees, merge_loops
+from cosim.timeline.repetition import repeats
 
 
 def test_the_work_does_not_grow_with_the_number_of_tiles() -> None:

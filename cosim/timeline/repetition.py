@@ -8,6 +8,13 @@ the number of tasks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.timeline.blocks import Block
 from cosim.timeline.loop_tree import Sequence, locate
 
 MAX_STEPS, MAX_SINGLE_STEPS = 400, 32
@@ -112,3 +119,46 @@ def repeats(root: Sequence, task: int, lag: int, enough: int, layers: bool = Fal
         else:
             late.enter(second)
     return matched
+
+
+def times_of_same_templates(
+    streams: list[Sequence],
+    stored: Mapping[str, NDArray[Any]],
+    block: Block,
+    time: int,
+    moved: Mapping[int, int],
+) -> int:
+    """How many times of a block after one of them use the very templates that that one does.
+
+    Parameters
+    ----------
+    streams : list of Sequence
+        By component, templates equal only if they are the same one.
+    stored : dict of str to array
+        Columns of the timeline.
+    block : Block
+    time : int
+        From 0 to ``block.repeats``.
+    moved : dict of int to int
+        By how many tasks each component is further than when the block was stored: the block may
+        lie in a repetition of another, and what has one template there need not have it here.
+
+    Returns
+    -------
+    int
+        A number of times that certainly do.
+    """
+    if not block.other_templates and not any(moved.values()):
+        return block.repeats - time
+    most = block.repeats - time
+    component = stored["component"][block.first : block.stop]
+    task = stored["task"][block.first : block.stop]
+    for rank in np.unique(component).tolist():
+        lag = block.task_shift[rank]
+        begin = int(task[np.argmax(component == rank)]) + moved.get(rank, 0) + time * lag
+        if most <= 0 or lag <= 0:
+            return 0
+        # a period's rows belong to `lag` tasks, and to a further one cut in two
+        known = repeats(streams[rank], begin + lag, lag, (most + 1) * lag + 1)
+        most = min(most, (known - 1) // lag)
+    return max(0, most)
