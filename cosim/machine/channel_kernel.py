@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cosim.machine import kernel as k
 from cosim.machine.dram.server import DramServer, Request
 from cosim.mapping.dram_service import DramService
@@ -11,10 +13,20 @@ ASKED, JOINED = 1, 2
 
 
 class ChannelOfKernel:
-    """Reads requests from the kernel's memory and writes to it what came of them."""
+    """Reads requests from the kernel's memory and writes to it what came of them.
 
-    def __init__(self, memory: k.Memory, service: DramService, compiled: bool | None) -> None:
+    `spend` is told the template of every transfer that is complete, under a governor.
+    """
+
+    def __init__(
+        self,
+        memory: k.Memory,
+        service: DramService,
+        compiled: bool | None,
+        spend: Callable[[int], None] | None = None,
+    ) -> None:
         self.service = service
+        self._spend = spend
         self.server = DramServer(service, self._mark, compiled)
         self._parts = {
             master.component: memory[k.PARTS] + master.component * memory[k.PART_SIZE]
@@ -43,6 +55,8 @@ class ChannelOfKernel:
             part = self._parts[rank]
             m[part + k.SERVING] = 0
             m[part + k.HOLD_END] = end
+            if self._spend is not None:
+                self._spend(int(m[part + k.TEMPLATE]))
         m[k.CHANNEL_WAKE] = self.server.next_ps
 
     def is_stuck(self, m: k.Memory) -> bool:

@@ -21,6 +21,8 @@ class ChannelProcess:
     server : DramServer
     begun : dict
         Start, cause and cause row of each component's present interval at a SERVE, by rank.
+    spend : callable
+        Told of every component whose transfer is complete.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ChannelProcess:
         self._rank = rank
         self._armed = False
         self._check: Callable[[], None] = lambda: None
+        self.spend: Callable[[int], None] = lambda rank: None
 
     def begin(self, check: Callable[[], None]) -> None:
         """Take the place of the channel's component; `check` raises if all others are stuck."""
@@ -71,6 +74,7 @@ class ChannelProcess:
             self.begun[rank] = (start, cause, cause_row)
         for rank, end in complete:
             self._environment.resume_at(end, rank)
+            self.spend(rank)
         if server.next_ps != NEVER:
             self._environment.resume_at(server.next_ps, self._rank)
         return -1

@@ -87,7 +87,9 @@ class FastExecutor:
             self._forward = FastForward(program, flat, self.memory)
         self.channel: ChannelOfKernel | None = None
         if program.dram is not None:
-            self.channel = ChannelOfKernel(self.memory, program.dram, compiled)
+            spends = program.governing is not None and bool(program.governing.served_aj)
+            spend = self._governed.spend if self._governed and spends else None
+            self.channel = ChannelOfKernel(self.memory, program.dram, compiled, spend)
             self.memory[k.CHANNEL_WAKE] = self.channel.server.next_ps
         self._total = sum(part.tasks for part in program.components if not part.background)
         self._undecided = compiled is None

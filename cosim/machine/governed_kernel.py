@@ -76,6 +76,13 @@ class GovernedKernel:
     def level_aj(self, value: int) -> None:
         self.memory[self.memory[k.STORE] + k.LEVEL] = value
 
+    def spend(self, template: int) -> None:
+        """What a transfer took that is complete now."""
+        amount = self._governing.served_aj[template]
+        self.memory[k.SPENT] += amount
+        if self.memory[k.KEEPS]:
+            self.memory[k.KEPT] -= amount
+
     def take_spent_aj(self) -> int:
         spent = int(self.memory[k.SPENT])
         self.memory[k.SPENT] = 0
@@ -125,4 +132,6 @@ class GovernedKernel:
         return int(m[part + k.LAST_ROW])
 
     def last_row(self) -> tuple[int, int]:
-        return int(self.memory[k.ROW]) - 1, int(self.memory[k.LAST_END])
+        m = self.memory
+        parts = range(m[k.PARTS], m[k.PARTS_END], m[k.PART_SIZE])
+        return max(int(m[part + k.LAST_ROW]) for part in parts), int(m[k.LAST_END])

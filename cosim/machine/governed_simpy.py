@@ -44,6 +44,7 @@ class GovernedMachine:
         self._power_uw = self._spent = self._counted = 0
         self._task = -1
         self._last_row = -1
+        self._latest = (-1, 0)
         self._refill_end = 0
         self._starved = False
         self._budget_clock = [_clock_after_budget(program, t) for t in program.templates]
@@ -87,9 +88,10 @@ class GovernedMachine:
         self._power_uw -= self._drawn[rank]
         self._drawn[rank] = 0
 
-    def end_interval(self, rank: int) -> None:
+    def end_interval(self, rank: int, row: int) -> None:
         """The next interval of a component runs in the state of its time."""
         self._own_state[rank] = -1
+        self._latest = (row, self.now_ps)
 
     def reach(self, time: int) -> int:
         """Go on to `time`, or to an earlier instant at which store or governor have to do."""
@@ -197,6 +199,12 @@ class GovernedMachine:
     def spilled_aj(self) -> int:
         return self._store.spilled_aj if self._store else 0
 
+    def spend(self, amount_aj: int) -> None:
+        """What a transfer took that is complete now."""
+        self._spent += amount_aj
+        if self._store is not None and self._store.keeps:
+            self._store.kept_aj -= amount_aj
+
     def take_spent_aj(self) -> int:
         spent, self._spent = self._spent, 0
         return spent
@@ -233,19 +241,20 @@ class GovernedMachine:
             cause_row,
         )  # fmt: skip
         self._last_row = self._recorder.append(row)
+        self._latest = (self._last_row, self.now_ps)
         self._refill_end = self.now_ps
         return self._last_row
 
     def last_row(self) -> tuple[int, int]:
-        return self._recorder.count - 1, self._recorder.last_end
+        return self._latest
 
 
 def _clock_after_budget(program: Program, template: Template) -> int:
-    """Clock of the first HOLD after a template asks for power; 0 if it does not."""
+    """Clock of the first HOLD after a template asks for power; 0 if it does not, or is served."""
     asked = False
     for kind, pool, clock, _ in template.steps:
         if kind == StepKind.ACQUIRE and program.pools[pool].kind == "power":
             asked = True
-        elif kind == StepKind.HOLD and asked:
+        elif kind in (StepKind.HOLD, StepKind.SERVE) and asked:
             return clock
     return 0

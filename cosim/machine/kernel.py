@@ -323,10 +323,15 @@ def _clock(m: Memory, part: int, step: int) -> int:
 def _of_budget(m: Memory, part: int, step: int) -> int:
     """What a task asks of the power budget in the present state, rounded up."""
     hold = step + 4
-    while m[hold] != HOLD:
+    while m[hold] != HOLD and m[hold] != SERVE:
         hold += 4
-    scaled = m[step + 2] * m[_clock(m, part, hold) + 1]
-    m[part + BUDGET_HELD] = (scaled + (1 << FACTOR_BITS) - 1) >> FACTOR_BITS
+    if m[hold] == SERVE:  # the DRAM does not change its clock
+        if m[part + OWN_STATE] < 0:
+            m[part + OWN_STATE] = m[STATE]
+        m[part + BUDGET_HELD] = m[step + 2]
+    else:
+        scaled = m[step + 2] * m[_clock(m, part, hold) + 1]
+        m[part + BUDGET_HELD] = (scaled + (1 << FACTOR_BITS) - 1) >> FACTOR_BITS
     held: int = m[part + BUDGET_HELD]
     return held
 

@@ -74,10 +74,13 @@ class SimPyExecutor:
         self.governor_log: GovernorLog | None = None
         self.tasks_begun = [0] * len(program.components)
         self._extra = extra
+        self._served = [-1] * len(program.components)
         self.channel: ChannelProcess | None = None
         if program.dram is not None:
             append = self.recorder.append
             self.channel = ChannelProcess(self.environment, program.dram, append)
+            if program.governing is not None and program.governing.served_aj:
+                self.channel.spend = self._spend_served
         pools = [*self.environment.pools, TokenPool(self.environment, -1, NO_POOL)]
         self._steps = [
             _bound_steps(program, number, pools) for number in range(len(program.templates))
@@ -121,6 +124,12 @@ class SimPyExecutor:
         if self.governed is not None:
             self.governor_log = self.governed.finish()
         return self.recorder.table()
+
+    def _spend_served(self, rank: int) -> None:
+        """A transfer is complete: what it took is spent."""
+        assert self.governed is not None
+        assert self.program.governing is not None
+        self.governed.spend(self.program.governing.served_aj[self._served[rank]])
 
     def _component(self, rank: int) -> Generator[None, None, None]:
         """Walk through the stream of one component and obey its steps."""
@@ -187,6 +196,7 @@ class SimPyExecutor:
                         cause, cause_row = START, -1
                     elif cause < 0:
                         cause, cause_row = SEQUENCE, last_row
+                    self._served[rank] = template
                     self.channel.request(ServiceRequest(rank, now, cause, cause_row))
                     yield
                     now = environment._now
@@ -195,7 +205,7 @@ class SimPyExecutor:
                     last_row = append((rank, template, task, detail, start, now, cause, cause_row))
                     start, cause = -1, -1
                     if governed is not None:
-                        governed.end_interval(rank)
+                        governed.end_interval(rank, last_row)
                 else:
                     if governed is not None and pool is budget:
                         amount = governed.held(rank)

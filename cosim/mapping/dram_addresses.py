@@ -74,8 +74,17 @@ def served(program: Program, design: Design, masters: Sequence[DramMaster], exte
         len(program.components), (first, first + 1, first + 2), lane,
         request_bytes=min(channel.burst_bytes for channel in design.dma),
     )  # fmt: skip
+    governing = program.governing
+    if governing is not None:  # the channel's rows draw nothing of their own
+        none = tuple(0 for _ in ACTIVITIES)
+        governing = replace(
+            governing,
+            task_power_uw=(*governing.task_power_uw, *none),
+            served_aj=(*governing.served_aj, *none) if governing.served_aj else (),
+        )
     return replace(
         program,
+        governing=governing,
         components=(*program.components, Component(CHANNEL, "dram", (), background=True)),
         templates=(*program.templates, *(Template(steps, TaskInfo(-1, a)) for a in ACTIVITIES)),
         lanes=(*program.lanes, CHANNEL),

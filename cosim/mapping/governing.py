@@ -65,26 +65,23 @@ def govern(program: Program, design: Design) -> Program:
     if policy is None and thermal is None:
         return program
     where = f"design '{design.name}', power.policy"
-    if any(step[0] == SERVE for template in program.templates for step in template.steps):
-        raise CosimError(
-            "power policies and temperature need transfers whose time is known when they begin, "
-            "and this DRAM is served burst by burst",
-            where=f"design '{design.name}', dram.tier",
-            expected='dram.tier = "transfer"',
-        )
     efficiency = policy.regulator_efficiency if isinstance(policy, Capacitor) else 1.0
     inside = _accelerator_tasks(program)
     durations, powers = _needs(program, inside, efficiency)
+    served = _served(program, inside, efficiency)
     stores = isinstance(policy, TokenBucket | Capacitor)
     needs = {
-        number: powers[number] * durations[number] for number in sorted(inside) if durations[number]
+        number: served[number] or powers[number] * durations[number]
+        for number in sorted(inside)
+        if durations[number] or served[number]
     }
     static_mw = design.static_mw / efficiency
     reserve = 0
     if isinstance(policy, TokenBucket):
         _check_bucket(program, policy, needs, where)
     elif isinstance(policy, Capacitor):
-        longest = max((durations[number] for number in needs), default=0)
+        longest = max((durations[number] or _alone(program, number, design) for number in needs),
+                      default=0)  # fmt: skip
         reserve = round(policy.checkpoint_aj / efficiency) + round(static_mw * UW) * longest
         _check_capacitor(program, policy, needs, reserve, where)
     elif policy is not None:
@@ -130,6 +127,7 @@ def govern(program: Program, design: Design) -> Program:
         thermal=thermal,
         energy_pool=energy_pool,
         reserve_aj=reserve,
+        served_aj=(*served, *(0 for _ in own)) if any(served) else (),
     )
     _check_budget(program, governing, where)
     return replace(
@@ -179,6 +177,27 @@ def _needs(program: Program, inside: set[int], efficiency: float) -> tuple[list[
     return durations, powers
 
 
+def _served(program: Program, inside: set[int], efficiency: float) -> list[int]:
+    """Attojoules of every template whose first interval the DRAM channel serves; others are 0."""
+    amounts = []
+    for number, template in enumerate(program.templates):
+        first = next((step[0] for step in template.steps if step[0] in (SERVE, HOLD, MARK)), MARK)
+        amount = 0
+        if first == SERVE and number in inside:
+            spent = sum(pj for component, _, pj in template.info.energy if component != "host")
+            amount = max(1, round(spent * AJ_PER_PJ / efficiency))
+        amounts.append(amount)
+    return amounts
+
+
+def _alone(program: Program, number: int, design: Design) -> int:
+    """How long a served transfer may take: at the sustained rate, shared with all who could ask."""
+    info, dram = program.templates[number].info, design.dram
+    moved = info.dram_read_bytes + info.dram_write_bytes
+    alone = dram.latency_ps + round(moved * 1e12 / dram.sustained_bytes_per_s)
+    return alone * (1 + 2 * len(design.dma))
+
+
 def _accelerator_tasks(program: Program) -> set[int]:
     """Templates of the components inside the power domain."""
     found: set[int] = set()
@@ -189,11 +208,12 @@ def _accelerator_tasks(program: Program) -> set[int]:
 
 
 def _with_energy(program: Program, template: Template, pool: int, amount: int) -> Template:
-    """The template taking its energy before it asks for power, or else before its first HOLD."""
+    """The template taking its energy before it asks for power, or else before its first HOLD or
+    SERVE."""
     steps = template.steps
     for place, (kind, a, _, _) in enumerate(steps):
         asks = kind == ACQUIRE and program.pools[a].kind == "power"
-        if asks or kind == HOLD:
+        if asks or kind in (HOLD, SERVE):
             taken = (ACQUIRE, pool, amount, 0)
             return template._replace(steps=(*steps[:place], taken, *steps[place:]))
     return template

@@ -302,7 +302,6 @@ class _Mapper:
         program = self.streams.program(
             f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
         )
-        self._check_dram()
         program = govern(program, self.design)
         mapping = Mapping(
             self.workload, self.design, self.grouping, self.memory, self.plans, program
@@ -312,16 +311,6 @@ class _Mapper:
 
             return with_dram_service(mapping)
         return mapping
-
-    def _check_dram(self) -> None:
-        """A policy that follows power needs the power of every interval beforehand."""
-        design = self.design
-        if design.dram.tier is DramTier.BURST and (design.power.policy or design.thermal):
-            raise CosimError(
-                "a power policy or temperatures cannot be followed in the DRAM's burst tier",
-                where=f"design '{design.name}', dram.tier",
-                expected='"transfer", or a fixed power.budget alone',
-            )
 
     def _preparation_key(self) -> tuple[object, ...]:
         """All that `_prepare` looks at: what engines can do, and which channel carries what."""

@@ -173,6 +173,8 @@ class Governing:
         Pool of attojoules from which tasks take their energy before they begin.
     reserve_aj : int
         What a store keeps back: a checkpoint, and static power while the longest task ends.
+    served_aj : tuple of int
+        By template: energy of a transfer that the DRAM channel serves, spent when it is complete.
     """
 
     component: int
@@ -187,6 +189,7 @@ class Governing:
     thermal: ThermalNetwork | None = None
     energy_pool: int | None = None
     reserve_aj: int = 0
+    served_aj: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

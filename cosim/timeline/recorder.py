@@ -37,13 +37,6 @@ class Recorder:
             self.flush()
         return number
 
-    @property
-    def last_end(self) -> int:
-        """End of the row recorded last, 0 if there is none."""
-        if self._pending:
-            return self._pending[-1][5]
-        return int(self._chunks[-1][-1, 5]) if self._chunks else 0
-
     def flush(self) -> None:
         """Turn the rows collected since the last flush into a chunk of columns."""
         if self._pending:

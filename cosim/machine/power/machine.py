@@ -48,4 +48,5 @@ class Machine(Protocol):
         """Record an interval of the governor that ends now; its number."""
 
     def last_row(self) -> tuple[int, int]:
-        """Number and end of the latest interval of all; (-1, 0) if there is none."""
+        """Number and end of the latest interval of all, those of a DRAM channel left out; (-1, 0)
+        if there is none."""

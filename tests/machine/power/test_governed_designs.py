@@ -220,7 +220,6 @@ def test_stored_energy_is_why_nothing_is_skipped(policy: str) -> None:
 @pytest.mark.parametrize(
     ("policy", "changes", "message"),
     [
-        ("ladder", {"dram.tier": "burst"}, "transfer"),
         ("token-bucket", {"power.policy.burst": "1 nJ"}, "and the bucket holds 1 nJ"),
         ("capacitor", {"power.policy.capacitance": "10 nF"}, "could never run"),
         ("capacitor", {"power.policy.harvest": "1 uW"}, "it never gets there"),
