@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from cosim.errors import CosimError
 from cosim.workload.networks import cache_directory
-from gui.views.design_table import find_store, table_of_folders, table_of_store
+from gui.views.design_table import DesignTable, find_store, table_of_folders, table_of_store
 from gui.views.run_data import Run, find_runs
 from gui.views.view import View, is_view_file, load_view
 from gui.views.what_if import Job, job_for
 from gui.widgets.exporting import Exporter
-from gui.widgets.loader import Loader, try_open
+from gui.widgets.loader import Loader, TableReader, Worker, try_open
 from gui.widgets.simulation import Simulation
 from gui.widgets.state import State
 
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 MOST_RECENT = 12
 MOST_OPENED = 6
 """Runs of a folder or selection that are opened at once; the others stay in the table."""
+
+MANY_FOLDERS = 200
+LARGE_STORE_BYTES = 1 << 20
+"""More runs, or a larger result store, are read in a thread."""
 
 DEMO = ("edge-mnist", ("train-mlp/ultra96, budget 1 W",))
 """Scenario and point of the demo run: training, with a power budget that is felt."""
@@ -47,7 +52,8 @@ class Opening(QObject):
     def __init__(self, state: State, settings: QSettings, window: QWidget) -> None:
         super().__init__(window)
         self.state, self.settings, self.window = state, settings, window
-        self.loaders: list[Loader] = []
+        self.loaders: list[Worker] = []
+        self._table_wanted = 0
         self.simulation: Simulation | None = None
         self._base: Run | None = None
         self._recent_menu: QMenu | None = None
@@ -94,40 +100,66 @@ class Opening(QObject):
     def load(self, run: Run) -> None:
         """Prepare a run in a thread."""
         loader = Loader(run, self)
-        loader.ready.connect(lambda what, part: self._ready(loader, what, part))
-        loader.failed.connect(lambda why: self.problem.emit(why, ""))
-        loader.ended.connect(lambda: self._loaded(loader))
-        self.loaders.append(loader)
-        loader.start()
+        loader.ready.connect(lambda what, part: self._ready(run, what, part))
+        self._start(loader)
 
-    def _ready(self, loader: Loader, what: str, part: float) -> None:
-        self.busy.emit(f"{loader.run.name}: {what}" if what else "", part)
+    def _start(self, worker: Worker) -> None:
+        worker.failed.connect(lambda why: self.problem.emit(why, ""))
+        worker.ended.connect(lambda: self._ended(worker))
+        self.loaders.append(worker)
+        worker.start()
+
+    def _ready(self, run: Run, what: str, part: float) -> None:
+        self.busy.emit(f"{run.name}: {what}" if what else "", part)
         self.state.changed.emit({"data"})
 
-    def _loaded(self, loader: Loader) -> None:
-        loader.close()
-        if loader in self.loaders:
-            self.loaders.remove(loader)
-        loader.deleteLater()
+    def _ended(self, worker: Worker) -> None:
+        worker.close()
+        if worker in self.loaders:
+            self.loaders.remove(worker)
+        worker.deleteLater()
         self.busy.emit("", 1.0)
         self.state.changed.emit({"data"})
 
     def show_folder(self, path: Path, folders: list[Path]) -> None:
         """Show the runs below a folder as design points."""
-        self.state.show_table(table_of_folders(folders))
-        self.state.message.emit(f"{len(folders)} runs below {path}: see Designs")
-        self._remember(path)
+        text = f"{len(folders)} runs below {path}: see Designs"
+        many = len(folders) > MANY_FOLDERS
+        self._show_table(path, lambda: table_of_folders(folders), many, lambda _: text)
 
     def show_store(self, store: Path) -> None:
         """Show the points of a sweep's result store; what is wrong with it is told."""
+
+        def words(table: DesignTable) -> str:
+            return f"{len(table)} points of {store}: see Designs"
+
+        many = store.stat().st_size > LARGE_STORE_BYTES
+        self._show_table(store, lambda: table_of_store(store), many, words, store)
+
+    def _show_table(
+        self, path: Path, read: Callable[[], DesignTable], in_thread: bool,
+        words: Callable[[DesignTable], str], store: Path | None = None,
+    ) -> None:  # fmt: skip
+        """Show a table; what is read quickly is read at once, the last one asked for is shown."""
+        self._table_wanted += 1
+        wanted = self._table_wanted
+
+        def show(table: DesignTable) -> None:
+            if wanted == self._table_wanted:
+                self.state.show_table(table, store)
+                self.state.message.emit(words(table))
+                self._remember(path)
+
+        if in_thread:
+            reader = TableReader(str(path), read, self)
+            reader.made.connect(show)
+            self.busy.emit(f"reading {path.name}", 0.0)
+            self._start(reader)
+            return
         try:
-            table = table_of_store(store)
+            show(read())
         except CosimError as error:
             self.problem.emit(str(error), "")
-            return
-        self.state.show_table(table, store)
-        self.state.message.emit(f"{len(table)} points of {store}: see Designs")
-        self._remember(store)
 
     def open_rows(self, rows: tuple[int, ...]) -> None:
         """Open the runs of design points, and compare them if they are several."""
