@@ -171,7 +171,8 @@ def test_a_captured_workload_runs_without_torch_and_without_qt(tmp_path: Path) -
     code = (
         "import sys\nfrom cosim.cli.main import main\n"
         f"assert main(['run', {str(write(tmp_path))!r}, '--out', {str(tmp_path / 'o')!r}]) == 0\n"
-        "print(sorted({'torch', 'PyQt6', 'models'} & set(sys.modules)), file=sys.stderr)"
+        "heavy = {'torch', 'PyQt6', 'models', 'pandas', 'pyarrow', 'numba', 'optuna'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
