@@ -156,3 +156,32 @@ def test_a_result_that_is_read_through_a_view_alone_is_written() -> None:
     mapping = map_workload(workload, small())
     norm = next(g for g in mapping.grouping.groups if g.ops[0].name.endswith("layer_norm.default"))
     assert norm.ops[0].outputs[0] in norm.writes
+
+
+@pytest.mark.parametrize("buffer_bytes", [16384, 1024])
+def test_a_layer_norm_learns_whole_and_in_pieces(buffer_bytes: int) -> None:
+    """Its constants' gradients are sums over all rows, which come piece by piece."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 12), nn.LayerNorm(12), nn.GELU(), nn.Linear(12, 3))
+    machine = small(buffer_bytes=buffer_bytes, resident_bytes=0)
+    computes(model, torch.randn(2, 17, 6), machine, training=True)
+
+
+def test_gradients_of_selections_and_slices_are_pytorchs() -> None:
+    import torch
+    from torch import nn
+
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.turn = nn.Linear(6, 8)
+
+        def forward(self, x: Any) -> Any:
+            y = self.turn(x)
+            return y[:, 1] * y[:, 3:5].sum(1) + y[:, ::2].mean(1)
+
+    computes(Parts(), torch.randn(2, 7, 6), small(buffer_bytes=4096), training=True)

@@ -165,6 +165,26 @@ def _batch_norm_gradient(op: Op, operands: Operands, dims: tuple[int, ...]) -> l
     return [to_input * scale.reshape(shape), to_weight, to_bias]
 
 
+def _layer_norm_gradient(op: Op, operands: Operands, dims: tuple[int, ...]) -> list[Array]:
+    """Gradients of input, weight and bias, those that are asked for."""
+    names = cast("list[str]", op.attributes.get("operands", []))
+    given = dict(zip(names, operands, strict=False))
+    grad, x = operands[0], operands[1]
+    normal = (x - given["mean"]) * given["rstd"]
+    over = tuple(d for d in range(1, x.ndim) if d not in dims)
+    scaled = grad
+    if "weight" in given:
+        weight = given["weight"]
+        scaled = grad * weight.reshape(len(weight), *[1] * len(over), *weight.shape[1:])
+    mean, slope = (v.mean(axis=dims, keepdims=True) for v in (scaled, scaled * normal))
+    results = [
+        (scaled - mean - normal * slope) * given["rstd"],
+        (grad * normal).sum(axis=over), grad.sum(axis=over),
+    ]  # fmt: skip
+    wanted = cast("list[bool]", op.attributes.get("output_mask") or [True] * 3)
+    return [result for result, want in zip(results, wanted, strict=True) if want]
+
+
 def batch_norm_line(op: Op, constants: Operands) -> tuple[Array, Array]:
     """Scale and shift of a batch norm with fixed statistics, shape (lanes, channels)."""
     names = cast("list[str]", op.attributes.get("operands", []))[1:]
@@ -184,6 +204,8 @@ def _normalization_gradient(
 ) -> list[Array]:
     if kind == "batch":
         return _batch_norm_gradient(op, operands, dims)
+    if kind == "layer":
+        return _layer_norm_gradient(op, operands, dims)
     grad, made = operands[0], operands[1]
     if kind == "log_softmax":
         return [grad - np.exp(made) * grad.sum(axis=dims, keepdims=True)]

@@ -8,7 +8,7 @@ from cosim.machine.values.codes import Array
 from cosim.machine.values.memory import Absent, Place
 from cosim.machine.values.operations import updated_rows
 from cosim.machine.values.state import Since, State, about
-from cosim.machine.values.vector_values import VectorValues
+from cosim.machine.values.vector_values import VectorValues, sums_over_pieces
 from cosim.mapping.cuts import Cut
 from cosim.mapping.fusion import Group
 from cosim.mapping.regions import Region, Task, cut_of_group, slab_region, whole
@@ -62,6 +62,7 @@ class VectorTasks(State):
         others = self._others(task, group, set(pieces), since)
         span = self._span(cut, index)
         made = values.piece(pieces, others, span)
+        self._add_up(task, group, cut, index, made)
         self._keep(task, group, cut, index, made)
 
     def picked(self, task: Task, region: Region, since: int) -> list[Region]:
@@ -93,6 +94,16 @@ class VectorTasks(State):
             wrong = every[(named < 0) | (named >= count)][0]
             raise Absent(f"{self.named(region)}: '{index.name}' names row {wrong} of {count}")
         return [region.named(int(row) for row in rows) for rows in named]
+
+    def _add_up(
+        self, task: Task, group: Group, cut: Cut, index: int, made: dict[int, Array]
+    ) -> None:
+        """Results that are not cut: sums over the pieces, in the unit until the last."""
+        held = self.streamed.setdefault(task.group, {})
+        for tensor in group.writes:
+            if tensor not in cut.slabs and sums_over_pieces(group.ops[-1]):
+                held[tensor] = made[tensor] + (held[tensor] if index else 0.0)
+                made[tensor] = held[tensor]
 
     def _unit_of(self, tensor: int, regions: list[Region]) -> Array | float | None:
         """Scale of a piece of a tensor that has one scale a channel; `regions` as of `picked`."""

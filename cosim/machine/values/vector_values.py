@@ -34,6 +34,11 @@ from cosim.workload.workload import Kind, Op
 Values = dict[int, Array]
 
 
+def sums_over_pieces(op: Op) -> bool:
+    """Whether results that are not cut are sums over what is: gradients of a norm's constants."""
+    return op.kind is Kind.NORMALIZATION and bool(op.attributes.get("gradient"))
+
+
 class VectorValues:
     """What the operations of one group make of its operands, whole or piece by piece."""
 
@@ -142,7 +147,9 @@ class VectorValues:
             for position, made in enumerate(self._pieces_made(op, operands, span, run)):
                 tensor = op.outputs[position]
                 if run is not None and tensor not in self.cut.slabs:
-                    continue  # places of a maximum, say, that nobody reads
+                    if sums_over_pieces(op):
+                        done[tensor] = made
+                    continue  # or places of a maximum, say, that nobody reads
                 slab = self.cut.slabs.get(tensor) or self._flat(tensor)
                 sizes = [span[1] - span[0] if d == slab.axis else n
                          for d, n in enumerate(slab.seen)]  # fmt: skip
@@ -204,7 +211,7 @@ class VectorValues:
         if run is not None:
             if op.attributes.get("kind") == "batch" and values.ndim == 2:
                 return values[:, span[0] : span[1]]
-            return values
+            return self._of_run(op, values, span, run)
         full = np.broadcast_to(
             values.reshape(
                 values.shape[0], *[1] * (len(shape) + 1 - values.ndim), *values.shape[1:]
@@ -217,6 +224,23 @@ class VectorValues:
             window[1 + slab.axis] = slice(*span)
             return full[tuple(window)]
         return full.reshape(values.shape[0], -1)[:, span[0] : span[1]]
+
+    def _of_run(self, op: Op, values: Array, span: tuple[int, int], run: tuple[int, int]) -> Array:
+        """An operand that is held whole, as a piece sees it: statistics have the rows that are cut.
+
+        Others (constants of a norm) are the same for all pieces.
+        """
+        first, last = run
+        source = seen_shape(self.layout.tensors[op.inputs[0]], view_of(op, 0))
+        rows = source[first : last + 1]
+        if values.ndim - 1 != len(source) or values.shape[1 + first : 2 + last] != rows:
+            return values
+        merged = values.reshape(
+            *values.shape[: 1 + first], *[1] * (last - first), prod(rows), *values.shape[2 + last :]
+        )
+        window = [slice(None)] * merged.ndim
+        window[1 + last] = slice(*span)
+        return merged[tuple(window)]
 
     def _rank(self, op: Op, shape: tuple[int, ...], run: tuple[int, int] | None) -> int:
         if run is not None:
