@@ -235,7 +235,8 @@ class LaneStore:
     def _shares(self, start_ps: int, end_ps: int, pixels: int) -> Shares:
         assert self.pyramid is not None
         width = max(1, (end_ps - start_ps) // max(1, pixels))
-        if self.index.plain or width >= self.pyramid.bin_ps:
+        # bins of two pixels are drawn as well as can be told, and walking costs what bins save
+        if self.index.plain or 2 * width >= self.pyramid.bin_ps:
             return self.pyramid.shares(start_ps, end_ps, pixels)
         # between what the pyramid can show and single intervals: made for this window alone
         start_ps, end_ps = max(0, start_ps), min(end_ps, self.pyramid.span_ps)

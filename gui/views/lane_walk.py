@@ -52,6 +52,8 @@ class Events:
     def join(parts: list[Events]) -> Events:
         """Parts one after the other."""
         columns = ("start", "end", "category", "weight")
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             return Events(*(np.empty(0, t) for t in (np.int64, np.int64, np.uint8, np.float64)))
         return Events(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))

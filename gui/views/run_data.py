@@ -7,10 +7,12 @@ needs it, from a worker if there is one.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -274,7 +276,21 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     CosimError
         If it is missing, truncated or something else.
     """
-    return Run(load_run(path))
+    with _collector_at_rest():
+        return Run(load_run(path))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Indices of thousands of periods are many objects that all stay: looking for garbage among
+    them again and again would take as long as making them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def find_runs(path: str | os.PathLike[str]) -> list[Path]:
