@@ -58,7 +58,7 @@ def test_no_false_alarm_on_a_few_random_networks(sketch: Sketch, design: Design)
 
 
 @pytest.mark.slow
-@settings(max_examples=120)
+@settings(max_examples=200)
 @given(sketch=sketches, design=machines())
 def test_no_false_alarm_on_200_random_networks(sketch: Sketch, design: Design) -> None:
     computes_the_network(sketch, design)
@@ -71,7 +71,7 @@ def test_no_false_alarm_on_a_few_random_pipelines(sketch: Sketch, design: Design
 
 
 @pytest.mark.slow
-@settings(max_examples=80)
+@settings(max_examples=100)
 @given(sketch=streamed, design=pipelines())
-def test_no_false_alarm_on_80_random_pipelines(sketch: Sketch, design: Design) -> None:
+def test_no_false_alarm_on_100_random_pipelines(sketch: Sketch, design: Design) -> None:
     computes_the_network(sketch, design)
