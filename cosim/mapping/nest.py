@@ -384,12 +384,18 @@ def class_candidates(
     for loop in (loop for loop in loops if loop not in nest.fixed):
         extent = nest.extents[loop]
         inner = prod(size for other, size in tile.items() if other != loop)
-        step = min(extent, max(multiples.get(loop, 1), -(-unit // inner)))
+        whole = multiples.get(loop, 1)
+        step = min(extent, _up(-(-unit // inner), whole))
         for size in balanced_tiles(extent, step):
             candidates.append(ClassTiles(tuple({**tile, loop: size}.items())))
-        while parts and step > 1:
-            step //= 2
+        while parts and step > whole:
+            step = _up(step // 2, whole)
             candidates.append(ClassTiles(tuple({**tile, loop: step}.items())))
-        tile[loop] = min(extent, multiples.get(loop, 1))
+        tile[loop] = min(extent, whole)
     candidates.append(ClassTiles(tuple(tile.items())))
     return list(dict.fromkeys(candidates))
+
+
+def _up(size: int, multiple: int) -> int:
+    """The next multiple that is no smaller."""
+    return max(1, -(-size // multiple)) * multiple

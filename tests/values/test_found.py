@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cosim.design.arrays import RowStationaryArray
 from cosim.design.design import Design
 from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
@@ -185,3 +187,24 @@ def test_gradients_of_selections_and_slices_are_pytorchs() -> None:
             return y[:, 1] * y[:, 3:5].sum(1) + y[:, ::2].mean(1)
 
     computes(Parts(), torch.randn(2, 7, 6), small(buffer_bytes=4096), training=True)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 14])
+def test_tiles_of_a_fused_pooling_hold_whole_windows_whatever_the_array_prefers(
+    columns: int,
+) -> None:
+    """Rows of results as an array of seven rows likes them cut a window of two."""
+    import torch
+
+    array = board("edge-asic-16x16").array
+    design = replace(
+        small(buffer_bytes=512, resident_bytes=0),
+        array=RowStationaryArray(
+            "array", 7, columns, 224, 12, 24, 4, 1, 4, array.clock, array.precisions
+        ),
+    )  # fmt: skip
+    for kernel in ((2, 5), (2, 1)):
+        model = torch.nn.Sequential(
+            convolution(1, 1, kernel_size=kernel, stride=2, padding=1), torch.nn.MaxPool2d(2)
+        )  # fmt: skip
+        computes(model, image(1, 1, 6, 6), design, training=False)
