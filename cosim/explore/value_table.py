@@ -22,7 +22,9 @@ from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.explore.value_run import ValueResult, value_run
 from cosim.machine.values.faults import Mismatch, Overflow, ValueFault
-from cosim.simulate import simulate
+from cosim.mapping.fusion import CONTRACTIONS
+from cosim.mapping.mapping import Mapping
+from cosim.simulate import Simulation, simulate
 from cosim.workload.networks import load_or_capture
 from cosim.workload.workload import Workload
 
@@ -90,7 +92,7 @@ def cell(network: Network, design: Design) -> Cell:
     except CosimError as error:
         return Cell("not mapped", str(error))
     try:
-        return _judged(value_run(simulation))
+        return _judged(value_run(simulation), _by_host(simulation))
     except Overflow as error:
         return Cell("overflow", str(error).partition(", layer ")[2])
     except (Mismatch, ValueFault) as error:
@@ -99,12 +101,23 @@ def cell(network: Network, design: Design) -> Cell:
         return Cell("no values", str(error))
 
 
-def _judged(result: ValueResult) -> Cell:
+def _judged(result: ValueResult, by_host: str) -> Cell:
     if not result.agrees:
         wrong = next(c for c in result.comparisons if not c.agrees)
         return Cell("DIFFERS", str(wrong.error()))
     taken = f"taken from PyTorch: {', '.join(result.taken)}" if result.taken else ""
-    return Cell(EQUAL, taken)
+    return Cell(EQUAL, taken or by_host)
+
+
+def _by_host(simulation: Simulation) -> str:
+    """Why no product is the array's, if that is so."""
+    mapping = simulation.mapping
+    if not isinstance(mapping, Mapping):
+        return ""
+    groups = [g for g in mapping.grouping.groups if any(op.kind in CONTRACTIONS for op in g.ops)]
+    if not groups or any(g.anchor is not None for g in groups):
+        return ""
+    return f"the host computes all products: {groups[0].reason}"
 
 
 def table(
