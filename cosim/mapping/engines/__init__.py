@@ -53,7 +53,7 @@ def engine_of(array: Array) -> Engine:
     assert_never(array)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def timing_of(array: Array, layer: Layer) -> Timing:
     """Cycles of a layer's tiles on an array; the same object for the same question."""
     return engine_of(array).timing(layer)
