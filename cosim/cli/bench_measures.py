@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cosim.workload.workload import Workload
 
 BOARD = "edge-asic-16x16"
+EIGHT_BITS = ("--option", "bits_w=8", "--option", "bits_a=8")
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def whole_runs(repeats: int) -> Iterator[Measurement]:
     from cosim.workload.files import load_workload
 
     with tempfile.TemporaryDirectory() as folder:
-        resnet = captured(Path(folder), "resnet18", "--option", "bits_w=8", "--option", "bits_a=8")
+        resnet = captured(Path(folder), "resnet18", *EIGHT_BITS)
         training = ("--mode", "training", "--batch", "8")
         steps = {
             "dense": captured(Path(folder), "mlp", *training),
@@ -214,7 +215,23 @@ def whole_runs(repeats: int) -> Iterator[Measurement]:
             yield Measurement(title, seconds, 0.003, False, "s", "the same design again")
             seconds, note = _new_points(step, repeats)
             yield Measurement(new, seconds, 0.003, False, "s", note)
+        yield _mapping_alone(captured(Path(folder), "resnet50", *EIGHT_BITS), repeats)
         yield _peak_memory(resnet)
+
+
+def _mapping_alone(file: Path | None, repeats: int) -> Measurement:
+    """What mapping a large network takes."""
+    from cosim.mapping.mapping import map_workload
+    from cosim.workload.files import load_workload
+
+    title = "mapping ResNet-50 onto a new design point"
+    if file is None:
+        return Measurement(title, None, 0.2, False, "s", "needs torch to capture")
+    workload, times = load_workload(file), []
+    for design in new_designs(3 * repeats):
+        times.append(cpu_seconds(partial(map_workload, workload, design)))
+    note = f"{len(times)} random designs; the first of the process {1e3 * times[0]:.0f} ms"
+    return Measurement(title, median(times), 0.2, False, "s", note)
 
 
 def _summariser(workload: Workload, design: Design) -> Callable[[], object]:
