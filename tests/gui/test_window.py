@@ -385,23 +385,6 @@ def test_every_panel_has_a_table(opened, runs, tmp_path, qtbot):
         assert "," in lines[0]
 
 
-def test_an_exception_in_a_slot_is_shown_and_the_program_lives_on(opened, qtbot):
-    from gui.widgets.errors import ExceptionHook
-
-    hook = ExceptionHook(opened)
-    hook.caught.connect(opened.errors.tell)
-    hook.install()
-    try:
-        with qtbot.captureExceptions():
-            hook._hook(ZeroDivisionError, ZeroDivisionError("by hand"), None)
-    finally:
-        hook.remove()
-    assert opened.errors.isVisible()
-    assert "by hand" in opened.errors.text()
-    opened.errors.done(0)
-    opened.navigation.zoom_in()
-
-
 def test_the_tour_raises_its_panels_and_ends(opened):
     opened.tour.start()
     for _ in range(20):
