@@ -142,7 +142,9 @@ def sweep(
             progress=progress,
         )  # fmt: skip
         tally = work.run(positions)
-        table = table_of(plan, positions, store, train)
+        # an interrupted one ends at once: what it has not looked at yet is not looked up now
+        reached = plan.reached(positions) if tally.interrupted else positions
+        table = table_of(plan, reached, store, train)
     write_record(folder, chosen, knee_key(table))
     return SweepResult(table, tally, folder)
 

@@ -249,6 +249,10 @@ class Plan:
 
     # Points
 
+    def reached(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of these positions that have been resolved."""
+        return positions[[tuple(position) in self._keys for position in positions.tolist()]]
+
     def row(self, position: Position) -> Row:
         """Names, key and reason of a point, remembered from when it was resolved."""
         if position not in self._keys:
