@@ -9,11 +9,13 @@ applies to some points only is judged among those.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cosim.explore.binning import grouped
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Importance:
 def importance(
     results: Sequence[float],
     axes: Mapping[str, Sequence[Hashable]],
+    order: Mapping[str, Sequence[Hashable]] | None = None,
     *,
+    numbers: Collection[str] = (),
     larger_is_better: bool = False,
 ) -> list[Importance]:
     """Importance of every axis for one result, the most important first.
@@ -54,6 +58,10 @@ def importance(
         One for each point.
     axes : mapping of str to sequence
         Name -> value of the axis at each point; None where it does not apply.
+    order : mapping of str to sequence, optional
+        Name -> all values of the axis in their order; as they come by default.
+    numbers : collection of str
+        Axes whose neighbouring values count as one where a sample has met each too rarely.
     """
     values = np.asarray(results, np.float64)
     logarithmic = bool(len(values)) and bool((values > 0).all())
@@ -66,8 +74,20 @@ def importance(
         ]  # fmt: skip
         levels = [column[i] for i in here]
         exact = _same_companions(levels, others)
-        found.append(_of_axis(name, levels, scaled[here], logarithmic, larger_is_better, exact))
+        listed = [*dict.fromkeys([*(order or {}).get(name, ()), *levels])]
+        if name in numbers and not exact:
+            levels, listed = grouped(levels, listed)
+        entry = _of_axis(name, levels, scaled[here], logarithmic, larger_is_better, exact)
+        means = _in_order(entry.means, listed)
+        found.append(replace(entry, means=means))
     return sorted(found, key=lambda entry: -entry.share)
+
+
+def _in_order(
+    means: Sequence[tuple[Hashable, float]], listed: Sequence[Hashable]
+) -> tuple[tuple[Hashable, float], ...]:
+    place = {level: position for position, level in enumerate(listed)}
+    return tuple(sorted(means, key=lambda mean: place[mean[0]]))
 
 
 def _same_companions(levels: Sequence[Hashable], others: Sequence[Hashable]) -> bool:

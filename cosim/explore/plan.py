@@ -26,7 +26,7 @@ from cosim.explore.worker import pack
 from cosim.workload.files import workload_hash
 
 MOST_EXAMINED = 20_000_000
-"""Combinations of a grid that are looked through for those its conditions allow."""
+"""Combinations of a grid that are looked through, whatever is confirmed."""
 BUDGET = "design.power.budget"
 
 Position = tuple[int, ...]
@@ -127,7 +127,7 @@ class Plan:
     def _grid(self, options: SweepOptions) -> Iterable[Position]:
         raw = prod(self.shape)
         conditional = self.scenario.conditions or any(a.only for a in self.scenario.axes)
-        if raw > (MOST_EXAMINED if conditional else options.limit):
+        if raw > min(MOST_EXAMINED, raw if conditional else options.limit):
             raise self._too_many(str(raw), options)
         return sampling.grid(self.shape)
 
@@ -145,11 +145,13 @@ class Plan:
             yield from (tuple(row) for row in drawn.tolist())
 
     def _too_many(self, count: str, options: SweepOptions) -> CosimError:
+        number = prod(self.shape) if options.method == "grid" else options.points or 0
+        confirm = f"confirm with --limit {number}, " if number <= MOST_EXAMINED else ""
         return CosimError(
             f"{count} points",
             where=self.scenario.file,
-            expected=f"at most {options.limit}: confirm with --limit {count.split()[-1]}, take a "
-            "sample (--method sobol --points N), or vary less",
+            expected=f"at most {min(options.limit, MOST_EXAMINED)}: {confirm}take a sample "
+            "(--method sobol --points N), search, or vary less",
         )
 
     def canonical(self, position: Position) -> Position | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -120,22 +120,28 @@ class ResultTable:
         names += [axis.name for axis in self.scenario.axes]
         columns = {name: [_value_of(row, split_keys(name)) for row in self.done] for name in names}
         results = [float(row.get(objective.column)) for row in self.done]
-        found = importance(results, columns, larger_is_better=objective.direction == "max")
-        order = self._order
-        return [
-            replace(entry, means=tuple(sorted(entry.means, key=lambda m: order(entry.axis, m[0]))))
-            for entry in found
-        ]
+        return importance(
+            results, columns, self._listed, numbers=self._numbers,
+            larger_is_better=objective.direction == "max",
+        )  # fmt: skip
 
-    def _order(self, axis: str, value: object) -> int:
-        """The place of a value along its axis, as the scenario lists it."""
+    @cached_property
+    def _listed(self) -> dict[str, list[str]]:
+        """The values of every axis in their order."""
         scenario = self.scenario
-        listed = {
+        return {
             "workload": [entry.name for entry in scenario.workloads],
             "design": [entry.name for entry in scenario.designs],
             **{a.name: [", ".join(map(repr_of, c)) for c in a.choices] for a in scenario.axes},
-        }[axis]
-        return listed.index(str(value)) if value in listed else len(listed)
+        }
+
+    @cached_property
+    def _numbers(self) -> set[str]:
+        """Axes whose values are numbers or quantities."""
+        return {
+            axis.name for axis in self.scenario.axes
+            if all(isinstance(plain(choice[0]), int | float) for choice in axis.choices)
+        }  # fmt: skip
 
     def best_by(self, keys: str) -> list[Row]:
         """For every value of an axis (or of several, ``"a + b"``), the best feasible point.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import cosim.design as designs
@@ -23,6 +24,8 @@ from cosim.explore.axes import Axis, single_axis
 from cosim.explore.expressions import UNLIMITED, Expression, plain
 from cosim.explore.options import Objective, ReportOptions, SearchOptions, SweepOptions
 
+MOST_POINTS = 100_000
+"""Points that are listed one by one, before conditions exclude some."""
 CHOICES = {
     "mode": ("inference", "training"),
     "optimizer": ("sgd", "momentum", "adam", "adamw"),
@@ -182,7 +185,18 @@ class Scenario:
         """Every point, workloads outermost, axes innermost, each point once.
 
         An axis value a design has anyway changes nothing, and the point keeps the plain name.
+
+        Raises
+        ------
+        CosimError
+            For more than can be meant.
         """
+        count = prod([len(self.workloads), len(self.designs), *map(len, self.axes)])
+        if count > MOST_POINTS:
+            raise CosimError(
+                f"{count} points", where=self.file,
+                expected=f"at most {MOST_POINTS}; cosim sweep and cosim search take samples",
+            )  # fmt: skip
         result: dict[tuple[str, str], Point] = {}
         for workload, design in product(self.workloads, self.designs):
             allowed = Allowed(workload, design, self.axes, self.conditions)

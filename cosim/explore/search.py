@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,6 @@ def _result(plan: Plan, searches: Sequence[_Search], folder: Path) -> SearchResu
     for one in searches:
         good = [r for r in one.rows.values() if not r.failed and not one._violated(r)]
         history.append(pareto.front_over_time(table.costs(good), reference))
-    space = int(np.prod(plan.shape))
+    space = prod(plan.shape)
     keys = [[row.key for row in one.rows.values()] for one in searches]
     return SearchResult(table, tally, folder, history, reference, space, keys)

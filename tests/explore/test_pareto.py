@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.explore import pareto
+from cosim.explore.binning import grouped
 from cosim.explore.importance import importance
 
 CLOUDS = st.integers(1, 4).flatmap(
@@ -111,3 +112,24 @@ def test_an_axis_that_met_the_same_companions_is_exact_on_a_ragged_grid() -> Non
     pairs = {"kind": ["a", "b", "c", "a", "b", "c"], "bits": [8, 8, 8, 4, 4, 4]}
     exact = importance([4, 2, 1, 2, 1, 0.5], pairs)
     assert sum(i.share for i in exact) == pytest.approx(1.0)
+
+
+def test_neighbours_count_as_one_value_where_a_sample_met_each_too_rarely() -> None:
+    order = [str(n) for n in range(100)]
+    values, labels = grouped([str(n) for n in range(0, 100, 4)], order)
+    assert labels == ["0 to 16", "20 to 36", "40 to 56", "60 to 76", "80 to 96"]
+    assert values[:6] == ["0 to 16"] * 5 + ["20 to 36"]
+    often = ["8", "16", "0"] * 5
+    assert grouped(often, order) == (often, ["0", "8", "16"])
+    noise = [float(n * 7919 % 97) for n in range(60)]
+    axes = {"a": [str(n) for n in range(60)], "b": [str(n * 31 % 60) for n in range(60)]}
+    loose = importance(noise, axes)
+    assert all(entry.share == 1.0 for entry in loose)  # every point explains itself
+    assert all(i.share < 0.3 for i in importance(noise, axes, numbers={"a", "b"}))
+
+
+def test_values_of_a_whole_grid_are_never_put_together() -> None:
+    order = [str(n) for n in range(20)]
+    (entry,) = importance([float(n) for n in range(20)], {"a": order[::-1]}, {"a": order},
+                          numbers={"a"})  # fmt: skip
+    assert [value for value, _ in entry.means] == order

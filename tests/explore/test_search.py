@@ -13,7 +13,7 @@ from cosim.errors import CosimError
 from cosim.explore import pareto
 from cosim.explore.search import SearchResult, search
 from tests.explore.small_scenario import write
-from tests.explore.small_sweep import rows_of, swept
+from tests.explore.small_sweep import SWEEP, rows_of, swept
 
 SPACE = """
 constraints = ["latency_s <= '40 us'"]
@@ -85,6 +85,20 @@ def test_a_space_smaller_than_the_evaluations_is_run_once_and_done(tmp_path: Pat
            "design.clocks.fabric": "100 MHz"}  # fmt: skip
     result = searched(tmp_path, settings=few, evaluations=500, population=4)
     assert len(result.table.rows) == 10
+
+
+def test_a_space_larger_than_any_machine_word_is_searched(tmp_path: Path) -> None:
+    axes = "".join(
+        f'"design.buffer.{name}.size" = {{ range = ["8 KiB", "71 KiB"], step = "1 KiB" }}\n'
+        f'"design.buffer.{name}.banks" = {{ range = [1, 64] }}\n'
+        for name in ("input", "weight", "output", "accumulator", "resident")
+    )
+    text = SWEEP.replace("[vary]\n", f"[vary]\n{axes}")
+    result = search(
+        write(tmp_path, text), out=tmp_path / "out", pool="in-process", evaluations=6, population=3
+    )
+    assert result.space == 36 * 64**10 > 2**63
+    assert len(result.table.rows) == 6
 
 
 def test_repeats_use_one_seed_after_the_other(tmp_path: Path) -> None:

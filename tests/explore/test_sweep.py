@@ -276,6 +276,23 @@ def test_conditions_and_constraints_that_leave_nothing_are_said(
     assert len(rows_of(tmp_path / "out")) == 36
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_grids_that_nobody_can_mean_are_refused_whatever_is_confirmed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    axes = "".join(
+        f'"design.buffer.{name}.size" = {{ range = ["8 KiB", "72 KiB"], step = "1 KiB" }}\n'
+        for name in ("input", "weight", "output", "accumulator", "resident")
+    )
+    file = write(tmp_path, SWEEP.replace("[vary]\n", f"[vary]\n{axes}"))
+    confirmed = ["--limit", str(10**12)] if command == "sweep" else []
+    assert main([command, str(file), "--out", str(tmp_path / "out"), *confirmed]) == 2
+    error = capsys.readouterr().err.strip()
+    assert f"{36 * 65**5} points; expected at most" in error
+    assert "confirm" not in error
+    assert "\n" not in error
+
+
 # Answers
 
 
