@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from gui.views.view import Marker
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,27 @@ def load_notes(run: Path) -> Notes:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return Notes()
+
+
+def changed_notes(theirs: Notes, before: Notes, after: Notes) -> Notes:
+    """`theirs` with what was changed from `before` to `after`.
+
+    Two windows, or two people, may write about one run: each changes only what it touched.
+    """
+    markers = _changed(theirs.markers, before.markers, after.markers)
+    bookmarks = {k: v for k, v in theirs.bookmarks.items()
+                 if k in after.bookmarks or k not in before.bookmarks}  # fmt: skip
+    bookmarks |= {k: v for k, v in after.bookmarks.items() if before.bookmarks.get(k) != v}
+    return Notes(
+        sorted(markers, key=lambda marker: marker.time_ps), bookmarks,
+        _changed(theirs.pinned, before.pinned, after.pinned),
+        _changed(theirs.hidden, before.hidden, after.hidden),
+    )  # fmt: skip
+
+
+def _changed(theirs: list[T], before: list[T], after: list[T]) -> list[T]:
+    kept = [item for item in theirs if item in after or item not in before]
+    return kept + [item for item in after if item not in before and item not in kept]
 
 
 def save_notes(run: Path, notes: Notes) -> bool:

@@ -12,7 +12,7 @@ from PyQt6.QtGui import QUndoCommand, QUndoStack
 
 from gui.painting.scene import Stores
 from gui.views.design_table import DesignTable
-from gui.views.notes import Bookmark, Notes, load_notes, save_notes
+from gui.views.notes import Bookmark, Notes, changed_notes, load_notes, save_notes
 from gui.views.run_data import Run
 from gui.views.view import Marker, View
 
@@ -43,6 +43,7 @@ class State(QObject):
         self.store: Path | None = None
         self.undo = QUndoStack(self)
         self.bookmarks: dict[str, Bookmark] = {}
+        self._noted = Notes()
         self._back: list[tuple[int, int]] = []
         self._forward: list[tuple[int, int]] = []
         self._gesture: object = None
@@ -72,7 +73,7 @@ class State(QObject):
         """Make a run the one that panels show."""
         self._save_notes()
         self.run = run
-        notes = load_notes(run.path) if run else Notes()
+        notes = self._noted = load_notes(run.path) if run else Notes()
         self.bookmarks = dict(notes.bookmarks)
         self.undo.clear()
         fresh: dict[str, Any] = {
@@ -198,7 +199,13 @@ class State(QObject):
         view = self.view
         notes = Notes(list(view.markers), dict(self.bookmarks), list(view.pinned),
                       list(view.hidden))  # fmt: skip
-        if notes != load_notes(self.run.path) and not save_notes(self.run.path, notes):
+        if notes == self._noted:
+            return
+        # another window may have written about the run meanwhile
+        wanted = changed_notes(load_notes(self.run.path), self._noted, notes)
+        if save_notes(self.run.path, wanted):
+            self._noted = notes
+        else:
             self.message.emit("Markers and bookmarks cannot be saved: the folder is read-only")
 
     # Markers

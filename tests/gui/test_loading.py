@@ -166,3 +166,32 @@ def test_the_stores_own_library_is_what_is_asked(large_store):
     (mode,) = connection.execute("pragma journal_mode").fetchone()
     connection.close()
     assert mode == "wal"
+
+
+def test_two_windows_write_about_one_run_without_losing_each_others_notes(
+    opened, run_path, tmp_path, qtbot
+):
+    from PyQt6.QtCore import QSettings
+
+    from gui.views.notes import load_notes, notes_file
+    from gui.widgets.main_window import MainWindow
+
+    settings = QSettings(str(tmp_path / "other.ini"), QSettings.Format.IniFormat)
+    settings.setValue("tour/seen", True)
+    other = MainWindow(settings)
+    other.opening.open_run(run_path)
+    loaded(other, qtbot)
+    opened.state.add_marker(1000, "one")
+    other.state.add_marker(2000, "other")
+    opened.state.add_marker(3000, "one again")
+    opened.state.bookmark("1")
+    other.state.bookmark("2")
+    opened.state.remove_marker(0)
+    kept = load_notes(run_path)
+    assert [m.text for m in kept.markers] == ["other", "one again"]
+    assert set(kept.bookmarks) == {"1", "2"}
+    other.opening.close_run(other.state.run)  # which saves nothing that is old
+    assert load_notes(run_path) == kept
+    other.close()
+    other.deleteLater()
+    notes_file(run_path).unlink()
