@@ -143,7 +143,8 @@ class Pricing:
 
     def _known_costs(self, draft: Draft, task: ArrayTask | VectorTask) -> list[Cost | None]:
         machine = self._engines if isinstance(task, ArrayTask) else self._vector
-        key = (machine, draft, task.precision, task.unit_precision)
+        operands, results = task.precision, task.unit_precision
+        key = (machine, draft, operands and operands.name, results and results.name)
         costs = _costs.get(key)
         if costs is None:
             costs = _costs[key] = self._all_costs(draft, task)
