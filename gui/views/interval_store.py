@@ -113,9 +113,12 @@ class LaneStore:
         """
         sums = BlockSums()
 
+        def stopped() -> bool:
+            return stop is not None and bool(stop.is_set())  # type: ignore[attr-defined]
+
         def parts() -> Iterator[Events]:
             for events in walk(self, 0, len(self), bin_ps):
-                if stop is not None and stop.is_set():  # type: ignore[attr-defined]
+                if stopped():
                     raise InterruptedError
                 yield events
 
@@ -124,9 +127,11 @@ class LaneStore:
             pyramid = build(parts(), bin_ps, bins, len(CATEGORIES))
             if self.index.plain:
                 for rows in self.chunks(0, len(self)):
+                    if stopped():
+                        raise InterruptedError
                     sums.add(rows)
             else:
-                self.items = item_sums(self)
+                self.items = item_sums(self, stopped)
         except InterruptedError:
             return
         if self.index.plain:

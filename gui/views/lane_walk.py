@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -172,11 +172,19 @@ MOST_PERIODS = 4096
 """Repetitions that a lane keeps ready."""
 
 
-def item_sums(lane: LaneStore) -> ItemSums:
-    """Exact sums of all items of a lane that repeats."""
+def item_sums(lane: LaneStore, stopped: Callable[[], bool]) -> ItemSums:
+    """Exact sums of all items of a lane that repeats.
+
+    Raises
+    ------
+    InterruptedError
+        When it is stopped.
+    """
     root = lane.index.root
     sums = ItemSums(len(root.items))
     for which in range(len(root.items)):
+        if stopped():
+            raise InterruptedError
         for rows, times in _stretches(lane, root, which, Turn(), 1):
             sums.add(which, rows, times)
     sums.finish()

@@ -116,3 +116,24 @@ def test_a_window_of_a_repeated_counter_says_what_it_is_at_every_instant(share, 
     part = steps.window(start, end)
     times = np.unique(np.linspace(start, end - 1, 50).astype(np.int64))
     assert np.array_equal(part.at(times), steps.at(times))
+
+
+def test_a_lane_that_is_stopped_has_nothing_half_made(deep_run):
+    from gui.views.interval_store import IntervalStore
+
+    class Stop:
+        def __init__(self, after: int) -> None:
+            self.asked, self.after = 0, after
+
+        def is_set(self) -> bool:
+            self.asked += 1
+            return self.asked > self.after
+
+    for after in (0, 1, 2, 5):
+        store = IntervalStore(deep_run.timeline)
+        lane = max(store.lanes, key=len)
+        store.build_lane(lane, Stop(after))
+        assert lane.pyramid is None
+        assert lane.items is None
+        store.build_lane(lane)
+        assert lane.pyramid is not None
