@@ -59,7 +59,8 @@ class Looks:
         self, m: k.Memory, look: Callable[[k.Memory], int], position: int
     ) -> tuple[Sample, State]:
         """Look now; rows stored so far are `position`."""
-        return self._read(m, int(m[k.LOOK_COUNT]), position, int(look(m)))
+        digest, number = int(look(m)), int(m[k.LOOK_COUNT])
+        return self._read(self._records(m, number, number + 1), position, digest)
 
     def alarms(self, state: State) -> State:
         """Which components slept, a 1 or a 0 for each."""
@@ -67,12 +68,13 @@ class Looks:
 
     def taken_in_passing(self, m: k.Memory, position: int) -> Iterator[tuple[Sample, State]]:
         """The looks that the kernel has taken since the last call; rows stored are `position`."""
-        count = int(m[k.LOOK_COUNT])
-        digests = self._known + int(m[k.KNOWN_COUNT]) - count
-        rows = int(m[k.ROW])
-        for number in range(count):
-            sample, state = self._read(m, number, position, int(m[digests + number]))
-            yield sample._replace(position=position - (rows - sample.row)), state
+        count, size = int(m[k.LOOK_COUNT]), self._size
+        digests = self._known + int(m[k.KNOWN_COUNT])
+        before = position - int(m[k.ROW])
+        records = self._records(m, 0, count)
+        for number, digest in enumerate(m[digests - count : digests]):
+            record = records[number * size : (number + 1) * size]
+            yield self._read(record, before + record[k.RECORD_ROW], int(digest))
         m[k.LOOK_COUNT] = 0
 
     def watch(
@@ -100,12 +102,15 @@ class Looks:
         m[k.KNOWN_COUNT] = len(digests)
         m[self._known : self._known + len(digests)] = digests
 
-    def _read(self, m: k.Memory, number: int, position: int, digest: int) -> tuple[Sample, State]:
-        at = self._first + number * self._size
-        record = m[at : at + self._size]
-        # the same whether compiled or not: a run may be compiled on its way
-        values: list[int] = record if isinstance(record, list) else record.tolist()
-        state = tuple(values[self._head : self._head + values[k.RECORD_SIZE]])
-        tasks = tuple(values[k.RECORD_FIELDS : self._head])
-        time, row, spent = values[k.RECORD_TIME], values[k.RECORD_ROW], values[k.RECORD_SPENT]
+    def _records(self, m: k.Memory, first: int, stop: int) -> list[int]:
+        """Records one after the other: the same whether compiled or not."""
+        found = m[self._first + first * self._size : self._first + stop * self._size]
+        values: list[int] = found if isinstance(found, list) else found.tolist()
+        return values
+
+    def _read(self, record: list[int], position: int, digest: int) -> tuple[Sample, State]:
+        head = self._head
+        state = tuple(record[head : head + record[k.RECORD_SIZE]])
+        tasks = tuple(record[k.RECORD_FIELDS : head])
+        time, row, spent = record[k.RECORD_TIME], record[k.RECORD_ROW], record[k.RECORD_SPENT]
         return Sample(time, tasks, position, row, spent, digest), state
