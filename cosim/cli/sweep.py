@@ -27,7 +27,7 @@ from typing import Any
 from cosim.cli import sweep_progress
 from cosim.cli.arguments import check_out, counted, setting
 from cosim.cli.interrupts import Interrupts, resume_command
-from cosim.errors import CosimError
+from cosim.errors import CosimError, CosimErrors
 from cosim.explore.options import KEEP
 from cosim.whole_file import check_writable
 
@@ -163,20 +163,25 @@ def finish(
     args: argparse.Namespace, table: Any, data: dict[str, Any], about: str, out: Path,
     further: Sequence[str] = (), pictures: str = "",
 ) -> None:  # fmt: skip
-    """Write the report, print the results, then write the exports."""
+    """Write the report and the exports, and print the results, whatever an export came to."""
     from cosim.report.sweep_page import sweep_page
     from cosim.whole_file import write_whole
 
     report = write_whole(out / "report.html", sweep_page(table, about, pictures))
+    errors = []
+    for file in args.export:
+        try:
+            table.export(file)
+        except CosimError as error:
+            errors.append(error)
     if args.json:
         print(json.dumps(data, indent=1, allow_nan=False))
     else:
         show(table, about, report)
-        print("".join(f"{line}\n" for line in further), end="")
-    for file in args.export:
-        table.export(file)
-        if not args.json:
-            print(f"Exported: {file}")
+        exported = [] if errors else [f"Exported: {file}" for file in args.export]
+        print("".join(f"{line}\n" for line in (*further, *exported)), end="")
+    if errors:
+        raise CosimErrors(errors)
 
 
 def ending(args: argparse.Namespace, table: Any, about: str, interrupted: bool) -> int:

@@ -20,6 +20,7 @@ from cosim.errors import CosimError
 from cosim.explore import keys as keys_module
 from cosim.explore import pools, worker
 from cosim.explore.interface import sweep
+from cosim.explore.results import ResultTable
 from cosim.explore.run_scenario import run_scenario
 from cosim.explore.scenario_file import read_scenario
 from cosim.explore.store import STORE, ResultStore
@@ -322,6 +323,30 @@ def test_exports_have_every_point(tmp_path: Path) -> None:
         assert line["latency_s"] == ("" if row.failed else repr(row.get("latency_s")))
         assert bool(line["reason"]) == row.failed
     assert columns["makespan_ps"] == [row.get("makespan_ps") for row in table.rows]
+
+
+def test_an_export_that_fails_costs_neither_table_nor_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ResultTable, "_csv", full)
+    arguments = ["sweep", str(write(tmp_path, SWEEP)), "--out", str(tmp_path / "out")]
+    given = ["--pool", "in-process", "--export", str(tmp_path / "points.csv")]
+    assert main([*arguments, *given]) == 2
+    said = capsys.readouterr()
+    assert "Pareto front" in said.out
+    assert "points.csv: No space left on device" in said.err
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert not (tmp_path / "points.csv").exists()
+
+
+def test_an_export_is_there_though_the_reader_of_the_table_has_left(tmp_path: Path) -> None:
+    file, points = write(tmp_path, SWEEP), tmp_path / "points.csv"
+    command = f"{sys.executable} -m cosim sweep {file} --out {tmp_path}/out --pool in-process"
+    subprocess.run(f"{command} --export {points} | true", shell=True, cwd=_ROOT, check=True)
+    assert len(points.read_text(encoding="utf-8").splitlines()) == 37
 
 
 def test_the_report_is_a_page_of_its_own(tmp_path: Path) -> None:
