@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from math import ceil
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.engines import engine_of
-from cosim.mapping.engines.timing import Accesses, Layer, TileShape
+from cosim.mapping.engines.timing import Accesses, TileShape
 
 Energy = tuple[tuple[str, str, float], ...]
 
@@ -26,7 +25,7 @@ def _write(buffer: Buffer | None, bytes_: float) -> float:
 
 
 def array_energy(
-    design: Design, precision: Precision, layer: Layer, tile: TileShape, crossing: Accesses,
+    design: Design, mac_pj: float, tile: TileShape, crossing: Accesses,
     bits: tuple[int, int], buffers: tuple[Buffer | None, Buffer | None], roles: tuple[str, str],
     accumulate: bool,
 ) -> Energy:  # fmt: skip
@@ -34,6 +33,7 @@ def array_energy(
 
     Parameters
     ----------
+    mac_pj : of one multiply-accumulate, see `Engine.mac_pj`.
     crossing : what one group of the tile reads from and writes to the buffers.
     bits, buffers, roles : of the streaming and the weight-like operand; the buffer it is read from.
     accumulate : whether partial sums of earlier tiles are read back.
@@ -44,7 +44,7 @@ def array_energy(
     sums = array.accumulator_bits / 8
     accumulator = design.buffer("accumulator")
     entries = [
-        (array.name, "", engine_of(array).mac_pj(layer, precision) * macs),
+        (array.name, "", mac_pj * macs),
         (_name(buffers[0]), roles[0], _read(buffers[0], crossing.streaming * bits[0] / 8)),
         (_name(buffers[1]), roles[1], _read(buffers[1], crossing.weight * bits[1] / 8)),
         (

@@ -16,7 +16,7 @@ from cosim.design.design import Buffer, Design
 from cosim.mapping.drafts import Command, Draft, Finish, Move, Multiply, Piece, Steps
 from cosim.mapping.energy import Energy, array_energy, running_energy, summed, vector_energy
 from cosim.mapping.engines import engine_of, timing_of
-from cosim.mapping.engines.timing import Accesses
+from cosim.mapping.engines.timing import Accesses, Engine, Timing
 from cosim.mapping.feeding import Flow, load_cycles, operand_phases, shared, stall_cycles
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
@@ -51,6 +51,7 @@ class Pricing:
             for holds in ("input", "weight", "accumulator", "output", "resident")
         }
         self._moves = _descriptors(streams, design)
+        self._timed: tuple[ArrayTask, Timing] | None = None
 
     @cached_property
     def _vector(self) -> Signature:
@@ -61,6 +62,16 @@ class Pricing:
     def _engines(self) -> Signature:
         """All that tasks of the array and of the vector unit after it depend on."""
         return canonical(Signature((self.design.array, self._array_ps, self._vector)))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return engine_of(self.design.array)
+
+    def _timing(self, task: ArrayTask) -> Timing:
+        """Cycles of a task's tiles; tasks come one after the other."""
+        if self._timed is None or self._timed[0] is not task:
+            self._timed = (task, timing_of(self.design.array, task.request.layer))
+        return self._timed[1]
 
     def templates(
         self, draft: Draft, group: int, name: str, task: ArrayTask | VectorTask
@@ -175,7 +186,8 @@ class Pricing:
     def _product(self, slot: Multiply, task: ArrayTask) -> Cost:
         """A tile on the array."""
         request, tile, array = task.request, slot.tile, self.design.array
-        engine, timing, layer = engine_of(array), timing_of(array, request.layer), request.layer
+        engine, layer = self._engine, request.layer
+        timing, mac_pj = self._timing(task), engine.mac_pj(layer, task.precision)
         cycles = [timing.cycles(shape) for shape in tile.shapes]
         busy, fill = sum(c.busy for c in cycles), sum(c.overhead for c in cycles)
         if slot.last:
@@ -189,7 +201,7 @@ class Pricing:
         crossing = [engine.accesses(layer, shape) for shape in tile.shapes]
         energies = [
             array_energy(
-                self.design, task.precision, layer, shape, crosses, bits, source, roles,
+                self.design, mac_pj, shape, crosses, bits, source, roles,
                 not slot.first_k,
             )
             for shape, crosses in zip(tile.shapes, crossing, strict=True)
@@ -231,7 +243,7 @@ class Pricing:
         """A tile of results on the vector unit."""
         request, tile, unit = task.request, slot.tile, self.design.vector
         elements = tile.elements[2]
-        timing = timing_of(self.design.array, request.layer)
+        timing = self._timing(task)
         walked = elements
         if timing.results:
             walked = max(elements, sum(map(timing.results, tile.shapes)))
