@@ -232,10 +232,9 @@ def test_a_line_buffer_that_is_too_small_is_caught() -> None:
 def _without(program: Program, pools: set[int]) -> Program:
     """A program that does not wait for some pools."""
     templates = tuple(
-        replace(t, steps=tuple(s for s in t.steps
-                               if s[0] != StepKind.ACQUIRE or s[1] not in pools))
+        t._replace(steps=tuple(s for s in t.steps if s[0] != StepKind.ACQUIRE or s[1] not in pools))
         for t in program.templates
-    )  # fmt: skip
+    )
     return replace(program, templates=templates)
 
 
