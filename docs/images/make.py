@@ -163,6 +163,23 @@ def desktop_designs(studio: Studio) -> None:
     studio.grab("desktop-designs")
 
 
+def desktop_chart(studio: Studio) -> None:
+    scenario = studio.folder / "bits-and-bandwidth.toml"
+    scenario.write_text(BITS_AND_BANDWIDTH, encoding="utf-8")
+    studio.open(studio.run(str(scenario)))
+    window = studio.window
+    window.show_panel("chart")
+    for box, column in ((window.chart.choice.x, "design.dram.bandwidth"),
+                        (window.chart.choice.by, "workload.options.bits_w")):  # fmt: skip
+        box.setCurrentIndex(box.findData(column))
+    window.chart.choice.log_x.setChecked(True)
+    window.only_timeline()
+    window.docks["chart"].show()
+    window.show_panel("chart")
+    studio.grab("desktop-chart")
+    window.reset_layout()
+
+
 def timeline(studio: Studio) -> None:
     training(studio)
     run = studio.folder / "edge-mnist" / "train-tt-mlp" / "ultra96"
@@ -176,7 +193,7 @@ def pipeline(studio: Studio) -> None:
 
 PICTURES: tuple[Callable[[Studio], None], ...] = (
     desktop_timeline, desktop_machine, desktop_memory, desktop_power, desktop_compare,
-    desktop_designs, aligned, timeline, pipeline,
+    desktop_designs, desktop_chart, aligned, timeline, pipeline,
 )  # fmt: skip
 
 

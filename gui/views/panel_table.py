@@ -96,7 +96,7 @@ def _breakdown(view: View, run: Run) -> Table:
     return ["layer", "phase", *(f"{label}_ps" for label in LABELS)], rows
 
 
-def _counter_rows(
+def counter_rows(
     counters: Sequence[Counter], view: View, end_ps: int
 ) -> Iterator[Sequence[object]]:
     start, end = view.window(end_ps)
@@ -124,7 +124,7 @@ def _memory(view: View, run: Run) -> Table:
 def _power(view: View, run: Run) -> Table:
     wanted = ("power", *BESIDE_POWER, "DRAM bandwidth")
     counters = [run.counters[name] for name in wanted if name in run.counters]
-    return ["counter", "unit", "from_ps", "value"], _counter_rows(counters, view, run.makespan_ps)
+    return ["counter", "unit", "from_ps", "value"], counter_rows(counters, view, run.makespan_ps)
 
 
 def _machine(view: View, run: Run) -> Table:

@@ -88,7 +88,9 @@ def _front(w: MainWindow) -> str:
 
 def _export_picture(w: MainWindow) -> None:
     name, widget = _focused(w)
-    if name in w.panels:
+    if name == "chart":
+        w.opening.exporter.export_chart(w.chart, "picture")
+    elif name in w.panels:
         w.opening.exporter.export(name, "picture")
     else:
         w.opening.exporter.export_widget(name, widget)
@@ -97,7 +99,9 @@ def _export_picture(w: MainWindow) -> None:
 def _export_table(w: MainWindow) -> None:
     name, widget = _focused(w)
     table = widget.findChild(DataTable)
-    if name in w.panels:
+    if name == "chart":
+        w.opening.exporter.export_chart(w.chart, "table")
+    elif name in w.panels:
         w.opening.exporter.export(name, "table")
     elif table is not None:
         w.opening.exporter.export_table(table.name, table.write)
@@ -295,7 +299,7 @@ def _panels(w: MainWindow) -> list[Command]:
     keys = {"timeline": "Alt+0", "breakdown": "Alt+1", "memory": "Alt+2", "power": "Alt+3",
             "machine": "Alt+4", "designs": "Alt+5", "what-if": "Alt+6", "roofline": "Alt+7",
             "energy": "Alt+8", "compare": "Alt+9", "details": "Q",
-            "values": "Shift+Q"}  # fmt: skip
+            "values": "Shift+Q", "chart": "G"}  # fmt: skip
     commands = [
         Command(f"panel.{name}", "Panels", name[0].upper() + name[1:],
                 WORDS[name], lambda name=name: w.show_panel(name),

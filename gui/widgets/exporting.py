@@ -15,6 +15,7 @@ from cosim.errors import CosimError
 from gui.painting.picture import FORMATS, image_of, save_picture
 from gui.views.panel_table import panel_table, to_csv
 from gui.views.view import View
+from gui.widgets.chart_panel import ChartPanel
 from gui.widgets.state import State
 
 PICTURES, TABLES = "Pictures (*.png *.svg *.pdf)", "Tables (*.csv)"
@@ -72,6 +73,23 @@ class Exporter(QObject):
         """Write a panel that is no picture (a form, a list) as it stands on the screen."""
         try:
             self._save(path or self.ask(name, PICTURES, "png"), lambda file: _grab(widget, file))
+        except (CosimError, OSError) as error:
+            self.problem.emit(str(error))
+
+    def export_chart(self, chart: ChartPanel, what: str, path: Path | None = None) -> None:
+        """Write or copy what the chart shows, its picture as it stands on the screen."""
+        clipboard = QApplication.clipboard()
+        try:
+            if what == "copy picture" and clipboard is not None:
+                clipboard.setPixmap(chart.picture.grab())
+            elif what == "copy table" and clipboard is not None:
+                clipboard.setText(to_csv(chart.table(), "\t"))
+            elif what == "picture":
+                self.export_widget("chart", chart.picture, path)
+            elif what == "table":
+                text = to_csv(chart.table())
+                self._save(path or self.ask("chart", TABLES, "csv"),
+                           lambda file: file.write_text(text, encoding="utf-8"))  # fmt: skip
         except (CosimError, OSError) as error:
             self.problem.emit(str(error))
 

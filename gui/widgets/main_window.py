@@ -27,6 +27,7 @@ from gui.views.run_data import Run
 from gui.widgets.actions import ActionRegistry
 from gui.widgets.aligned_panel import AlignedPanel
 from gui.widgets.breakdown_panel import BreakdownPanel
+from gui.widgets.chart_panel import ChartPanel
 from gui.widgets.commands import TOOLS, register
 from gui.widgets.data_table import DataTable
 from gui.widgets.designs_panel import DesignsPanel
@@ -59,7 +60,7 @@ log = logging.getLogger(__name__)
 _OF_THE_RUN = {"table", "rows"}
 
 BOTTOM = ("breakdown", "memory", "power", "machine", "intervals", "roofline", "energy", "designs",
-          "compare", "aligned")  # fmt: skip
+          "chart", "compare", "aligned")  # fmt: skip
 RIGHT = ("details", "values", "what-if", "markers")
 LEFT = ("runs", "lanes")
 
@@ -147,6 +148,7 @@ class MainWindow(QMainWindow):
         self.panels["parallel"] = self.designs.parallel
         self.breakdown = BreakdownPanel(state, self.navigation, self.panels["breakdown"])
         self.intervals = IntervalsPanel(state, self.navigation)
+        self.chart = ChartPanel(state)
         self.lanes = LanesPanel(state)
         self.details = DetailsPanel(state, self.navigation)
         self.values = ValuesPanel(state)
@@ -156,7 +158,8 @@ class MainWindow(QMainWindow):
         area = Qt.DockWidgetArea
         widgets: dict[str, QWidget] = {
             **self.panels, "breakdown": self.breakdown, "machine": self.machine,
-            "designs": self.designs, "intervals": self.intervals, "lanes": self.lanes,
+            "designs": self.designs, "chart": self.chart, "intervals": self.intervals,
+            "lanes": self.lanes,
             "details": self.details, "values": self.values, "what-if": self.what_if,
             "markers": self.markers, "runs": self.runs,
         }  # fmt: skip
@@ -226,6 +229,10 @@ class MainWindow(QMainWindow):
                 panel.run_until.connect(self.control.run_until)
         for table in self.findChildren(DataTable):
             table.export_wanted.connect(self.opening.exporter.export_table)
+        self.chart.export_wanted.connect(
+            lambda what: self.opening.exporter.export_chart(self.chart, what)
+        )
+        self.docks["chart"].visibilityChanged.connect(self.chart.see)
         self.docks["values"].visibilityChanged.connect(self.values.see)
         self.details.values.clicked.connect(lambda: self.show_panel("values"))
         self.designs.open_rows.connect(self.opening.open_rows)

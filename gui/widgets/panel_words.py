@@ -6,6 +6,7 @@ from gui.views.view import PANELS
 
 WORDS = {
     **PANELS,
+    "chart": "any quantity of the design points against any other, or counters over time",
     "intervals": "the intervals of one lane as a table",
     "details": "the selected interval in words, and statistics of the selected range",
     "values": "what the selected task reads and writes, and the numbers in it",

@@ -62,14 +62,19 @@ class Session:
             opening.show_store(Path(store))
         elif folders:
             opening.show_folder(folders[0].parent, folders)
-        if shown is not None and "view" in data:
-            self._restore_view(data["view"])
+        if "view" in data:
+            self._restore_view(data["view"], shown is not None)
         return problems
 
-    def _restore_view(self, data: dict[str, object]) -> None:
+    def _restore_view(self, data: dict[str, object], of_run: bool) -> None:
         try:
             view = view_from_json(json.dumps(data))
         except CosimError:
+            return
+        if "chart" in view.extra:
+            extra = {**self._state.view.extra, "chart": view.extra["chart"]}
+            self._state.change(extra=extra)
+        if not of_run:
             return
         keep = ("start_ps", "end_ps", "time_ps", "range_ps", "layer", "collapsed", "counters",
                 "critical", "only_critical", "arrows", "least_ps", "x", "y")  # fmt: skip
