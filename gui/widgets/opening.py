@@ -279,16 +279,22 @@ class Opening(QObject):
             self.simulation.cancel()
 
     def _on_runs(self, folders: list[Path]) -> None:
-        lanes = {name: getattr(self.state.view, name) for name in ("hidden", "pinned")}
+        state, base = self.state, self._base
+        lanes = {name: getattr(state.view, name) for name in ("hidden", "pinned")}
+        (start, end), time = state.window, state.view.time_ps
+        zoomed = state.run is base and (start > 0 or end < state.end_ps)
         opened = [run for folder in folders[:1] if (run := self.open_run(folder)) is not None]
-        if self._base is not None and opened:  # what is looked at stays in sight
-            self.state.edit("lanes as before", **lanes)
-        if self._base is not None and opened:
-            self.state.compare((self._base, opened[0]))
+        if base is not None and opened:  # what is looked at stays in sight
+            state.edit("lanes as before", **lanes)
+            if zoomed:
+                state.go(start, end)  # one step back is the whole run
+            if time is not None and time <= state.end_ps:
+                state.change(time_ps=time)
+            state.compare((base, opened[0]))
         if len(folders) > 1:
             self.state.show_table(table_of_folders(folders))
             self.state.message.emit(f"{len(folders)} design points: see Designs")
-        self.simulated.emit(opened, self._base is not None)
+        self.simulated.emit(opened, base is not None)
 
     def _on_failed(self, why: str) -> None:
         self.failed.emit(why)

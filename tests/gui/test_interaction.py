@@ -599,8 +599,11 @@ def test_the_welcome_offers_what_was_opened_last(window, run_path, qtbot):
     assert window.state.run.path == run_path
 
 
-def test_a_re_run_keeps_the_lanes_that_are_looked_at(opened, qtbot):
+def test_a_re_run_keeps_the_lanes_and_the_window_that_are_looked_at(opened, qtbot):
     opened.state.edit("hide", hidden=("host",), pinned=("array",))
+    end = opened.state.end_ps
+    opened.state.go(end // 10, end // 5)
+    opened.state.change(time_ps=end // 8)
     opened.what_if.rows["design.dram.bandwidth"].slider.setValue(4)
     opened.what_if.run_again()
     qtbot.waitUntil(lambda: opened.opening.simulation is None, timeout=60000)
@@ -608,6 +611,10 @@ def test_a_re_run_keeps_the_lanes_that_are_looked_at(opened, qtbot):
     assert len(opened.state.runs) == 2
     assert opened.state.view.hidden == ("host",)
     assert opened.state.view.pinned == ("array",)
+    assert opened.state.window == (end // 10, end // 5)
+    assert opened.state.view.time_ps == end // 8
+    opened.state.back()
+    assert opened.state.window == (0, opened.state.end_ps)
     assert "latency" in opened.what_if.told.text()
     assert opened.state.compared[0].design_name in opened.runs.told.text()
     opened.what_if.told.linkActivated.emit("aligned")
