@@ -81,13 +81,15 @@ def paint_power(view: View, stores: Stores, painter: QPainter, rect: QRectF) -> 
 
 def _note(run: Run) -> str:
     summary = run.summary
+    figures = {"mean": "average_power_w", "peak": "peak_power_w"}
+    parts = [f"{word} {format_power(summary[key] * 1e3, 3)}"
+             for word, key in figures.items() if key in summary]  # fmt: skip
     budget = summary.get("power_budget_w")
-    parts = [
-        f"{run.name}: mean {format_power(summary['average_power_w'] * 1e3, 3)}",
-        f"peak {format_power(summary['peak_power_w'] * 1e3, 3)}",
-        f"budget {format_power(budget * 1e3, 3)}" if budget else "no budget",
-    ]
-    return ", ".join(parts)
+    parts.append(f"budget {format_power(budget * 1e3, 3)}" if budget else "no budget")
+    missing = [word for word, key in figures.items() if key not in summary]
+    if missing:
+        parts.append(f"its summary.json says no {' and no '.join(missing)}")
+    return f"{run.name}: {', '.join(parts)}"
 
 
 def _draw_one(

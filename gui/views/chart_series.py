@@ -219,7 +219,8 @@ def counter_series(
     """Counters in a window as steps, read at the resolution of `pixels`.
 
     Where a pixel holds several changes, a line covers the values between the smallest and the
-    largest one.
+    largest one; of a run whose periods repeat, between the mean and the largest where that is
+    known, else it is the mean.
     """
     return [
         Series(name, run.counters[name].unit, "", position, 0,

@@ -51,6 +51,18 @@ Progress = Callable[[str, float], None]
 """Called with what is being prepared and how much of the whole is done, 0 to 1."""
 
 
+class Summary(dict[str, Any]):
+    """The answers in a run's summary.json; one that is not there is asked for in words."""
+
+    def __init__(self, answers: dict[str, Any], where: Path) -> None:
+        super().__init__(answers)
+        self._where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise CosimError(f"holds no '{key}'", where=str(self._where / "summary.json"),
+                         expected="what `cosim run` writes: run it again")  # fmt: skip
+
+
 class Run:
     """One run.
 
@@ -65,7 +77,8 @@ class Run:
     def __init__(self, folder: RunFolder) -> None:
         self.path = folder.path
         self.folder = folder
-        self.manifest, self.summary = folder.manifest, folder.summary
+        self.manifest = folder.manifest
+        self.summary = Summary(folder.summary, folder.path)
         self.timeline = folder.timeline
         self.outline = folder.timeline.outline
         self.intervals = IntervalStore(folder.timeline)

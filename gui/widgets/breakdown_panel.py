@@ -42,8 +42,8 @@ class BreakdownModel(QAbstractTableModel):
 
     def show(self, run: Run | None) -> None:
         """Take the numbers of a run."""
-        layers = run.summary["layers"] if run is not None else {}
-        total = run.summary["breakdown_ps"] if run is not None else {}
+        layers = run.summary.get("layers", {}) if run is not None else {}
+        total = run.summary.get("breakdown_ps", {}) if run is not None else {}
         self.beginResetModel()
         self.layers = list(layers)
         self.phases = [str(layer.get("phase", "")) for layer in layers.values()]

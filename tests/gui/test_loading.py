@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cosim.explore.store import ResultStore, Row
+from gui.painting.power import _note
 from gui.widgets.opening import LARGE_STORE_BYTES, MANY_FOLDERS
 
 POINTS = 6000
@@ -195,3 +197,39 @@ def test_two_windows_write_about_one_run_without_losing_each_others_notes(
     other.close()
     other.deleteLater()
     notes_file(run_path).unlink()
+
+
+@pytest.fixture
+def without_summary(run_path, tmp_path) -> Path:
+    """A run whose summary holds nothing but its length."""
+    folder = tmp_path / "bare"
+    shutil.copytree(run_path, folder)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    kept = {"makespan_ps": summary["makespan_ps"]}
+    (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
+    return folder
+
+
+def test_what_a_summary_does_not_hold_is_said_in_words(window, without_summary, qtbot):
+    window.opening.open_run(without_summary)
+    loaded(window, qtbot)
+    window.show_panel("power")
+    window.panels["power"].viewport().repaint()
+    drawn = {hit.key for hit in window.panels["power"].scene_drawn.hits if hit.kind == "counter"}
+    assert {"power", "DRAM bandwidth"} <= drawn
+    assert "its summary.json says no mean and no peak" in _note(window.state.run)
+    assert window.breakdown.model.rowCount() == 0
+
+
+@pytest.mark.parametrize(("panel", "key"), [
+    ("breakdown", "breakdown_ps"), ("roofline", "roofline"), ("energy", "energy_j"),
+])  # fmt: skip
+def test_a_picture_without_its_numbers_names_them(without_summary, panel, key, tmp_path, capsys):
+    from cosim.cli.main import main
+
+    picture = tmp_path / "picture.png"
+    assert main(["render", str(without_summary), "--view", panel, "-o", str(picture)]) != 0
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert f"holds no '{key}'" in line
+    assert "summary.json" in line
+    assert not picture.exists()
