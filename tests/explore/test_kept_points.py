@@ -46,7 +46,9 @@ def test_kept_timelines_are_the_run(tmp_path: Path) -> None:
     assert point_folder(tmp_path / "out", key) == tmp_path / "out" / "points" / key[:16]
 
 
-def test_points_compare_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_points_compare_by_what_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
     one = {"design.engine.array.rows": 8, "design.power.budget": "unlimited"}
     table = swept(tmp_path, settings=one).table
     slow, fast = sorted(
@@ -65,6 +67,7 @@ def test_points_compare_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["show", names[0]]) == 0
     assert main(["export", names[0], "--format", "csv", "-o", str(tmp_path / "a.csv")]) == 0
     pytest.importorskip("PyQt6")
+    request.getfixturevalue("qapp")  # the one application of the process, with widgets
     assert main(["render", names[0], "--view", "timeline", "-o", str(tmp_path / "a.svg")]) == 0
 
 
