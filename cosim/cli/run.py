@@ -166,7 +166,7 @@ def _said(result: PointResult) -> str:
     equal = "equal PyTorch's" if values["agrees"] else f"{values['differing']} differ"
     text = (
         f"{result.point.name}: {values['elements']} results of {values['layers']} layers, "
-        f"{values['samples']} samples: {equal}"
+        f"{values['samples']} sample{'s' if values['samples'] != 1 else ''}: {equal}"
     )
     if "accuracy" in values:
         text += (

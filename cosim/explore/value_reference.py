@@ -26,10 +26,10 @@ from cosim.machine.values.singles import stored_singles
 from cosim.mapping.pipeline.mapping import PipelineMapping
 from cosim.mapping.template import AnyMapping
 from cosim.workload.files import workload_hash
-from cosim.workload.networks import content_key, kept_parameters
+from cosim.workload.networks import called, content_key, kept_parameters
 from cosim.workload.reference import Held, Reference, Results
 from cosim.workload.reference_store import path_of, remembered
-from cosim.workload.workload import Workload
+from cosim.workload.workload import Role, Workload
 
 SHOWN = 16
 """Samples that the binary points of a machine without real numbers are chosen by."""
@@ -98,7 +98,7 @@ class ValueReference:
             "checkpoint": options.checkpoint,
         }  # fmt: skip
         files = [Path(text) for text in (options.checkpoint, options.dataset) if text]
-        content = [*kept_parameters(), *(file for file in files if file.is_file())]
+        content = [Path(__file__), *kept_parameters(), *(file for file in files if file.is_file())]
         self.key = content_key(asked, content)
 
     @cached_property
@@ -152,7 +152,7 @@ class ValueReference:
     @cached_property
     def _live(self) -> _Live:
         network = _network(self.workload, self.options)
-        return _Live(self.workload, network, *_samples(self.workload, self.options))
+        return _Live(self.workload, network, *_samples(self.workload, network, self.options))
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,8 @@ class _Network:
     name: str
     options: Mapping[str, Any]
     checkpoint: str
+    inputs: Any = None
+    """Of one run of a user's own network; None for a network of the project."""
 
 
 @dataclass(frozen=True)
@@ -193,12 +195,13 @@ class _Live:
         network, samples = self.network, self.samples[start : start + count]
         training: dict[str, Any] = {}
         if self.workload.mode == "training":
-            training = {
+            training = {"optimizer": self.workload.source.get("optimizer", "sgd")}
+        if training and network.inputs is None:
+            training |= {
                 "loss": networks.loss,
                 "target": networks.example_target(
                     network.name, batch=self.workload.batch, **network.options
                 ),
-                "optimizer": self.workload.source.get("optimizer", "sgd"),
             }
         return record_values(
             network.model, samples, self.workload, single=single, held=held, given=given,
@@ -214,12 +217,12 @@ def classes(logits: Any) -> Any:
 def _origin(workload: Workload) -> tuple[str, Mapping[str, Any]]:
     """The network that a workload was captured from, and its options."""
     name, given = workload.source.get("network"), workload.source.get("options") or {}
-    if not isinstance(name, str) or not isinstance(given, dict) or ":" in name:
+    if not isinstance(name, str) or not isinstance(given, dict):
         raise CosimError(
-            "values were asked for a workload without values: it does not say which network of "
-            "this project it was captured from",
+            "values were asked for a workload without values: it does not say which network it "
+            "was captured from",
             where=f"workload '{workload.name}'",
-            expected="a workload captured by a network's name",
+            expected="a workload captured by a network's name, or by module:callable",
         )
     return name, given
 
@@ -235,6 +238,8 @@ def _network(workload: Workload, options: ValueOptions) -> _Network:
             f"values need PyTorch for the reference: {error}", where=where,
             expected="an installation with the extra 'train'",
         ) from error  # fmt: skip
+    if ":" in name:
+        return _own_network(workload, name, given, options)
     try:
         checkpoint = options.checkpoint or _kept(name, networks.resolve(name, given))
         if not checkpoint:
@@ -245,6 +250,41 @@ def _network(workload: Workload, options: ValueOptions) -> _Network:
         return _loaded(checkpoint, name, networks.resolve(name, given), where)
     except ModelError as error:
         raise CosimError(str(error), where=where) from error
+
+
+def _own_network(
+    workload: Workload, name: str, given: Mapping[str, Any], options: ValueOptions
+) -> _Network:
+    """A network of ``module:callable``, with the parameters that the callable gives it."""
+    if options.checkpoint:
+        raise CosimError(
+            f"checkpoint '{options.checkpoint}' is of a network of this project",
+            where=f"workload '{workload.name}'",
+            expected=f"no --checkpoint: '{name}' returns the network with its parameters",
+        )
+    shapes = [t.shape for t in workload.tensors if t.role is Role.INPUT]
+    model, inputs = called(
+        name, dict(given), workload.batch, shapes[0][1:] if shapes and shapes[0] else None
+    )
+    return _Network(model, name, given, "", _without_placeholders(inputs))
+
+
+def _without_placeholders(inputs: Any) -> Any:
+    """Example inputs, with normal values for real numbers that are all the same.
+
+    ``torch.zeros(1, 3, 224, 224)`` says a shape and no picture: nothing would be proven by it.
+    """
+    from cosim.workload.capture import normal_input
+
+    if isinstance(inputs, (tuple, list)):
+        return type(inputs)(_without_placeholders(x) for x in inputs)
+    if isinstance(inputs, dict):
+        return {key: _without_placeholders(x) for key, x in inputs.items()}
+    if getattr(inputs, "is_floating_point", bool)() and inputs.numel() > 1:
+        values = inputs.detach()
+        if bool((values == values.flatten()[0]).all()):
+            return normal_input(tuple(inputs.shape)).to(inputs.dtype)
+    return inputs
 
 
 def _kept(name: str, resolved: Mapping[str, Any]) -> str:
@@ -287,12 +327,14 @@ def _dataset(name: str) -> Any:
     return data.load(name)
 
 
-def _samples(workload: Workload, options: ValueOptions) -> tuple[list[Any], Any]:
+def _samples(workload: Workload, network: _Network, options: ValueOptions) -> tuple[list[Any], Any]:
     """Inputs of one run each, and the labels of all of them."""
     from models import networks
 
-    name, given = str(workload.source["network"]), dict(workload.source.get("options") or {})  # type: ignore[call-overload]
+    name, given = _origin(workload)
     if not options.data:
+        if network.inputs is not None:
+            return [network.inputs], None
         return [networks.example_input(name, batch=workload.batch, **given)], None
     if workload.mode == "training":
         raise CosimError(
@@ -305,7 +347,11 @@ def _samples(workload: Workload, options: ValueOptions) -> tuple[list[Any], Any]
         dataset = _dataset(options.dataset)
     except ModelError as error:
         raise CosimError(str(error), where="--data") from error
-    shape = tuple(networks.describe(name, **given)["input_shape"])
+    if network.inputs is not None:
+        first = network.inputs[0] if isinstance(network.inputs, (tuple, list)) else network.inputs
+        shape = tuple(getattr(first, "shape", ()))[1:]
+    else:
+        shape = tuple(networks.describe(name, **given)["input_shape"])
     if shape not in ((1, 28, 28), (784,)):
         raise CosimError(
             f"network '{name}' takes inputs of shape {shape}, the data are digits of 28x28",

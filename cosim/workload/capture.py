@@ -26,6 +26,8 @@ from cosim.workload.trace import Trace
 from cosim.workload.workload import Phase, Role, Workload
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+TARGET = "target"
+"""Name of what the loss is told is right."""
 
 
 def capture(
@@ -89,6 +91,17 @@ def capture(
     return lower(trace, name=label, batch=batch or (sizes[0] if sizes else 1), source=origin)
 
 
+def _default_target(workload: Workload) -> Any:
+    """What the default loss of a captured step is told is right: the first class.
+
+    Given from outside, it is an input of the run like any other, with a value.
+    """
+    import torch
+
+    shapes = [t.shape for t in workload.tensors if t.role is Role.INPUT and t.name == TARGET]
+    return torch.zeros(shapes[0], dtype=torch.long) if shapes else None
+
+
 def record_values(
     model: Any,
     samples: Sequence[Any],
@@ -128,6 +141,9 @@ def record_values(
     """
     from cosim.workload import value_recorder as recording
     from models.quantization.levels import weight_codes
+
+    if workload.mode == "training" and loss is None and target is None:
+        target = _default_target(workload)
 
     def request(sample: Any) -> _Request:
         # a copy for each run: seeds of stochastic rounding, say, move on with every one
@@ -237,7 +253,7 @@ def _run(request: _Request, fake: bool, watcher: Watcher | None = None) -> Trace
         else:
             target = _mapped(stand_in, request.target)
             for tensor in _tensors_in(target):
-                recorder.exists(tensor, Role.INPUT, "target")
+                recorder.exists(tensor, Role.INPUT, TARGET)
             optimizer = _optimizer(request.optimizer, model, stand_in)
             _warm(optimizer)
             _record_state(recorder, optimizer, model)
@@ -299,7 +315,7 @@ class _Step:
             with self._recorder.paused():
                 shape = (logits.shape[0], *logits.shape[2:])
                 self._target = torch.zeros(shape, dtype=torch.long, device=logits.device)
-                self._recorder.exists(self._target, Role.INPUT, "target")
+                self._recorder.exists(self._target, Role.INPUT, TARGET)
         return torch.nn.functional.cross_entropy(
             logits, self._target.reshape(-1, *logits.shape[2:])
         )

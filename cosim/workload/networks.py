@@ -111,7 +111,7 @@ def capture_named(
     given = dict(options or {})
     loss = target = None
     if ":" in network:
-        module, inputs = _called(network, given, batch, input_shape)
+        module, inputs = called(network, given, batch, input_shape)
     else:
         from models import networks
 
@@ -144,10 +144,16 @@ def cache_directory() -> Path:
     return Path(base) / "edge-cosim" / "workloads"
 
 
-def _called(
+def called(
     network: str, options: dict[str, Any], batch: int, input_shape: Sequence[int] | None
 ) -> tuple[Any, Any]:
-    """Module and example inputs of ``module:callable``."""
+    """Module and example inputs of ``module:callable``; parameters as in `capture_named`.
+
+    Raises
+    ------
+    CosimError
+        It cannot be imported or called, or does not return what it should.
+    """
     from cosim.workload.capture import normal_input, seeded
 
     place, _, name = network.rpartition(":")
