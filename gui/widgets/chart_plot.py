@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QContextMenuEvent, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
@@ -22,6 +22,9 @@ from gui.views.chart_series import Series
 
 NEAR = 14.0
 """Pixels within which the pointer is at a point."""
+
+FEW = 200
+"""Points of a line up to which it is drawn wide and smooth."""
 
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine,
           Qt.PenStyle.DashDotLine)  # fmt: skip
@@ -158,11 +161,12 @@ class ChartPlot(pg.PlotWidget):
     ) -> None:  # fmt: skip
         xs, ys = _placed(series.x, x.log), _placed(series.y, y.log)
         colour = colours.serial(series.colour)
-        # wide lines are drawn many times slower
-        line, width = (with_alpha(colour, 0.85), 1) if over_time else (colour, 1.5)
+        # wide and smooth lines are drawn many times slower
+        fine = not over_time and len(xs) <= FEW
+        line, width = (colour, 1.5) if fine else (with_alpha(colour, 0.85), 1)
         pen = pg.mkPen(line, width=width, style=STYLES[series.style % len(STYLES)])
         curve = pg.PlotDataItem(xs, ys, pen=pen, connect="finite", name=name,
-                                antialias=not over_time)  # fmt: skip
+                                antialias=fine)  # fmt: skip
         curve.key, curve.log_y = series.group or series.name, y.log
         box.addItem(curve)
         self.curves.append(curve)
@@ -174,10 +178,14 @@ class ChartPlot(pg.PlotWidget):
         # lines of design points go back to the left at every gap: they cannot be clipped
         known = np.isfinite(xs) & np.isfinite(ys)
         self._points.append((box, xs[known], ys[known], series.rows[known]))
+        # segments of no length, as lone points have, would get a cap in vector files
+        curve.curve.setSegmentedLineMode("off")
+        if not (known[1:] & known[:-1]).any():
+            curve.setPen(None)
         curve.setSymbol(SYMBOLS[series.style % len(SYMBOLS)])
-        curve.setSymbolSize(8)
+        curve.setSymbolSize(8 if fine else 5)
         curve.setSymbolBrush(pg.mkBrush(colour))
-        curve.setSymbolPen(pg.mkPen(colours.background))
+        curve.setSymbolPen(pg.mkPen(colours.background if fine else colour))
         rings = pg.ScatterPlotItem(size=15, brush=None, pen=pg.mkPen(colours.text, width=2.5))
         rings.setZValue(20)
         box.addItem(rings, ignoreBounds=True)
@@ -306,6 +314,11 @@ class ChartPlot(pg.PlotWidget):
             at = self.getPlotItem().vb.mapSceneToView(place)
             modifiers = event.modifiers()
             self.clicked.emit(at.x(), self.point_at(place), modifiers)
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        super().leaveEvent(event)
+        for line in self.cross:
+            line.hide()
 
     def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
         if event is not None:

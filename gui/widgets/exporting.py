@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, QPoint, QRect, pyqtSignal
+from PyQt6.QtCore import QObject, QPoint, QRect, QRectF, pyqtSignal
 from PyQt6.QtGui import QPainter, QPdfWriter
 from PyQt6.QtSvg import QSvgGenerator
-from PyQt6.QtWidgets import QApplication, QFileDialog, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QGraphicsView, QWidget
 
 from cosim.errors import CosimError
 from gui.painting.picture import FORMATS, image_of, save_picture
@@ -121,6 +122,7 @@ def _grab(widget: QWidget, path: Path) -> None:
     if form == "svg":
         device = QSvgGenerator()
         device.setFileName(str(path))
+        device.setResolution(widget.logicalDpiX())
         device.setSize(widget.size())
         device.setViewBox(QRect(QPoint(0, 0), widget.size()))
     else:
@@ -130,5 +132,25 @@ def _grab(widget: QWidget, path: Path) -> None:
     if form == "pdf":
         scale = min(device.width() / widget.width(), device.height() / widget.height())
         painter.scale(scale, scale)
-    widget.render(painter)
+    if isinstance(widget, QGraphicsView):
+        # rendered as a widget, its items would be placed by the device's transformation
+        room = QRectF(widget.rect())
+        with drawn_as_vectors(widget):
+            widget.render(painter, room, widget.rect())
+    else:
+        widget.render(painter)
     painter.end()
+
+
+@contextmanager
+def drawn_as_vectors(view: QGraphicsView) -> Iterator[None]:
+    """Let items that keep pictures of themselves for the screen draw themselves anew."""
+    scene = view.scene()
+    items = [i for i in (scene.items() if scene else ()) if hasattr(i, "setExportMode")]
+    for item in items:
+        item.setExportMode(True, {"resolutionScale": 1.0})
+    try:
+        yield
+    finally:
+        for item in items:
+            item.setExportMode(False)

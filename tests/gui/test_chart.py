@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPointF, Qt
-from PyQt6.QtGui import QWheelEvent
+from PyQt6.QtCore import QPointF, QSizeF, Qt
+from PyQt6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PyQt6.QtSvg import QSvgRenderer
 from PyQt6.QtWidgets import QApplication
 
 from gui.painting.palette import palette
@@ -432,6 +433,47 @@ def test_the_picture_is_exported(over_time, tmp_path, form):
         text = file.read_text(encoding="utf-8")
         assert "power" in text
         assert "<image" not in text
+
+
+def near(one: QColor, other: QColor) -> bool:
+    """Whether two colours are the same but for a grid over them and smoothed edges."""
+    pairs = zip(one.getRgb(), other.getRgb(), strict=True)
+    return max(abs(a - b) for a, b in pairs) < 40
+
+
+def test_a_drawing_as_vectors_is_the_picture_on_the_screen(points, tmp_path):
+    file = tmp_path / "chart.svg"
+    points.opening.exporter.export_chart(points.chart, "picture", file)
+    screen = points.chart.plot.grab().toImage()
+    drawn = QImage(screen.size(), QImage.Format.Format_RGB32)
+    painter = QPainter(drawn)
+    renderer = QSvgRenderer(str(file))
+    assert renderer.viewBoxF().size() == QSizeF(points.chart.plot.size())
+    renderer.render(painter)
+    painter.end()
+    colours, compared = palette("light"), 0
+    for series, (box, x, y, _) in zip(points.chart.series, points.chart.plot._points, strict=True):
+        for spot in zip(x.tolist(), y.tolist(), strict=True):
+            place = points.chart.plot.mapFromScene(box.mapViewToScene(QPointF(*spot)))
+            found = [image.pixelColor(place) for image in (screen, drawn)]
+            if near(found[0], colours.serial(series.colour)):  # no other point lies above
+                assert near(*found)
+                compared += 1
+    assert compared > 9
+
+
+def test_lines_of_many_points_are_drawn_the_quick_way(points):
+    from gui.widgets.chart_plot import FEW
+
+    assert all(curve.opts["antialias"] for curve in points.chart.plot.curves)
+    summaries = [{"workload": "n", "design": "d", "latency_s": 1.0 + i} for i in range(FEW + 1)]
+    points.state.show_table(
+        table_of(summaries, [{BITS: i} for i in range(FEW + 1)], [None] * (FEW + 1))
+    )
+    in_sight(points)
+    [curve] = points.chart.plot.curves
+    assert not curve.opts["antialias"]
+    assert curve.opts["pen"].widthF() == 1
 
 
 def test_the_numbers_are_exported(over_time, tmp_path, table):
