@@ -123,8 +123,10 @@ def resolved(choices: Choices, table: DesignTable | None, run: Run | None) -> Ch
 def _axes(choices: Choices, table: DesignTable) -> tuple[str, tuple[str, ...]]:
     varied = [name for name in number_columns(table) if name in table.varied]
     found = [name for name in number_columns(table) if name not in table.varied]
-    most = max(varied, default="", key=lambda name: (
-        len(np.unique(table.numbers[name])), name in table.quantities))  # fmt: skip
+    counts = {name: len(np.unique(table.numbers[name][np.isfinite(table.numbers[name])]))
+              for name in varied}  # fmt: skip
+    several = [name for name in varied if counts[name] > 1]
+    most = max(several, key=lambda n: (counts[n], n in table.quantities), default="")
     x = choices.x if choices.x in table.numbers else most or next(iter(found), "")
     ys = tuple(name for name in choices.ys if name in table.numbers)
     if not choices.ys:

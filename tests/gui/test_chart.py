@@ -104,6 +104,14 @@ def test_what_was_found_joins_no_points(table):
         assert (series.rows[1::2] == -1).all()
 
 
+def test_what_has_one_value_alone_is_no_axis_at_first():
+    summaries = [{"workload": "n", "design": "d", "latency_s": i, "energy_j": 9 - i}
+                 for i in (1.0, 2.0)]  # fmt: skip
+    table = table_of(summaries, [{"design.power.budget": "1 W"}, {}], [None] * 2)
+    made = data.resolved(Choices(), table, None)
+    assert (made.x, made.ys) == ("latency", ("energy",))
+
+
 def test_hidden_values_keep_the_colours_of_the_others(table):
     choices = Choices(x=RATE, ys=("latency",), by=BITS)
     all_of = {s.group: s.colour for s in data.design_series(table, choices)}
