@@ -130,15 +130,16 @@ class ChartPanel(QWidget):
             self._draw()
 
     def _on_change(self, what: set[str]) -> None:
-        if not what & {"theme", "extra", "run", "table", "data", "start_ps", "end_ps", "rows",
-                       "time_ps"}:  # fmt: skip
+        drawn = {"theme", "extra", "run", "table", "data", "start_ps", "end_ps"}
+        what = what & {*drawn, "rows", "time_ps"}
+        if not what:
             return
         if not self._seen:
             self._stale = True
-        elif what <= {"rows", "time_ps"}:
-            self._follow()
-        else:
+        elif what & drawn:
             self._draw()
+        else:
+            self._follow()
 
     def _draw(self) -> None:
         self._stale = False

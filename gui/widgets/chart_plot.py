@@ -14,10 +14,10 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QContextMenuEvent, QResizeEvent
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QGraphicsItem, QWidget
 
 from gui.painting.chart_axes import Axis
-from gui.painting.palette import Palette, mixed, with_alpha
+from gui.painting.palette import Palette, mixed
 from gui.views.chart_series import Series
 
 NEAR = 14.0
@@ -161,9 +161,9 @@ class ChartPlot(pg.PlotWidget):
     ) -> None:  # fmt: skip
         xs, ys = _placed(series.x, x.log), _placed(series.y, y.log)
         colour = colours.serial(series.colour)
-        # wide and smooth lines are drawn many times slower
+        # wide, smooth and translucent lines are drawn many times slower
         fine = not over_time and len(xs) <= FEW
-        line, width = (colour, 1.5) if fine else (with_alpha(colour, 0.85), 1)
+        line, width = (colour, 1.5) if fine else (colour, 1)
         pen = pg.mkPen(line, width=width, style=STYLES[series.style % len(STYLES)])
         curve = pg.PlotDataItem(xs, ys, pen=pen, connect="finite", name=name,
                                 antialias=fine)  # fmt: skip
@@ -174,6 +174,8 @@ class ChartPlot(pg.PlotWidget):
         if over_time:
             curve.setDownsampling(auto=True, method="peak")
             curve.setClipToView(True)
+            # the cursor moves over it far more often than it changes
+            curve.curve.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
             return
         # lines of design points go back to the left at every gap: they cannot be clipped
         known = np.isfinite(xs) & np.isfinite(ys)

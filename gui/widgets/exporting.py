@@ -10,7 +10,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, QPoint, QRect, QRectF, pyqtSignal
 from PyQt6.QtGui import QPainter, QPdfWriter
 from PyQt6.QtSvg import QSvgGenerator
-from PyQt6.QtWidgets import QApplication, QFileDialog, QGraphicsView, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QGraphicsItem, QGraphicsView, QWidget
 
 from cosim.errors import CosimError
 from gui.painting.picture import FORMATS, image_of, save_picture
@@ -146,11 +146,17 @@ def _grab(widget: QWidget, path: Path) -> None:
 def drawn_as_vectors(view: QGraphicsView) -> Iterator[None]:
     """Let items that keep pictures of themselves for the screen draw themselves anew."""
     scene = view.scene()
-    items = [i for i in (scene.items() if scene else ()) if hasattr(i, "setExportMode")]
+    every = scene.items() if scene else []
+    items = [i for i in every if hasattr(i, "setExportMode")]
+    caches = [(i, i.cacheMode()) for i in every]
     for item in items:
         item.setExportMode(True, {"resolutionScale": 1.0})
+    for kept, _ in caches:
+        kept.setCacheMode(QGraphicsItem.CacheMode.NoCache)
     try:
         yield
     finally:
         for item in items:
             item.setExportMode(False)
+        for kept, mode in caches:
+            kept.setCacheMode(mode)
