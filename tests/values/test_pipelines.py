@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.design import load
+from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.explore.value_reference import ValueOptions
 from cosim.explore.value_run import value_run
@@ -23,6 +26,13 @@ from cosim.mapping.pipeline.stages import Shape
 from tests.values.cases import Case, board, case, pipeline
 
 W1A1 = {"bits_w": 1, "bits_a": 1}
+
+
+def published(name: str) -> Design:
+    """A design of `scenarios/designs`."""
+    import scenarios
+
+    return load(Path(scenarios.__file__).parent / "designs" / f"{name}.toml")
 
 
 @pytest.mark.parametrize("bits_w", [8, "ternary", 4, 1])
@@ -51,6 +61,23 @@ def test_cnv_equals_pytorch_on_the_boards(name: str) -> None:
 )
 def test_other_networks_equal_pytorch(name: str, options: dict[str, Any]) -> None:
     assert case(name, pipeline(), batch=2, **options).replay().agrees
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("design", "network", "options"),
+    [
+        ("finn-cnv-ultra96", "cnv", W1A1),
+        ("finn-cnv-w2a2-ultra96", "cnv", {"bits_w": 2, "bits_a": 2}),
+        ("finn-lfc-ultra96", "lfc", {"inputs": 832}),
+    ],
+)
+def test_published_pipelines_hold_their_networks(
+    design: str, network: str, options: dict[str, Any]
+) -> None:
+    outcome = case(network, published(design), num_classes=64, **options).replay()
+    assert outcome.agrees
+    assert all(c.compared for c in outcome.comparisons)
 
 
 @pytest.mark.slow
