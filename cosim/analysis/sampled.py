@@ -25,6 +25,9 @@ DRAWN = (
 )  # fmt: skip
 """Counters worth a picture beside power; a governor has as many as its policy leaves."""
 
+SAMPLED_POWER = "power (mW)"
+"""Column of the samples: mean power since the sample before."""
+
 JOULE_AJ = 1e18
 _NAME_AND_UNIT = re.compile(r"(?P<name>.*?)(?: \((?P<unit>.*)\))?")
 
@@ -71,7 +74,7 @@ def governor_summary(program: Program, log: GovernorLog | None) -> dict[str, Any
     }
     for name, key in (
         ("temperature (°C)", "temperature_c"),
-        ("power (mW)", "sampled_power_mw"),
+        (SAMPLED_POWER, "sampled_power_mw"),
         ("long average (mW)", "long_average_mw"),
         ("capacitor voltage (V)", "capacitor_voltage_v"),
         ("charge (%)", "charge_percent"),

@@ -131,6 +131,22 @@ def test_a_sweep_and_a_run_report_the_same_energy_and_power(policy: str) -> None
     assert columns["average_power_w"] == pytest.approx(summary["average_power_w"], rel=1e-12)
 
 
+def test_the_mean_power_is_no_more_than_the_peak() -> None:
+    """Leakage that has risen with the temperature is in both."""
+    hot = {**SMALL, "initial": "110 °C", "ambient": "90 °C", "leakage_share": 1.0}
+    most = {}
+    for thermal in (None, hot):
+        more = {"thermal": thermal, "power.static": "60 mW"} if thermal else {}
+        design_ = design.load("edge-asic-16x16", {"power.static": "60 mW", **more})
+        run = simulate(network(), design_)
+        summary = summarise(
+            analyse(run.program, run.design, run.result.timeline, run.result.makespan_ps)
+        )
+        assert summary["average_power_w"] <= summary["peak_power_w"]
+        most[thermal is None] = summary["peak_power_w"]
+    assert most[False] > most[True]
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_shows_as_its_cause(policy: str) -> None:
     throttled = analysis(policy).breakdown.by_cause.get("throttled", 0)
