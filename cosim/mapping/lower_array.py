@@ -231,8 +231,7 @@ class ArrayLowering:
 
     def _part_bytes(self, tensor: Tensor, tile: Tile) -> int:
         """Bytes of the constants of a tile's channels."""
-        nest = self.request.nest
-        channels = nest.extent("b") * nest.extent("n")
+        channels = self.request.nest.channels
         return ceil(tensor.elements * tensor.bits * tile.channels / (8 * channels))
 
     def _waits_for_constants(self, leaf: Leaf) -> list[Step]:

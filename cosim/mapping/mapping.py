@@ -403,7 +403,7 @@ class _Mapper:
 
     def _constants(self, operands: _Operands, nest: Nest) -> list[Tensor]:
         """Operands from DRAM with an entry for every channel of the result, or several."""
-        channels = nest.extent("b") * nest.extent("n")
+        channels = nest.channels
         return [
             t
             for t in operands.bias

@@ -176,6 +176,11 @@ class Nest:
         """Loops over the channels of a result, as its memory has them: groups, then columns."""
         return (*self.classes["b"], *self.classes["n"])
 
+    @property
+    def channels(self) -> int:
+        """Channels of the result, see `channel_loops`."""
+        return prod(self.extents[loop] for loop in self.channel_loops)
+
     def extent(self, name: str) -> int:
         """Extent of a whole class (`b`, `m`, `n`, `k`)."""
         return prod(self.extents[loop] for loop in self.classes[name])

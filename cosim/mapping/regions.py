@@ -358,7 +358,7 @@ class _ArrayTasks:
         ]  # fmt: skip
         self.extra = [t for t in self.whole_operands if t in moved]
         once = [t for t in moved if t not in self.extra]
-        number = prod(self.nest.extents[loop] for loop in self.nest.channel_loops)
+        number = self.nest.channels
         self.constants = [
             t for t in once
             if self.plan.cut_constants and t.id in channels and not t.elements % number

@@ -95,13 +95,21 @@ def governed(draw: st.DrawFn, *, max_tasks: int = 40, max_iterations: int = 12) 
         templates.append(template._replace(info=template.info._replace(energy=entries)))
         largest = max(largest, power_mw * 1000 * duration, duration)
         longest = max(longest, duration)
+    plain = replace(plain, templates=tuple(templates))
+    return under_a_policy(draw, plain, policies(largest, longest))
+
+
+def under_a_policy(
+    draw: st.DrawFn, plain: Program, drawn: st.SearchStrategy[Policy | None]
+) -> Program:
+    """A program with one of its pools for power, governed by a policy, states and temperatures."""
     pools = list(plain.pools)
     for place, pool in enumerate(pools):
         if pool.cause.name == "POWER":
             pools[place] = replace(pool, kind="power")
             break
-    plain = replace(plain, templates=tuple(templates), pools=tuple(pools))
-    policy = draw(policies(largest, longest))
+    plain = replace(plain, pools=tuple(pools))
+    policy = draw(drawn)
     states = STATES if draw(st.integers(0, 3)) else ()
     thermal = THERMAL if policy is None or draw(st.booleans()) else None
     if isinstance(policy, ThermalPid | Ladder):

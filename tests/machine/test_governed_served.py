@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from cosim import design
 from cosim.analysis.summary import analyse, summarise
-from cosim.design.power import Capacitor, Ladder, ThermalPid
+from cosim.design.power import Capacitor
 from cosim.machine.execute import RunResult, run
-from cosim.mapping.governing import govern
 from cosim.mapping.program import Program, StepKind
 from cosim.simulate import simulate
 from tests.analysis.tiny import DESIGN
-from tests.machine.governed_programs import STATES, THERMAL, _first_interval_ps, policies
+from tests.machine.governed_programs import _first_interval_ps, policies, under_a_policy
 from tests.machine.power.test_governed_designs import POLICIES, network
 from tests.machine.served_programs import served_programs
 from tests.machine.test_equality import assert_same
@@ -39,19 +38,8 @@ def governed_served(draw: st.DrawFn, max_tasks: int = 16) -> Program:
         templates.append(template._replace(info=template.info._replace(energy=entries)))
         largest = max(largest, picojoules * 1_000_000, duration)
         longest = max(longest, duration)
-    pools = list(plain.pools)
-    for place, pool in enumerate(pools):
-        if pool.cause.name == "POWER":
-            pools[place] = replace(pool, kind="power")
-            break
-    plain = replace(plain, templates=tuple(templates), pools=tuple(pools))
-    policy = draw(policies(largest, longest * (1 + 2 * len(DESIGN.dma))))
-    states = STATES if draw(st.integers(0, 3)) else ()
-    thermal = THERMAL if policy is None or draw(st.booleans()) else None
-    if isinstance(policy, ThermalPid | Ladder):
-        thermal = THERMAL
-    power = replace(DESIGN.power, static_mw=2.0, policy=policy, states=states)
-    return govern(plain, replace(DESIGN, power=power, thermal=thermal))
+    plain = replace(plain, templates=tuple(templates))
+    return under_a_policy(draw, plain, policies(largest, longest * (1 + 2 * len(DESIGN.dma))))
 
 
 def served_energy(program: Program, result: RunResult) -> int:
