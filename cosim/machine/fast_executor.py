@@ -13,10 +13,10 @@ from cosim.machine import kernel as k
 from cosim.machine.channel_kernel import ChannelOfKernel
 from cosim.machine.compiled import compiled_kernel, is_loaded
 from cosim.machine.deadlock import Request, deadlock_error, overflow_error
-from cosim.machine.fast_forward import NO_LOOP, FastForward
-from cosim.machine.flatten import BUFFER_ROWS, flatten
+from cosim.machine.fast_forward import FastForward, why_not_look
+from cosim.machine.flatten import BUFFER_ROWS, Flat, flatten
 from cosim.machine.governed_kernel import GovernedKernel
-from cosim.machine.loop_levels import MIN_LOOP_TASKS
+from cosim.machine.looks import room_for_looks
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.column_store import ColumnStore
@@ -32,9 +32,8 @@ WORTH_LOADING = 150_000
 WORTH_CONVERTING = 100
 """Tasks that make it worth to hand the memory to a compiled kernel that is loaded already."""
 
-
-SERVED_BY_BURSTS = "the DRAM is served burst by burst: its state hardly ever recurs"
-STORED_ENERGY = "tasks draw on stored energy, whose level hardly ever recurs"
+LEAST_BUFFER = 64
+"""Rows that a machine's buffer has room for at least."""
 
 
 class FastExecutor:
@@ -64,44 +63,38 @@ class FastExecutor:
         progress: Progress | None = None,
     ) -> None:
         self.program = program
+        self._total = sum(part.tasks for part in program.components if not part.background)
+        self._undecided = compiled is None
+        at_once = is_loaded() and self._total >= WORTH_CONVERTING if compiled is None else compiled
+        functions = compiled_kernel() if at_once else None
+        if functions is None:
+            self._advance, self._look = k.advance, k.look
+        else:
+            self._take(functions)
+        self.modes = ["python" if functions is None else "compiled"]
+
         flat = flatten(program)
-        self._flat = flat
-        self.memory: k.Memory = flat.memory.copy()
-        self.modes: list[str] = []
-        self._advance: Callable[[k.Memory], int] = k.advance
-        self._look: Callable[[k.Memory], int] = k.look
-        self._forward: FastForward | None = None
+        self._why_not = "fast-forward was turned off"
+        if fast_forward:
+            self._why_not = why_not_look(program, flat, self._total, functions is not None)
+        room = 0 if self._why_not else room_for_looks(len(program.components), len(program.pools))
+        self._buffer_rows = min(BUFFER_ROWS, 2 * self._total + LEAST_BUFFER)
+        self.memory = _new_memory(flat, room, self._buffer_rows, functions is not None)
         self._governed: GovernedKernel | None = None
         self.governor_log: GovernorLog | None = None
         if program.governing is not None:
             self._governed = GovernedKernel(program, self.memory, self._flush)
-        if not fast_forward:
-            self._why_not = "fast-forward was turned off"
-        elif program.dram is not None:
-            self._why_not = SERVED_BY_BURSTS
-        elif program.governing is not None and program.governing.energy_pool is not None:
-            self._why_not = STORED_ENERGY
-        elif flat.longest_loop < MIN_LOOP_TASKS:
-            self._why_not = NO_LOOP
-        else:
-            self._forward = FastForward(program, flat, self.memory)
+        self._forward = None if self._why_not else FastForward(program, flat, self.memory)
         self.channel: ChannelOfKernel | None = None
         if program.dram is not None:
             spends = program.governing is not None and bool(program.governing.served_aj)
             spend = self._governed.spend if self._governed and spends else None
             self.channel = ChannelOfKernel(self.memory, program.dram, compiled, spend)
             self.memory[k.CHANNEL_WAKE] = self.channel.server.next_ps
-        self._total = sum(part.tasks for part in program.components if not part.background)
-        self._undecided = compiled is None
         self._progress = progress
         self._record = record
-        self._columns = ColumnStore(self._total if record else 0)
+        self._columns = ColumnStore(self._total)
         self._stored = 0
-        if compiled or (compiled is None and is_loaded() and self._total >= WORTH_CONVERTING):
-            self._compile()
-        if not self.modes:
-            self.memory += [0] * (BUFFER_ROWS * k.ROW_FIELDS)
-            self.modes.append("python")
 
     @property
     def blocks(self) -> list[Block]:
@@ -142,7 +135,7 @@ class FastExecutor:
             Deadlock, or a pool filled above its capacity.
         """
         if self.memory[k.UNFINISHED] == 0:
-            return self._columns.columns()
+            return self._columns.columns([])
         if self._forward:
             self._forward.begin(self.memory)
         elif self._undecided:
@@ -158,7 +151,7 @@ class FastExecutor:
                 if self._forward:
                     self._forward.forget(self.memory)
             elif status == k.CHANNEL_DUE and self.channel:
-                if int(self.memory[k.BUFFERED]) == BUFFER_ROWS:
+                if int(self.memory[k.BUFFERED]) == self._buffer_rows:
                     self._flush()
                 if self.channel.is_stuck(self.memory):
                     raise self._failure(k.DEADLOCK)
@@ -178,8 +171,7 @@ class FastExecutor:
             self._forward.end(self.memory)
         if self._governed:
             self.governor_log = self._governed.finish()
-        self._flush()
-        return self._columns.columns()
+        return self._columns.columns(self._take_rows())
 
     @property
     def _position(self) -> int:
@@ -196,38 +188,47 @@ class FastExecutor:
             self._compile()
 
     def _compile(self) -> None:
-        self._undecided = False
+        """Go on with the compiled kernel."""
         functions = compiled_kernel()
+        self._undecided = False
         if functions is None:
             return
         self._flush()
-        before: list[int] = self.memory
-        rows = before[k.ROWS]
-        self.memory = np.empty(rows + BUFFER_ROWS * k.ROW_FIELDS, np.int64)
-        if self.modes:
-            self.memory[:rows] = before[:rows]
-        else:  # only scalars, components and pools differ from what the program was laid out as
-            changed = before[k.POOLS_END]
-            self.memory[:changed] = before[:changed]
-            laid_out = len(self._flat.array)
-            self.memory[changed:laid_out] = self._flat.array[changed:]
-            self.memory[laid_out:rows] = 0
-        self._advance, self._look = functions["advance"], functions["look"]
+        rows = self.memory[k.ROWS]
+        memory = np.zeros(rows + self._buffer_rows * k.ROW_FIELDS, np.int64)
+        memory[:rows] = self.memory[:rows]
+        self.memory = memory
+        self._take(functions)
         if self._governed:
-            self._governed.memory = self.memory
+            self._governed.memory = memory
         self.modes.append("compiled")
 
+    def _take(self, functions: dict[str, Callable[..., Any]]) -> None:
+        self._undecided = False
+        self._advance, self._look = functions["advance"], functions["look"]
+
     def _flush(self) -> None:
-        """Take the finished intervals out of the machine's buffer."""
-        count, first = int(self.memory[k.BUFFERED]), int(self.memory[k.ROWS])
-        if count:
-            if self._record:
-                firsts = range(first, first + BUFFER_ROWS * k.ROW_FIELDS, BUFFER_ROWS)
-                self._columns.append([self.memory[at : at + count] for at in firsts])
-            self.memory[k.BUFFERED] = 0
-            self._stored += count
-            if self._progress is not None:
-                self._progress(int(self.memory[k.ROW]))
+        """Store the finished intervals."""
+        rows = self._take_rows()
+        if rows:
+            self._columns.append(rows)
+
+    def _take_rows(self) -> list[Any]:
+        """Take the finished intervals out of the machine's buffer: its columns, if any are kept.
+
+        They are views of a memory that is an array.
+        """
+        m, rows = self.memory, self._buffer_rows
+        count, first = int(m[k.BUFFERED]), int(m[k.ROWS])
+        m[k.BUFFERED] = 0
+        if not count:
+            return []
+        self._stored += count
+        if self._progress is not None:
+            self._progress(int(m[k.ROW]))
+        if not self._record:
+            return []
+        return [m[at : at + count] for at in range(first, first + rows * k.ROW_FIELDS, rows)]
 
     def _failure(self, status: int) -> CosimError:
         m = [int(value) for value in self.memory[: int(self.memory[k.ROWS])]]
@@ -247,3 +248,17 @@ class FastExecutor:
             for part in m[pool + k.POOL_FIELDS : pool + k.POOL_FIELDS + m[pool + k.WAITING]]
         ]
         return deadlock_error(self.program, m[k.NOW], [m[pool] for pool in pools], waiting)
+
+
+def _new_memory(flat: Flat, looks: int, rows: int, compiled: bool) -> k.Memory:
+    """The memory of a machine about to run, with room for looks and for a buffer of rows."""
+    room = looks + rows * k.ROW_FIELDS
+    memory: k.Memory
+    if compiled:
+        laid_out = flat.array
+        memory = np.zeros(len(laid_out) + room, np.int64)
+        memory[: len(laid_out)] = laid_out
+    else:
+        memory = flat.memory + [0] * room
+    memory[k.BUFFER_ROWS] = rows
+    return memory

@@ -23,8 +23,9 @@ Loops are tried from the outermost in, so a jump covers whole rows or layers whe
 what repeats within was jumped over before, and blocks of rows nest. Where nothing repeats, one
 looks less and less often: the number of fruitless comparisons is bounded by the tasks simulated.
 
-Whatever is decided here depends on the program alone, not on how the kernel is run, so the blocks
-of a timeline are the same on every machine.
+Only whether one looks at all depends on how the kernel is run (`why_not_look`): compiled, it is
+through with a short program before a jump is worked out. Whatever else is decided here depends on
+the program alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from collections.abc import Callable
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
 from cosim.machine.looks import Looks, Sample, State
-from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels
+from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels, long_loops
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.loop_tree import Sequence, locate
@@ -44,10 +45,44 @@ FREE_COMPARISONS = 40
 SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
+FEW_TASKS, FEW_TASKS_OF_A_LOOP, MANY_TASKS = 3000, 1000, 100_000
+"""A program without loops, and every loop of one, of whose tasks a compiled kernel runs so many in
+the time that jumps over them take to be worked out; a program of many tasks is always looked at."""
+
 NO_LOOP = "no loop is long enough to repeat"
+FEW = "the compiled kernel runs so few tasks in less time than looking for repetitions takes"
+SERVED_BY_BURSTS = "the DRAM is served burst by burst: its state hardly ever recurs"
+STORED_ENERGY = "tasks draw on stored energy, whose level hardly ever recurs"
 
 FIRST_STRETCH, LONGEST_STRETCH = 64, 65536
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
+
+
+def why_not_look(program: Program, flat: Flat, tasks: int, compiled: bool) -> str:
+    """Why a program is not worth looking for repetitions in, empty if it is.
+
+    Parameters
+    ----------
+    program : Program
+    flat : Flat
+        The program laid out.
+    tasks : int
+        Of its components that are not in the background.
+    compiled : bool
+        Whether its kernel is compiled: it may then be through before a jump is worked out.
+    """
+    if program.dram is not None:
+        return SERVED_BY_BURSTS
+    if program.governing is not None and program.governing.energy_pool is not None:
+        return STORED_ENERGY
+    if compiled and tasks < FEW_TASKS:
+        return FEW
+    loops = sum(long_loops(stream) for stream in flat.streams)
+    if not loops:
+        return NO_LOOP
+    if compiled and tasks < min(FEW_TASKS + FEW_TASKS_OF_A_LOOP * loops, MANY_TASKS):
+        return FEW
+    return ""
 
 
 class FastForward:
@@ -58,11 +93,11 @@ class FastForward:
     program : Program
     flat : Flat
         The program laid out.
-    memory : list of int
-        Of its machine, without the buffer of rows.
+    memory : list of int, or int64 array
+        Of its machine, with room for looks before its rows.
     """
 
-    def __init__(self, program: Program, flat: Flat, memory: list[int]) -> None:
+    def __init__(self, program: Program, flat: Flat, memory: k.Memory) -> None:
         streams = flat.streams
         self._flat = flat
         self._alike = flat.alike
@@ -70,11 +105,10 @@ class FastForward:
         self._foreground = [
             rank for rank, part in enumerate(program.components) if not part.background
         ]
-        self._first_part = flat.memory[k.PARTS]
-        self._part_size = flat.memory[k.PART_SIZE]
+        self._first_part = int(memory[k.PARTS])
+        self._part_size = int(memory[k.PART_SIZE])
         self._first_instruction = [
-            flat.memory[self._first_part + rank * self._part_size + k.CODE]
-            for rank in range(len(streams))
+            int(memory[self._part(rank) + k.CODE]) for rank in range(len(streams))
         ]
         self._offsets: dict[int, list[int]] = {}
         self._looks = Looks(memory)

@@ -31,7 +31,7 @@ class GovernedKernel:
     ----------
     program : Program
         With `governing`.
-    memory : list of int
+    memory : list of int, or int64 array
         Of a machine about to run.
     flush : callable
         Takes the recorded intervals out of the machine's buffer.
@@ -53,7 +53,7 @@ class GovernedKernel:
         m[m[k.GOVERNOR] + k.TASK_NUMBER] = -2  # the end of its empty stream counts as a task
         if governing.energy_pool is not None:
             pool = m[k.STORE] = m[k.POOLS] + governing.energy_pool * m[k.POOL_SIZE]
-            store = store_of(governing, m[pool + k.CAPACITY])
+            store = store_of(governing, int(m[pool + k.CAPACITY]))
             m[k.KEEPS] = int(store.keeps)
             m[k.KEPT_LIMIT], m[k.RESERVE] = store.kept_limit_aj, store.reserve_aj
             m[k.REFILL], m[k.REFILL_LANE] = governing.rows["refilling"], governing.lane

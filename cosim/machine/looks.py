@@ -32,28 +32,37 @@ class Sample(NamedTuple):
     digest: int
 
 
+def room_for_looks(parts: int, pools: int) -> int:
+    """Integers of a memory of so many components and pools that looks need."""
+    return (IN_PASSING + 1) * _record_size(parts, pools) + MOST_KNOWN + IN_PASSING + 1
+
+
+def _record_size(parts: int, pools: int) -> int:
+    return k.RECORD_FIELDS + parts + 9 * parts + pools * (2 + parts)
+
+
 class Looks:
     """Room for looks in a memory, and what is in it.
 
     Parameters
     ----------
-    memory : list of int
-        Of a machine about to run, without the buffer of rows; it is made longer.
+    memory : list of int, or int64 array
+        Of a machine about to run, with `room_for_looks` where its rows are to begin; they are moved
+        behind it.
     """
 
-    def __init__(self, memory: list[int]) -> None:
-        parts = (memory[k.PARTS_END] - memory[k.PARTS]) // memory[k.PART_SIZE]
-        pools = (memory[k.POOLS_END] - memory[k.POOLS]) // memory[k.POOL_SIZE]
+    def __init__(self, memory: k.Memory) -> None:
+        parts = int(memory[k.PARTS_END] - memory[k.PARTS]) // int(memory[k.PART_SIZE])
+        pools = int(memory[k.POOLS_END] - memory[k.POOLS]) // int(memory[k.POOL_SIZE])
         self._parts = parts
         self._head = k.RECORD_FIELDS + parts
-        self._size = self._head + 9 * parts + pools * (2 + parts)
-        self._first = len(memory)
+        self._size = _record_size(parts, pools)
+        self._first = int(memory[k.ROWS])
         self._known = self._first + (IN_PASSING + 1) * self._size
-        memory += [0] * (self._known + MOST_KNOWN + IN_PASSING + 1 - self._first)
         memory[k.LOOKS], memory[k.KNOWN] = self._first, self._known
         memory[k.LOOK_SIZE], memory[k.LOOK_LIMIT] = self._size, IN_PASSING
         memory[k.LOOK_TIMES : k.LOOK_TIMES + k.ALARM_AGE] = [-1] * k.ALARM_AGE
-        memory[k.ROWS] = len(memory)
+        memory[k.ROWS] = self._first + room_for_looks(parts, pools)
 
     def take(
         self, m: k.Memory, look: Callable[[k.Memory], int], position: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cosim.machine import kernel as k
 from cosim.machine.looks import Looks, Sample, State
-from cosim.timeline.loop_tree import Place, Sequence, locate
+from cosim.timeline.loop_tree import Place, Sequence, Stream, locate
 
 MIN_LOOP_TASKS = 48
 """Loops of fewer tasks are not worth a comparison."""
@@ -30,6 +30,18 @@ LAYERS = -1
 
 Candidate = tuple[int, "tuple[int, int] | None", int]
 """A task of the lead at which to look, the loop level that is then due, the loop's first task."""
+
+
+def long_loops(stream: Stream) -> int:
+    """Loops of a stream, not within others, that are worth a comparison."""
+    return sum(
+        count * _tasks(body) >= MIN_LOOP_TASKS
+        for count, body in (node for node in stream if type(node) is tuple)
+    )
+
+
+def _tasks(stream: Stream) -> int:
+    return sum(1 if type(node) is int else node[0] * _tasks(node[1]) for node in stream)
 
 
 @dataclass

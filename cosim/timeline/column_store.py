@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from cosim.timeline.timeline import STORED_TYPES
 
-LEAST_ROOM, MOST_ROOM = 4096, 1 << 18
-"""Rows for which room is made before any have come: memory that is not written costs nothing."""
+Columns = Sequence[Any]
+"""Rows as one sequence of integers a column, in the order of `STORED_TYPES`."""
+
+MOST_ROOM = 1 << 18
+"""Rows for which room is made before they have come: memory that is not written costs nothing."""
 
 
 class ColumnStore:
@@ -23,30 +27,37 @@ class ColumnStore:
     """
 
     def __init__(self, expected: int = 0) -> None:
-        self._count = 0
-        room = min(max(expected, LEAST_ROOM), MOST_ROOM)
-        self._columns: dict[str, NDArray[Any]] = {
-            name: np.empty(room, kind) for name, kind in STORED_TYPES.items()
-        }
+        self._count = self._room = 0
+        self._expected = min(expected, MOST_ROOM)
+        self._columns: dict[str, NDArray[Any]] = {}
 
-    def append(self, columns: list[NDArray[np.int64]]) -> None:
-        """Add rows: one array a column, all of the same length."""
+    def append(self, columns: Columns) -> None:
+        """Add rows: one sequence of integers a column, all of the same length."""
         first, stop = self._count, self._count + len(columns[0])
-        if stop > len(self._columns["end"]):
-            self._grow(stop)
+        if stop > self._room:
+            self._grow(max(stop, 2 * self._room, self._expected))
         for column, values in zip(self._columns.values(), columns, strict=True):
             column[first:stop] = values
         self._count = stop
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """The rows so far, without much of the room that was made for others."""
-        keep = 2 * self._count >= len(self._columns["end"])
+    def columns(self, last: Columns) -> dict[str, NDArray[Any]]:
+        """The rows so far and those that come last, if any, without much room for others."""
+        if not self._count:  # most runs are short
+            last = last or [()] * len(STORED_TYPES)
+            return {
+                name: np.array(values, np.int64).astype(kind)
+                for (name, kind), values in zip(STORED_TYPES.items(), last, strict=True)
+            }
+        if last:
+            self.append(last)
+        keep = 2 * self._count >= self._room
         parts = {name: column[: self._count] for name, column in self._columns.items()}
         return parts if keep else {name: part.copy() for name, part in parts.items()}
 
-    def _grow(self, least: int) -> None:
-        room = max(least, 2 * len(self._columns["end"]))
-        for name, column in self._columns.items():
-            larger = np.empty(room, column.dtype)
-            larger[: self._count] = column[: self._count]
+    def _grow(self, room: int) -> None:
+        for name, kind in STORED_TYPES.items():
+            larger = np.empty(room, kind)
+            if self._count:
+                larger[: self._count] = self._columns[name][: self._count]
             self._columns[name] = larger
+        self._room = room

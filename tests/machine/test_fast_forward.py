@@ -9,6 +9,7 @@ import pytest
 
 from cosim.cli.bench_programs import bert_base, incommensurate_loops, pipeline, random_tiles
 from cosim.design import load
+from cosim.machine import fast_forward
 from cosim.machine import kernel as k
 from cosim.machine.execute import run
 from cosim.machine.fast_executor import FastExecutor
@@ -17,6 +18,10 @@ from cosim.mapping.program import Component, Loop, Pool, PoolPhase, Program, Tem
 from cosim.timeline.causes import Cause
 from cosim.timeline.loop_tree import LoopTrees, merge_loops
 from cosim.timeline.repetition import repeats
+from tests.machine.test_equality import assert_same
+
+FEW = {name: getattr(fast_forward, name) for name in ("FEW_TASKS", "MANY_TASKS")}
+"""As they are outside of this folder, see `conftest`."""
 
 
 def test_the_work_does_not_grow_with_the_number_of_tiles() -> None:
@@ -138,3 +143,19 @@ def test_pools_of_other_phases_take_part_in_the_state() -> None:
     result = run(program)
     assert result.tasks_skipped == 0
     assert result.makespan_ps == 5000
+
+
+def test_the_compiled_kernel_looks_only_where_that_takes_less_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in FEW.items():
+        monkeypatch.setattr(fast_forward, name, value)
+    short, long = pipeline(8, 8, 8), pipeline(30, 30, 30)
+    for program, looks in ((short, False), (long, True)):
+        compiled, uncompiled = run(program, executor="compiled"), run(program, executor="python")
+        assert uncompiled.tasks_skipped > 0
+        assert (compiled.tasks_skipped > 0) is looks
+        assert looks or "less time than looking" in compiled.why_not_skipped
+        assert_same(compiled, uncompiled)
+    many = incommensurate_loops(50_000)  # whatever it costs
+    assert "no state of the machine recurred" in run(many, executor="compiled").why_not_skipped
