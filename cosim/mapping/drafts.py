@@ -81,7 +81,8 @@ class Move(NamedTuple):
 
 
 class Multiply(NamedTuple):
-    """A tile on the array; `loads` as in `tile_tree.Leaf`."""
+    """A tile on the array; ``loads` says which of streaming operand, weight and
+    constants of channels are loaded for it."""
 
     tile: Tile
     first_k: bool
@@ -141,12 +142,12 @@ class Drafting:
     """A draft in the making: slots that are equal are one."""
 
     def __init__(self) -> None:
-        self._slots: dict[tuple[type, Slot], int] = {}
+        self._slots: dict[Slot, int] = {}  # slots of different kinds are never equal
         self._streams: dict[str, list[Node]] = {}
 
     def slot(self, slot: Slot) -> int:
         """Place of a slot in the draft."""
-        return self._slots.setdefault((type(slot), slot), len(self._slots))
+        return self._slots.setdefault(slot, len(self._slots))
 
     def append(self, lane: str, nodes: tuple[Node, ...]) -> None:
         """Let a component do these next."""
@@ -155,7 +156,7 @@ class Drafting:
 
     def finished(self) -> Draft:
         streams = tuple((lane, tuple(nodes)) for lane, nodes in self._streams.items())
-        return Draft(tuple(slot for _, slot in self._slots), streams)
+        return Draft(tuple(self._slots), streams)
 
 
 @dataclass(frozen=True, eq=False)

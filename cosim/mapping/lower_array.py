@@ -5,19 +5,19 @@ Only what tasks wait for and give is decided here; `pricing` says what they cost
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import ceil
+from operator import attrgetter
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, bodies
+from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, Steps, bodies
 from cosim.mapping.program import Node, Step
-from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
-from cosim.mapping.tile_tree import Leaf, Part, tile_tree
-from cosim.mapping.tiles import CONSTANTS, Tile
+from cosim.mapping.streams import Streams, acquire, load_lane, release, store_lane
+from cosim.mapping.tile_tree import Ends, Leaf, tile_tree
+from cosim.mapping.tiles import Tile
 from cosim.mapping.tiling import TilePlan, TileRequest
-from cosim.memo import Signature
+from cosim.memo import Signature, canonical
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
@@ -29,7 +29,6 @@ class ArrayTask:
     group: int
     name: str
     request: TileRequest
-    plan: TilePlan
     streaming: Tensor
     weight: Tensor
     result: Tensor
@@ -44,31 +43,29 @@ class ArrayTask:
     vector_precision: Precision | None
     array: str
     """The engine that runs it."""
-    waits: dict[str, tuple[Step, ...]]
-    """Component -> steps before its first task (command, dependencies, fills)."""
-    signals: dict[str, tuple[Step, ...]]
-    """Component -> steps after its last task."""
 
     @cached_property
     def draft_signature(self) -> Signature:
-        """Equal for tasks whose streams differ in nothing but what their tiles cost."""
+        """Equal for tasks that differ in nothing but what their tiles cost."""
 
         def kind(tensor: Tensor) -> tuple[object, ...]:
             return (tensor.bits, tensor.role, tensor.elements, tensor.zeros)
 
-        plan = self.plan
-        return Signature((
-            self.request.signature, plan.shape,
-            kind(self.streaming), kind(self.weight), kind(self.result),
+        return canonical(Signature((
+            self.request.signature, kind(self.streaming), kind(self.weight), kind(self.result),
             tuple(map(kind, self.extra)), tuple(map(kind, self.bias)),
             tuple(map(kind, self.constants)),
-            tuple(self.waits.items()), tuple(self.signals.items()),
-        ))  # fmt: skip
+        )))  # fmt: skip
 
     @property
     def unit_precision(self) -> Precision | None:
         """How the vector unit works on the results."""
         return self.vector_precision
+
+    @cached_property
+    def bias_bytes(self) -> int:
+        """Bytes of the operands that are loaded once."""
+        return sum(tensor.bytes for tensor in self.bias)
 
     def extra_bytes(self, tile: Tile) -> int:
         """Bytes of the epilogue's whole operands that belong to a tile."""
@@ -77,60 +74,109 @@ class ArrayTask:
     def output_bytes(self, tile: Tile) -> int:
         """Bytes that the group writes of a tile of results."""
         elements = -(-tile.elements[2] // self.request.store_divisor)
-        return ceil(elements * self.request.result_bits / 8)
+        return -(-elements * self.request.result_bits // 8)
 
-
-def _stream(
-    parts: list[Part], tasks: Callable[[Leaf], tuple[Node, ...]],
-    known: dict[Leaf, tuple[Node, ...]],
-) -> tuple[Node, ...]:  # fmt: skip
-    """A component's stream over a loop nest: what `tasks` makes of every leaf.
-
-    `known` has what it made of leaves before; the first waits for the group's turn, alone.
-    """
-    body: list[Node] = []
-    for count, part in parts:
-        if not isinstance(part, Leaf):
-            inner = _stream(part, tasks, known)
-        elif part in known:
-            inner = known[part]
-        else:
-            inner = tasks(part)
-            if not part.first:
-                known[part] = inner
-        if inner:
-            body += repeat(count, inner)
-    return tuple(body)
+    def part_bytes(self, tensor: Tensor, tile: Tile) -> int:
+        """Bytes of the constants of a tile's channels."""
+        channels = 8 * self.request.nest.channels
+        return -(-tensor.elements * tensor.bits * tile.channels // channels)
 
 
 _DOUBLE = Buffer("", (), 0)
 """What an operand without a staging buffer of its own is read like."""
 
+_NO_STEPS: Steps = ()
+_SUMS: Callable[[Ends], bool] = attrgetter("sums")
+_STREAMING: Callable[[Ends], bool] = attrgetter("streaming")
+_WEIGHT: Callable[[Ends], bool] = attrgetter("weight")
+_CONSTANTS: Callable[[Ends], bool] = attrgetter("constants")
+
+
+class _Fetch:
+    """An operand that is loaded tile by tile; `part` has bytes and pieces of a tile's part of it.
+
+    Only the first task of a group waits for more than room, so all others of the same tile are one
+    slot.
+    """
+
+    def __init__(
+        self, lane: str, kind: str, tensor: Tensor, when: Callable[[Ends], bool],
+        part: Callable[[Tile], tuple[int, int]], room: tuple[int, Steps], loaded: int,
+    ) -> None:  # fmt: skip
+        self.lane, self.kind, self.when = lane, kind, when
+        self._role, self._elements = tensor.role.value, (tensor.bits, tensor.zeros)
+        self._part, self._after = part, (release(loaded, 1),)
+        self._buffer, self._place = room
+        self._slots: dict[Tile, int] = {}
+
+    def of(self, tile: Tile, given: Steps) -> Move:
+        """The load of a tile, after the steps `given`."""
+        bytes_, chunks = self._part(tile)
+        return Move(
+            self.lane, self.kind, self._role, bytes_, chunks, self._elements, self.kind,
+            (*given, acquire(self._buffer, bytes_), *self._place), self._after,
+        )  # fmt: skip
+
+    def slot(self, tile: Tile, drafting: Drafting) -> int:
+        """The slot of a load that is not the group's first."""
+        found = self._slots.get(tile)
+        if found is None:
+            found = self._slots[tile] = drafting.slot(self.of(tile, ()))
+        return found
+
+
+def _part(operand: int, tensor: Tensor, tile: Tile) -> tuple[int, int]:
+    """Of the streaming operand (0) or of what has the shape of the result (2)."""
+    return tile.bytes(operand, tensor.bits), tile.chunks(operand)
+
+
+def _weight_part(tensor: Tensor, tile: Tile) -> tuple[int, int]:
+    """Of the weight, which is moved in one piece."""
+    return tile.bytes(1, tensor.bits), 1
+
 
 class ArrayLowering:
-    """Drafts one `ArrayTask`; `design` as the engine that runs it sees it."""
+    """Drafts one `ArrayTask`, cut as `plan` says.
 
-    def __init__(self, streams: Streams, task: ArrayTask, design: Design) -> None:
-        self.streams, self.task = streams, task
+    Parameters
+    ----------
+    waits : dict
+        Component -> steps before its first task (command, dependencies, fills); ``lane/kind`` ->
+        those before the first load of that kind.
+    signals : dict
+        Component -> steps after its last task.
+    design : Design
+        As the engine that runs the group sees it.
+    """
+
+    def __init__(
+        self, streams: Streams, task: ArrayTask, plan: TilePlan, waits: dict[str, Steps],
+        signals: dict[str, Steps], design: Design,
+    ) -> None:  # fmt: skip
+        self.streams, self.task, self.plan = streams, task, plan
+        self.waits, self.signals = waits, signals
         self.design, self.request = design, task.request
-        self.tree = tile_tree(task.request.nest, task.plan)
         self.has_vector = self.request.vector_cycles > 0
         shared = streams.array_phase
         self.input_loaded = streams.pool("input loaded", phase=shared, cause=Cause.INPUT)
         self.weight_loaded = streams.pool("weight loaded", phase=shared, cause=Cause.INPUT)
         self.operand_loaded = streams.pool("operand loaded", cause=Cause.INPUT)
         self.computed = streams.pool("tile computed", cause=Cause.RESULT)
+        self.constants_loaded = -1
         if task.constants:
             self.constants_loaded = streams.pool("constants loaded", cause=Cause.INPUT)
-        maker = self.design.vector if self.has_vector else self.design.array
+        maker = design.vector if self.has_vector else design.array
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
-        self.in_place = self.design.vector.in_place and self.request.store_result
+        self.in_place = design.vector.in_place and self.request.store_result
         self.alone = self._places()
         self.drafting = Drafting()
 
     def draft(self) -> Draft:
         """This group's tasks; the same object for tasks that differ in nothing but cost."""
-        key = (self.task.draft_signature, self._machine())
+        key = (
+            self.task.draft_signature, self.plan.shape, tuple(self.waits.items()),
+            tuple(self.signals.items()), self._machine(),
+        )  # fmt: skip
         draft = bodies.get(key)
         if draft is None:
             draft = bodies[key] = self._draft()
@@ -138,151 +184,30 @@ class ArrayLowering:
 
     def _machine(self) -> tuple[object, ...]:
         """What a draft depends on of the machine: names of components and numbers of pools."""
-        streams, design = self.streams, self.design
-        buffers = [streams.buffer(b) for b in ("input", "weight", "accumulator", "output")]
-        lanes = [load_lane(streams.load[kind]) for kind in ("input", "weight")]
+        streams, design, buffer = self.streams, self.design, self.streams.buffer
         return (
             design.array.name, design.array.accumulator_bits, design.vector.name, self.in_place,
-            tuple(self.alone.items()),
-            *lanes,
-            store_lane(streams.store), *buffers, self.input_loaded, self.weight_loaded,
-            self.operand_loaded, self.computed, self.ready,
-            self.constants_loaded if self.task.constants else None,
+            *self.alone.items(),
+            load_lane(streams.load["input"]), load_lane(streams.load["weight"]),
+            store_lane(streams.store),
+            buffer("input"), buffer("weight"), buffer("accumulator"), buffer("output"),
+            self.input_loaded, self.weight_loaded, self.operand_loaded, self.computed, self.ready,
+            self.constants_loaded,
         )  # fmt: skip
 
     def _draft(self) -> Draft:
-        streams, tiles, draft = self.streams, self.tree.tiles, self.drafting
+        streams, draft = self.streams, self.drafting
+        self.tree = tile_tree(self.request.nest, self.plan)
         load = {kind: load_lane(streams.load[kind]) for kind in ("input", "weight")}
         for lane in dict.fromkeys(load.values()):
-            kinds = [kind for kind, name in load.items() if name == lane]
-            if "weight" in kinds:
-                draft.append(lane, self._bias_loads(lane))
-            draft.append(lane, _stream(tiles, partial(self._load_tasks, kinds, lane), {}))
-        draft.append(self.design.array.name, _stream(tiles, self._array_task, {}))
-        results = self.tree.results
+            draft.append(lane, self._loads(lane, [k for k, name in load.items() if name == lane]))
+        draft.append(self.design.array.name, self._products())
         if self.has_vector:
-            draft.append(self.design.vector.name, _stream(results, self._vector_task, {}))
+            draft.append(self.design.vector.name, self._epilogues())
         if self.request.store_result:
             lane = store_lane(streams.store)
-            draft.append(lane, _stream(results, partial(self._store_task, lane), {}))
+            draft.append(lane, self._stores(lane))
         return draft.finished()
-
-    def _ends(self, lane: str, leaf: Leaf) -> tuple[list[Step], list[Step]]:
-        """Steps before the component's first and after its last task of the group."""
-        before = self.task.waits.get(lane, ()) if leaf.first else ()
-        after = self.task.signals.get(lane, ()) if leaf.last else ()
-        return list(before), list(after)
-
-    # Loads
-
-    def _bias_loads(self, lane: str) -> tuple[Node, ...]:
-        nodes: list[Node] = []
-        for tensor in self.task.bias:
-            before = [
-                *self._given_once(lane), *self._given_once(f"{lane}/weight"),
-                acquire(self.streams.buffer("weight"), tensor.bytes),
-            ]  # fmt: skip
-            nodes.append(self._load(lane, "weight", tensor, tensor.bytes, 1, before,
-                                    self.weight_loaded))  # fmt: skip
-        return tuple(nodes)
-
-    def _given_once(self, key: str) -> tuple[Step, ...]:
-        """The waits before a first load; later ones of the group need not wait again."""
-        return self.task.waits.pop(key, ())
-
-    def _load(
-        self, lane: str, kind: str, tensor: Tensor, bytes_: int, chunks: int,
-        before: list[Step], loaded: int,
-    ) -> int:  # fmt: skip
-        after = (release(loaded, 1),)
-        return self.drafting.slot(Move(
-            lane, kind, tensor.role.value, bytes_, chunks, (tensor.bits, tensor.zeros), kind,
-            tuple(before), after,
-        ))  # fmt: skip
-
-    def _load_tasks(self, kinds: list[str], lane: str, leaf: Leaf) -> tuple[Node, ...]:
-        request, task, tile = self.request, self.task, leaf.tile
-        nodes: list[Node] = []
-        pending = list(self._given_once(lane)) if leaf.first else []
-
-        def one(kind: str, tensor: Tensor, bytes_: int, chunks: int, loaded: int) -> None:
-            before = [*pending, *self._given_once(f"{lane}/{kind}")]
-            before.append(acquire(self.streams.buffer(kind), bytes_))
-            if kind in self.alone and loaded in (self.input_loaded, self.weight_loaded):
-                before.append(acquire(self.alone[kind], 1))
-            pending.clear()
-            nodes.append(self._load(lane, kind, tensor, bytes_, chunks, before, loaded))
-
-        # Weights first: they seldom depend on anything, so they are fetched ahead.
-        if "weight" in kinds and leaf.loads[CONSTANTS]:
-            for tensor in task.constants:
-                bytes_ = self._part_bytes(tensor, tile)
-                one("weight", tensor, bytes_, tile.channel_chunks, self.constants_loaded)
-        if "weight" in kinds and request.load_weight and leaf.loads[1]:
-            one("weight", task.weight, tile.bytes(1, task.weight.bits), 1, self.weight_loaded)
-        if "input" in kinds and request.load_streaming and leaf.loads[0]:
-            bytes_ = tile.bytes(0, task.streaming.bits)
-            one("input", task.streaming, bytes_, tile.chunks[0], self.input_loaded)
-        if "input" in kinds and leaf.first_k:
-            for tensor in task.extra:
-                bytes_ = tile.bytes(2, tensor.bits)
-                one("input", tensor, bytes_, tile.chunks[2], self.operand_loaded)
-        return tuple(nodes)
-
-    def _part_bytes(self, tensor: Tensor, tile: Tile) -> int:
-        """Bytes of the constants of a tile's channels."""
-        channels = self.request.nest.channels
-        return ceil(tensor.elements * tensor.bits * tile.channels / (8 * channels))
-
-    def _waits_for_constants(self, leaf: Leaf) -> list[Step]:
-        """Taken by whoever applies the constants: the vector unit, or the array without one."""
-        count = len(self.task.constants)
-        return [acquire(self.constants_loaded, count)] if count and leaf.loads[CONSTANTS] else []
-
-    def _free_constants(self, leaf: Leaf) -> list[Step]:
-        bytes_ = sum(self._part_bytes(t, leaf.tile) for t in self.task.constants)
-        if not bytes_ or not leaf.frees[CONSTANTS]:
-            return []
-        return [release(self.streams.buffer("weight"), bytes_)]
-
-    # Array
-
-    def _accumulator_bytes(self, tile: Tile) -> int:
-        return tile.bytes(2, self.design.array.accumulator_bits)
-
-    def _array_task(self, leaf: Leaf) -> tuple[Node, ...]:
-        streams, request, task, tile = self.streams, self.request, self.task, leaf.tile
-        before, after_last = self._ends(self.design.array.name, leaf)
-        after: list[Step] = []
-        if leaf.first and task.bias:
-            before.append(acquire(self.weight_loaded, len(task.bias)))
-        if not self.has_vector:
-            before += self._waits_for_constants(leaf)
-        if request.load_streaming and leaf.loads[0]:
-            before.append(acquire(self.input_loaded, 1))
-        if request.load_weight and leaf.loads[1]:
-            before.append(acquire(self.weight_loaded, 1))
-        if leaf.first_k:
-            before.append(acquire(streams.buffer("accumulator"), self._accumulator_bytes(tile)))
-        if request.load_streaming and leaf.frees[0]:
-            bytes_ = tile.bytes(0, request.streaming_bits)
-            after.append(release(streams.buffer("input"), bytes_))
-            after += self._free_place("input")
-        if request.load_weight and leaf.frees[1]:
-            bytes_ = tile.bytes(1, request.weight_bits)
-            after.append(release(streams.buffer("weight"), bytes_))
-            after += self._free_place("weight")
-        if not self.has_vector:
-            after += self._free_constants(leaf)
-            if leaf.last:
-                after += self._free_bias()
-        if leaf.last_k:
-            after.append(self._hand_on(tile))
-        place = self.drafting.slot(Multiply(
-            tile, leaf.first_k, leaf.last_k, leaf.last, leaf.loads, tuple(before),
-            (*after, *after_last),
-        ))  # fmt: skip
-        return (place,)
 
     def _places(self) -> dict[str, int]:
         """Operands of which one tile at a time lies in its buffer -> pool of that one place.
@@ -290,66 +215,205 @@ class ArrayLowering:
         In a memory that is not double-buffered the next tile arrives when this one has been used,
         unless the plan keeps several there anyhow.
         """
-        plan = self.task.plan
+        plan = self.plan
         return {
             kind: self.streams.pool(f"place of {kind}", 1, cause=Cause.INPUT_SPACE)
             for kind, held in (("input", plan.hold_streaming), ("weight", plan.hold_weight))
             if not held and not (self.design.buffer(kind) or _DOUBLE).double_buffered
         }
 
-    def _free_place(self, kind: str) -> list[Step]:
-        return [release(self.alone[kind], 1)] if kind in self.alone else []
+    # Loads
 
-    def _free_bias(self) -> list[Step]:
-        """Given by whoever applies the bias last: the vector unit, or the array without one."""
-        bytes_ = sum(t.bytes for t in self.task.bias)
-        return [release(self.streams.buffer("weight"), bytes_)] if bytes_ else []
+    def _loads(self, lane: str, kinds: list[str]) -> tuple[Node, ...]:
+        """What a channel loads: operands for all tiles first, then those of tile after tile."""
+        drafting = self.drafting
+        given = dict(self.waits)  # what no load has waited for yet
 
-    def _hand_on(self, tile: Tile) -> Step:
-        """What the array does with a finished result tile."""
+        def waited(kind: str) -> Steps:
+            return (*given.pop(lane, ()), *given.pop(f"{lane}/{kind}", ()))
+
+        def whole(tensor: Tensor) -> int:
+            take = acquire(self.streams.buffer("weight"), tensor.bytes)
+            return drafting.slot(Move(
+                lane, "weight", tensor.role.value, tensor.bytes, 1, (tensor.bits, tensor.zeros),
+                "weight", (*waited("weight"), take), (release(self.weight_loaded, 1),),
+            ))  # fmt: skip
+
+        once = tuple(map(whole, self.task.bias)) if "weight" in kinds else ()
+        fetches = [fetch for fetch in self._fetches(lane) if fetch.kind in kinds]
+
+        def tasks(leaf: Leaf) -> tuple[Node, ...]:
+            tile, begins, _ = leaf
+            due = [fetch for fetch in fetches if fetch.when(begins)]
+            if begins.group:
+                return tuple(drafting.slot(f.of(tile, waited(f.kind))) for f in due)
+            return tuple(fetch.slot(tile, drafting) for fetch in due)
+
+        return once + self.tree.tiles.stream(tasks)
+
+    def _fetches(self, lane: str) -> Iterator[_Fetch]:
+        """What is loaded for tiles, in order.
+
+        Weights first: they seldom depend on anything, so they are fetched ahead.
+        """
+        request, task, buffer = self.request, self.task, self.streams.buffer
+        weights, inputs = buffer("weight"), buffer("input")
+        for tensor in task.constants:
+            yield _Fetch(
+                lane, "weight", tensor, _CONSTANTS, partial(self._constants_part, tensor),
+                (weights, ()), self.constants_loaded,
+            )  # fmt: skip
+        if request.load_weight:
+            yield _Fetch(
+                lane, "weight", task.weight, _WEIGHT, partial(_weight_part, task.weight),
+                (weights, self._taken_place("weight")), self.weight_loaded,
+            )  # fmt: skip
+        if request.load_streaming:
+            yield _Fetch(
+                lane, "input", task.streaming, _STREAMING, partial(_part, 0, task.streaming),
+                (inputs, self._taken_place("input")), self.input_loaded,
+            )  # fmt: skip
+        for tensor in task.extra:
+            yield _Fetch(
+                lane, "input", tensor, _SUMS, partial(_part, 2, tensor), (inputs, ()),
+                self.operand_loaded,
+            )  # fmt: skip
+
+    def _constants_part(self, tensor: Tensor, tile: Tile) -> tuple[int, int]:
+        return self.task.part_bytes(tensor, tile), tile.channel_chunks
+
+    def _taken_place(self, kind: str) -> Steps:
+        return (acquire(self.alone[kind], 1),) if kind in self.alone else ()
+
+    def _freed_place(self, kind: str) -> Steps:
+        return (release(self.alone[kind], 1),) if kind in self.alone else ()
+
+    # Constants and bias
+
+    def _constants_there(self) -> Steps:
+        """Waited for by whoever applies the constants: the vector unit, or the array without."""
+        count = len(self.task.constants)
+        return (acquire(self.constants_loaded, count),) if count else ()
+
+    def _freed_constants(self, leaf: Leaf) -> Steps:
+        """Given by whoever applies them, with their last tile."""
+        if not leaf.ends.constants:
+            return ()
+        bytes_ = sum(self.task.part_bytes(tensor, leaf.tile) for tensor in self.task.constants)
+        return (release(self.streams.buffer("weight"), bytes_),) if bytes_ else ()
+
+    def _freed_bias(self, leaf: Leaf) -> Steps:
+        """Given with the group's last tile by whoever applies it."""
+        if not leaf.ends.group or not self.task.bias_bytes:
+            return ()
+        return (release(self.streams.buffer("weight"), self.task.bias_bytes),)
+
+    # Array
+
+    def _products(self) -> tuple[Node, ...]:
+        """What the array computes: every tile."""
+        request, task, buffer = self.request, self.task, self.streams.buffer
+        name, drafting = self.design.array.name, self.drafting
+        first, last = self.waits.get(name, ()), self.signals.get(name, ())
+        if task.bias:
+            first = (*first, acquire(self.weight_loaded, len(task.bias)))
+        constants = () if self.has_vector else self._constants_there()
+        streaming = (acquire(self.input_loaded, 1),) if request.load_streaming else ()
+        weight = (acquire(self.weight_loaded, 1),) if request.load_weight else ()
+        inputs, weights, sums = buffer("input"), buffer("weight"), buffer("accumulator")
+        places = self._freed_place("input"), self._freed_place("weight")
+        sum_bits = self.design.array.accumulator_bits
+
+        def tasks(leaf: Leaf) -> tuple[Node, ...]:
+            tile, begins, ends = leaf
+            before, after = first if begins.group else (), _NO_STEPS
+            if begins.constants:
+                before += constants
+            if begins.streaming:
+                before += streaming
+            if begins.weight:
+                before += weight
+            if begins.sums:
+                before += (acquire(sums, tile.bytes(2, sum_bits)),)
+            if streaming and ends.streaming:
+                after += (release(inputs, tile.bytes(0, request.streaming_bits)), *places[0])
+            if weight and ends.weight:
+                after += (release(weights, tile.bytes(1, request.weight_bits)), *places[1])
+            if not self.has_vector:
+                after += self._freed_constants(leaf) + self._freed_bias(leaf)
+            if ends.sums:
+                after += (self._handed_on(tile),)
+            if ends.group:
+                after += last
+            loads = (begins.streaming, begins.weight, begins.constants)
+            product = Multiply(tile, begins.sums, ends.sums, ends.group, loads, before, after)
+            return (drafting.slot(product),)
+
+        return self.tree.tiles.stream(tasks)
+
+    def _handed_on(self, tile: Tile) -> Step:
+        """What the array does with a finished tile of results."""
         if self.has_vector:
             return release(self.computed, 1)
         if self.request.store_result:
             return release(self.ready, 1)
-        return release(self.streams.buffer("accumulator"), self._accumulator_bytes(tile))
+        return self._freed_sums(tile)
+
+    def _freed_sums(self, tile: Tile) -> Step:
+        bytes_ = tile.bytes(2, self.design.array.accumulator_bits)
+        return release(self.streams.buffer("accumulator"), bytes_)
 
     # Epilogue and store
 
-    def _vector_task(self, leaf: Leaf) -> tuple[Node, ...]:
-        streams, task, tile = self.streams, self.task, leaf.tile
-        unit = self.design.vector
-        before, after_last = self._ends(unit.name, leaf)
-        before.append(acquire(self.computed, 1))
+    def _epilogues(self) -> tuple[Node, ...]:
+        """What the vector unit makes of finished sums."""
+        task, drafting, buffer = self.task, self.drafting, self.streams.buffer
+        name, stores = self.design.vector.name, self.request.store_result
+        first, last = self.waits.get(name, ()), self.signals.get(name, ())
+        operands: Steps = (acquire(self.computed, 1),)
         if task.extra:
-            before.append(acquire(self.operand_loaded, len(task.extra)))
-        before += self._waits_for_constants(leaf)
-        after: list[Step] = self._free_constants(leaf)
-        if not self.in_place:
-            after.append(release(streams.buffer("accumulator"), self._accumulator_bytes(tile)))
-        extra = task.extra_bytes(tile)
-        if extra:
-            after.append(release(streams.buffer("input"), extra))
-        if leaf.last:
-            after += self._free_bias()
-        if self.request.store_result:
-            if not self.in_place:
-                before.append(acquire(streams.buffer("output"), task.output_bytes(tile)))
-            after.append(release(self.ready, 1))
-        return (self.drafting.slot(Finish(tile, tuple(before), (*after, *after_last))),)
+            operands += (acquire(self.operand_loaded, len(task.extra)),)
+        constants = self._constants_there()
 
-    def _store_task(self, lane: str, leaf: Leaf) -> tuple[Node, ...]:
-        streams, task, tile = self.streams, self.task, leaf.tile
-        before, after_last = self._ends(lane, leaf)
-        before.append(acquire(self.ready, 1))
-        bytes_ = task.output_bytes(tile)
-        if self.has_vector and not self.in_place:
-            after = [release(streams.buffer("output"), bytes_)]
-        else:
-            after = [release(streams.buffer("accumulator"), self._accumulator_bytes(tile))]
-        result = task.result
-        place = self.drafting.slot(Move(
-            lane, "output", result.role.value, bytes_, tile.chunks[2], (result.bits, result.zeros),
-            "output" if self.has_vector and not self.in_place else "accumulator",
-            tuple(before), (*after, *after_last),
-        ))  # fmt: skip
-        return (place,)
+        def tasks(leaf: Leaf) -> tuple[Node, ...]:
+            tile, begins, ends = leaf
+            before, after = (*first, *operands) if begins.group else operands, _NO_STEPS
+            if begins.constants:
+                before += constants
+            if stores and not self.in_place:
+                before += (acquire(buffer("output"), task.output_bytes(tile)),)
+            after += self._freed_constants(leaf)
+            if not self.in_place:
+                after += (self._freed_sums(tile),)
+            extra = task.extra_bytes(tile)
+            if extra:
+                after += (release(buffer("input"), extra),)
+            after += self._freed_bias(leaf)
+            if stores:
+                after += (release(self.ready, 1),)
+            if ends.group:
+                after += last
+            return (drafting.slot(Finish(tile, before, after)),)
+
+        return self.tree.results.stream(tasks)
+
+    def _stores(self, lane: str) -> tuple[Node, ...]:
+        """What is stored: every tile of the result, from where it was made."""
+        task, result, drafting = self.task, self.task.result, self.drafting
+        first, last = self.waits.get(lane, ()), self.signals.get(lane, ())
+        ready = (acquire(self.ready, 1),)
+        moved = self.has_vector and not self.in_place
+        output, holds = self.streams.buffer("output"), "output" if moved else "accumulator"
+        role, elements = result.role.value, (result.bits, result.zeros)
+
+        def tasks(leaf: Leaf) -> tuple[Node, ...]:
+            tile, begins, ends = leaf
+            bytes_ = task.output_bytes(tile)
+            after = (release(output, bytes_) if moved else self._freed_sums(tile),)
+            return (drafting.slot(Move(
+                lane, "output", role, bytes_, tile.chunks(2), elements, holds,
+                (*first, *ready) if begins.group else ready,
+                (*after, *last) if ends.group else after,
+            )),)  # fmt: skip
+
+        return self.tree.results.stream(tasks)

@@ -577,25 +577,25 @@ class _Mapper:
                 body = draft_scatter(streams, task, whole)
         else:
             assert plan
-            task = self._array_task(p, group, operands, request, plan, waits, signals)
-            body = ArrayLowering(streams, task, self.design.seen_by(group.array)).draft()
+            task = self._array_task(p, group, operands, request, plan)
+            seen = self.design.seen_by(group.array)
+            body = ArrayLowering(streams, task, plan, waits, signals, seen).draft()
         return DraftedGroup(opening.finished(), body, task, tuple(streams.pools[pools:]))
 
     def _array_task(
-        self, p: int, group: Group, operands: _Operands, request: TileRequest, plan: TilePlan,
-        waits: dict[str, Steps], signals: dict[str, Steps],
-    ) -> ArrayTask:  # fmt: skip
+        self, p: int, group: Group, operands: _Operands, request: TileRequest, plan: TilePlan
+    ) -> ArrayTask:
         assert operands.streaming
         assert operands.weight
         assert group.precision
         once = [t for t in operands.bias if not self._resident(t)]
         constants = self._constants(operands, request.nest) if plan.cut_constants else []
         return ArrayTask(
-            p, group.name, request, plan, operands.streaming, operands.weight,
+            p, group.name, request, operands.streaming, operands.weight,
             self.tensors[group.writes[-1]],
             tuple(t for t in operands.extra if not self._resident(t)),
             tuple(t for t in once if t not in constants), tuple(constants),
-            group.precision, self._vector_precision(group), group.array, waits, signals,
+            group.precision, self._vector_precision(group), group.array,
         )  # fmt: skip
 
     def _hand_over(self, p: int, waits: dict[str, Steps], signals: dict[str, Steps]) -> None:

@@ -7,31 +7,108 @@ else, so layers and designs that are cut alike share it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 from cosim.mapping.nest import Nest
-from cosim.mapping.tiles import CONSTANTS, Run, Tile, Tiles
+from cosim.mapping.program import Node
+from cosim.mapping.streams import repeat
+from cosim.mapping.tiles import CONSTANTS, CutNest, Run, Tile, cut_nest, reuse
 from cosim.mapping.tiling import Axis, TilePlan
-from cosim.memo import Memo
+from cosim.memo import Memo, Signature
+
+
+class Ends(NamedTuple):
+    """At one end of loops: which of them are all at their first tile, or all at their last."""
+
+    group: bool
+    """All loops: the first task of the group, or the last."""
+    sums: bool
+    """Those of the reduction."""
+    streaming: bool
+    """Those during which the streaming operand stays, so that it is loaded (or freed) here."""
+    weight: bool
+    constants: bool
+    """The same of the constants of channels."""
+
+
+_ENDS = tuple(Ends(*bits) for bits in product((False, True), repeat=len(Ends._fields)))
+"""By the bits of a number, the highest first."""
+_BITS = len(Ends._fields)
+_ALL = len(_ENDS) - 1
 
 
 class Leaf(NamedTuple):
-    """One tile in its place: what it is, and whether it begins or ends something."""
+    """One tile in its place: what it is, what begins with it and what ends with it."""
 
     tile: Tile
-    first: bool
-    last: bool
-    first_k: bool
-    last_k: bool
-    loads: tuple[bool, bool, bool]
-    """Whether streaming operand, weight and constants of channels are loaded for this tile."""
-    frees: tuple[bool, bool, bool]
-    """Whether this tile is their last use."""
+    begins: Ends
+    ends: Ends
 
 
-Part = tuple[int, "Leaf | list[Part]"]
-"""How often something is repeated: a tile, or the parts of an inner loop."""
+class TileLoops:
+    """Tiles in nested loops.
+
+    Attributes
+    ----------
+    leaves : list of Leaf
+        Those that differ, in the order in which they come.
+    """
+
+    def __init__(self, nest: CutNest, axes: Sequence[Axis], kept: Sequence[int]) -> None:
+        """`kept` has the bits of `Ends` that each axis counts for."""
+        runs = [nest.runs(axis) for axis in axes]
+        self._repeats = [[run.repeats for run in of_axis] for of_axis in runs]
+        # of every place in the loops a number: shape of the tile, first and last as in `Ends`
+        codes, shift = [(_ALL << _BITS) | _ALL], 2 * _BITS
+        for of_axis, bits in zip(runs, kept, strict=True):
+            inside = [
+                (~((0 if run.first else bits) | (0 if run.last else bits << _BITS)),
+                 run.shape << shift)
+                for run in of_axis
+            ]  # fmt: skip
+            codes = [code & mask | shape for code in codes for mask, shape in inside]
+            shift += len(of_axis).bit_length()
+        number: dict[int, int] = {}
+        self._order = [number.setdefault(code, len(number)) for code in codes]
+        self._nest, self._base = nest, nest.uncut([axis.loop for axis in axes])
+        self._looks = [
+            (axis.loop, len(of_axis).bit_length(), {run.shape: run for run in reversed(of_axis)})
+            for axis, of_axis in zip(axes, runs, strict=True)
+        ]
+        self._tiles: dict[int, Tile] = {}
+        self.leaves = [
+            Leaf(self._tile(code >> 2 * _BITS), _ENDS[code & _ALL], _ENDS[code >> _BITS & _ALL])
+            for code in number
+        ]
+
+    def _tile(self, shapes: int) -> Tile:
+        """The tile whose runs have these shapes; those that look alike are the same object."""
+        found = self._tiles.get(shapes)
+        if found is None:
+            at: dict[str, Run] = {}
+            rest = shapes
+            for loop, bits, of_shape in self._looks:
+                at[loop] = of_shape[rest & ((1 << bits) - 1)]
+                rest >>= bits
+            found = self._tiles[shapes] = Tile(self._nest, self._base, at)
+        return found
+
+    def stream(self, tasks: Callable[[Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
+        """A component's stream over the loops: what `tasks` makes of every leaf."""
+        of_leaf = [tasks(leaf) for leaf in self.leaves]
+        level = [of_leaf[number] for number in self._order]
+        for repeats in reversed(self._repeats):
+            inside, level = level, []
+            for start in range(0, len(inside), len(repeats)):
+                body: list[Node] = []
+                for count, nodes in zip(repeats, inside[start : start + len(repeats)], strict=True):
+                    if nodes:
+                        body += repeat(count, nodes)
+                level.append(tuple(body))
+        return level[0]
 
 
 class TileTree:
@@ -43,60 +120,39 @@ class TileTree:
         Cut loops of the reduction.
     """
 
-    def __init__(self, nest: Nest, plan: TilePlan) -> None:
-        self._axes = plan.axes
-        self._tiles = Tiles(nest, plan)
-        self._reuse = tuple(self._tiles.reuse(operand) for operand in (0, 1, CONSTANTS))
+    def __init__(self, nest: CutNest, plan: TilePlan) -> None:
+        self._nest, self._axes = nest, plan.axes
         self.reduced = tuple(a.loop for a in plan.axes if a.cls == "k")
+        of_bits = (
+            [a.loop for a in plan.axes], self.reduced,
+            *(reuse(nest.nest, plan, operand) for operand in (0, 1, CONSTANTS)),
+        )  # fmt: skip
+        self._kept = [
+            sum(1 << _BITS - 1 - bit for bit, loops in enumerate(of_bits) if axis.loop in loops)
+            for axis in plan.axes
+        ]
 
     @cached_property
-    def tiles(self) -> list[Part]:
+    def tiles(self) -> TileLoops:
         """Every tile of the loop nest, as loads and array see them."""
-        return self._tree(self._axes)
+        return TileLoops(self._nest, self._axes, self._kept)
 
     @cached_property
-    def results(self) -> list[Part]:
+    def results(self) -> TileLoops:
         """Every tile of the result, once its sum is complete."""
         if not self.reduced:
             return self.tiles
-        return self._tree(tuple(a for a in self._axes if a.cls != "k"))
-
-    def _tree(self, axes: tuple[Axis, ...]) -> list[Part]:
-        loops = [axis.loop for axis in axes]
-        place = {loop: 1 << i for i, loop in enumerate(loops)}
-        every = (1 << len(loops)) - 1
-        reduced = sum(place.get(loop, 0) for loop in self.reduced)
-        a, w, c = (sum(place.get(loop, 0) for loop in kept) for kept in self._reuse)
-
-        def level(depth: int, at: tuple[Run, ...], first: int, last: int) -> list[Part]:
-            parts: list[Part] = []
-            inside = depth + 1 == len(loops)
-            for run in self._tiles.runs[loops[depth]]:
-                here = (*at, run)
-                begins = first | (1 << depth if run.first else 0)
-                ends = last | (1 << depth if run.last else 0)
-                parts.append((run.count, leaf(here, begins, ends) if inside
-                              else level(depth + 1, here, begins, ends)))  # fmt: skip
-            return parts
-
-        def leaf(at: tuple[Run, ...], first: int, last: int) -> Leaf:
-            return Leaf(
-                self._tiles.tile(loops, at), first == every, last == every,
-                first & reduced == reduced, last & reduced == reduced,
-                (first & a == a, first & w == w, first & c == c),
-                (last & a == a, last & w == w, last & c == c),
-            )  # fmt: skip
-
-        return level(0, (), 0, 0) if loops else [(1, leaf((), 0, 0))]
+        left = [i for i, axis in enumerate(self._axes) if axis.cls != "k"]
+        return TileLoops(self._nest, [self._axes[i] for i in left], [self._kept[i] for i in left])
 
 
-_known: Memo[tuple[object, ...], TileTree] = Memo("tile trees", 512)
+_known: Memo[tuple[CutNest, Signature], TileTree] = Memo("tile trees", 512)
 
 
 def tile_tree(nest: Nest, plan: TilePlan) -> TileTree:
     """The tree of a plan."""
-    key = (nest.signature, plan.shape)
+    key = (cut_nest(nest), plan.shape)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = TileTree(nest, plan)
+        found = _known[key] = TileTree(key[0], plan)
     return found

@@ -8,48 +8,135 @@ only, and is computed once for each distinct `Tile`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from math import ceil, prod
+from math import prod
+from typing import NamedTuple
 
 from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.engines.timing import TileShape
-from cosim.mapping.nest import Nest, Operand, tile_runs
+from cosim.mapping.nest import Dimension, Nest, tile_runs
 from cosim.mapping.tiling import Axis, TilePlan
+from cosim.memo import Attached, Memo, Signature
 
 CONSTANTS = 2
 """Beside the streaming operand (0) and the weight (1), what is loaded for tiles: the constants of
 their channels, where they come in parts."""
 
+Spans = tuple[int, int, int]
+"""Elements of streaming operand, weight and result along a loop's dimensions."""
 
-@dataclass(frozen=True)
-class Run:
+
+class Run(NamedTuple):
     """Consecutive tiles of one axis that look alike."""
 
-    count: int
+    repeats: int
     start: int
     size: int
     first: bool
     last: bool
-    spans: tuple[int, int, int]
-    """Elements of streaming operand, weight and result along this loop's dimensions."""
+    spans: Spans
     pairs: int
     """Useful steps along this loop, see `Nest.useful`."""
     shape: int
     """The same for all runs of an axis that look alike."""
 
 
+class CutNest:
+    """What tiles of a nest depend on, whatever the plan; layers of the same shape share it."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.operands = (nest.streaming, nest.weight, nest.result)
+        loops = dict.fromkeys(
+            (*nest.extents, *(d.loop for o in self.operands for d in o.dimensions))
+        )
+        self._along: dict[str, tuple[tuple[Dimension, ...], ...]] = {
+            loop: tuple(tuple(d for d in o.dimensions if d.loop == loop) for o in self.operands)
+            for loop in loops
+        }
+        self._whole = {loop: self._spans(loop, 0, nest.extents.get(loop, 1)) for loop in loops}
+        self._inwards = [
+            [(d, d.span(0, nest.extents.get(d.loop, 1))) for d in reversed(o.dimensions)]
+            for o in self.operands
+        ]
+
+    def _spans(self, loop: str, start: int, size: int) -> Spans:
+        a, w, o = (prod(d.span(start, size) for d in ds) for ds in self._along[loop])
+        return a, w, o
+
+    def uncut(self, cut: Iterable[str]) -> Spans:
+        """Elements of the operands over the loops that are not `cut`."""
+        a = w = o = 1
+        for loop, spans in self._whole.items():
+            if loop not in cut:
+                a, w, o = a * spans[0], w * spans[1], o * spans[2]
+        return a, w, o
+
+    def runs(self, axis: Axis) -> tuple[Run, ...]:
+        """Runs of a cut loop."""
+        key = (self, axis.loop, axis.size)
+        found = _runs.get(key)
+        if found is None:
+            found = _runs[key] = tuple(self._new_runs(axis))
+        return found
+
+    def _new_runs(self, axis: Axis) -> Iterator[Run]:
+        loop, along = axis.loop, self._along[axis.loop]
+        gathered = self.nest.gathered.get(loop)
+        shapes: dict[tuple[int, Spans, int], int] = {}
+        every = [d for ds in along for d in ds]
+        for index, repeats in tile_runs(axis.extent, axis.size, every, gathered):
+            start = index * axis.size
+            size = min(axis.size, axis.extent - start)
+            spans = self._spans(loop, start, size)
+            pairs = gathered.pairs(start, size) if gathered else size
+            last = index + repeats == axis.count
+            shape = shapes.setdefault((size, spans, pairs), len(shapes))
+            yield Run(repeats, start, size, index == 0, last, spans, pairs, shape)
+
+    def contiguous(self, operand: int, at: dict[str, Run]) -> int:
+        """Elements of each contiguous piece of an operand's part in row-major memory."""
+        run = 1
+        for d, whole in self._inwards[operand]:
+            cut = at.get(d.loop)
+            span = whole if cut is None else d.span(cut.start, cut.size)
+            run *= span
+            if span < d.size:
+                break
+        return run
+
+
+_runs: Memo[tuple[CutNest, str, int], tuple[Run, ...]] = Memo("axis runs", 4096)
+_shared: Memo[Signature, CutNest] = Memo("cut nests", 512)
+_of_nests: Attached[Nest, CutNest] = Attached()
+
+
+def cut_nest(nest: Nest) -> CutNest:
+    """What is known of the tiles of a nest."""
+    found = _of_nests.get(nest)
+    if found is None:
+        found = _shared.get(nest.signature)
+        if found is None:
+            found = _shared[nest.signature] = CutNest(nest)
+        _of_nests[nest] = found
+    return found
+
+
 class Tile:
     """Sizes of one tile, by its runs (loop -> run of the loops that are cut)."""
 
-    def __init__(self, nest: Nest, base: tuple[int, int, int], at: dict[str, Run]) -> None:
-        self.nest, self.at = nest, at
-        self.elements = tuple(base[o] * prod(run.spans[o] for run in at.values()) for o in range(3))
+    def __init__(self, nest: CutNest, base: Spans, at: dict[str, Run]) -> None:
+        self.cut, self.nest, self.at = nest, nest.nest, at
+        a, w, o = base
+        for run in at.values():
+            spans = run.spans
+            a, w, o = a * spans[0], w * spans[1], o * spans[2]
+        self.elements = (a, w, o)
 
     def bytes(self, operand: int, bits: int) -> int:
         """Packed bytes of an operand's part (0 streaming, 1 weight, 2 result)."""
-        return ceil(self.elements[operand] * bits / 8)
+        return -(-self.elements[operand] * bits // 8)
 
     @cached_property
     def channels(self) -> int:
@@ -75,93 +162,30 @@ class Tile:
         """Useful multiply-accumulates."""
         return self.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
 
-    @cached_property
-    def chunks(self) -> tuple[int, int, int]:
-        """Contiguous pieces of each operand's part in row-major memory."""
-        nest = self.nest
-        a, w, o = (self._chunks(x) for x in (nest.streaming, nest.weight, nest.result))
-        return a, w, o
-
-    def _chunks(self, operand: Operand) -> int:
-        run, total, contiguous = 1, 1, True
-        for d in reversed(operand.dimensions):
-            if d.loop in self.at:
-                span = d.span(self.at[d.loop].start, self.at[d.loop].size)
-            else:
-                span = d.span(0, self.nest.extents.get(d.loop, 1))
-            total *= span
-            if contiguous:
-                run *= span
-                contiguous = span >= d.size
-        return max(1, total // max(1, run))
+    def chunks(self, operand: int) -> int:
+        """Contiguous pieces of an operand's part in row-major memory."""
+        return max(1, self.elements[operand] // max(1, self.cut.contiguous(operand, self.at)))
 
 
-class Tiles:
-    """All tiles of a plan, as runs of its axes."""
+def reuse(nest: Nest, plan: TilePlan, operand: int) -> tuple[str, ...]:
+    """Cut loops during which an operand's tiles stay in the buffer (`CONSTANTS`: of channels).
 
-    def __init__(self, nest: Nest, plan: TilePlan) -> None:
-        self.nest, self.plan = nest, plan
-        self.operands = (nest.streaming, nest.weight, nest.result)
-        a, w, o = (self._fixed_span(operand) for operand in self.operands)
-        self.base = (a, w, o)
-        self._known: dict[tuple[int, ...], Tile] = {}
-
-    def tile(self, loops: list[str], at: tuple[Run, ...]) -> Tile:
-        """The tile at these runs of these loops; those that look alike are the same object."""
-        key = (len(loops), *(run.shape for run in at))
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = Tile(self.nest, self.base, dict(zip(loops, at, strict=True)))
-        return found
-
-    @cached_property
-    def runs(self) -> dict[str, tuple[Run, ...]]:
-        """Runs of each cut loop."""
-        return {axis.loop: tuple(self._axis_runs(axis)) for axis in self.plan.axes}
-
-    def _axis_runs(self, axis: Axis) -> Iterator[Run]:
-        loop, nest = axis.loop, self.nest
-        of_loop = [[d for d in o.dimensions if d.loop == loop] for o in self.operands]
-        gathered = nest.gathered.get(loop)
-        shapes: dict[tuple[int, ...], int] = {}
-        for index, count in tile_runs(
-            axis.extent, axis.size, [d for ds in of_loop for d in ds], gathered
-        ):
-            start = index * axis.size
-            size = min(axis.size, axis.extent - start)
-            spans = [prod(d.span(start, size) for d in ds) for ds in of_loop]
-            pairs = gathered.pairs(start, size) if gathered else size
-            last = index + count == axis.count
-            shape = shapes.setdefault((size, *spans, pairs), len(shapes))
-            yield Run(
-                count, start, size, index == 0, last, (spans[0], spans[1], spans[2]), pairs, shape
-            )
-
-    def _fixed_span(self, operand: Operand) -> int:
-        """Elements of an operand over the loops that are not cut."""
-        cut = {axis.loop for axis in self.plan.axes}
-        total = 1
-        for d in operand.dimensions:
-            if d.loop not in cut:
-                total *= d.span(0, self.nest.extents.get(d.loop, 1))
-        return total
-
-    def reuse(self, operand: int) -> tuple[str, ...]:
-        """Cut loops during which an operand's tiles stay in the buffer (`CONSTANTS`: of channels).
-
-        It is loaded where all of them are at their first tile, and released at their last.
-        """
-        loops = frozenset(self.nest.channel_loops) if operand == CONSTANTS else None
-        loops = self.operands[operand].loops if loops is None else loops
-        hold = (self.plan.hold_streaming, self.plan.hold_weight, False)[operand]
-        kept: list[str] = []
-        for position, axis in enumerate(self.plan.axes):
-            if axis.loop in loops:
-                continue
-            inner = any(a.loop in loops for a in self.plan.axes[position + 1 :])
-            if not inner or hold:
-                kept.append(axis.loop)
-        return tuple(kept)
+    It is loaded where all of them are at their first tile, and released at their last.
+    """
+    if operand == CONSTANTS:
+        loops, hold = frozenset(nest.channel_loops), False
+    elif operand:
+        loops, hold = nest.weight.loops, plan.hold_weight
+    else:
+        loops, hold = nest.streaming.loops, plan.hold_streaming
+    kept: list[str] = []
+    inner = False
+    for axis in reversed(plan.axes):
+        if axis.loop in loops:
+            inner = True
+        elif hold or not inner:
+            kept.append(axis.loop)
+    return tuple(kept)
 
 
 def iterate(plan: TilePlan) -> Iterator[dict[str, tuple[int, int]]]:
