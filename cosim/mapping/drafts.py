@@ -11,13 +11,15 @@ order, which is what a `Layout` stands for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from cosim.mapping.program import Loop, Node, Pool, Step
 from cosim.mapping.tiles import Tile
-from cosim.memo import Memo
+from cosim.memo import Memo, Signature
+
+if TYPE_CHECKING:
+    from cosim.mapping.draft_table import DraftTable
 
 MOST_LAYOUTS = 1 << 14
 
@@ -131,11 +133,8 @@ class Draft:
 
     slots: tuple[Slot, ...]
     streams: tuple[tuple[str, tuple[Node, ...]], ...]
-
-    @cached_property
-    def on_engines(self) -> bool:
-        """Whether any of the tasks are an engine's."""
-        return any(isinstance(slot, Multiply | Finish | Piece) for slot in self.slots)
+    tables: dict[Signature, DraftTable] = field(default_factory=dict, repr=False)
+    """The slots in numbers, for every structure of a machine that asked for them."""
 
 
 class Drafting:

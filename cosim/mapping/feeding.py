@@ -22,8 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from cosim.design.arrays import Array, Dataflow, SystolicArray
 from cosim.design.design import Buffer
@@ -39,17 +40,18 @@ class Phase(IntEnum):
 
 
 class Flow(NamedTuple):
-    """Bits that cross the ports of a buffer during a task; None is no buffer at all."""
+    """Bits that cross the ports of a buffer during a task, or during each of many; None is no
+    buffer at all."""
 
     buffer: Buffer | None
-    bits: float
+    bits: Any
     phase: Phase = Phase.ANY
 
 
 def stall_cycles(
-    flows: Iterable[Flow], stream: int, load: int, total: int, period_ps: int = 0
-) -> int:
-    """Cycles by which a task is stretched.
+    flows: Iterable[Flow], stream: Any, load: Any, total: Any, period_ps: int = 0
+) -> Any:
+    """Cycles by which a task is stretched; of numbers, or of columns with an entry a task.
 
     Parameters
     ----------
@@ -60,9 +62,9 @@ def stall_cycles(
     period_ps : int
         The engine's clock; 0 if every bank follows it.
     """
-    needs: dict[str, list[float]] = {}  # rate, bits in all, while operands stream, while loading
+    needs: dict[str, list[Any]] = {}  # rate, bits in all, while operands stream, while loading
     for buffer, bits, phase in flows:
-        if buffer is None or not bits:
+        if buffer is None:
             continue
         need = needs.get(buffer.name)
         if need is None:
@@ -70,21 +72,21 @@ def stall_cycles(
             if rate is None:
                 continue
             need = needs[buffer.name] = [rate, 0.0, 0.0, 0.0]
-        need[1] += bits
+        need[1] = need[1] + bits
         if phase is Phase.STREAM:
-            need[2] += bits
+            need[2] = need[2] + bits
         elif phase is Phase.LOAD:
-            need[3] += bits
+            need[3] = need[3] + bits
     streamed = loaded = every = 0
     for rate, in_all, streaming, loading in needs.values():
-        streamed = max(streamed, ceil(streaming / rate))
-        loaded = max(loaded, ceil(loading / rate))
-        every = max(every, ceil(in_all / rate))
-    phases = max(0, streamed - stream) + max(0, loaded - load)
-    return phases + max(0, every - total - phases)
+        streamed = np.maximum(streamed, np.ceil(streaming / rate))
+        loaded = np.maximum(loaded, np.ceil(loading / rate))
+        every = np.maximum(every, np.ceil(in_all / rate))
+    phases = np.maximum(0, streamed - stream) + np.maximum(0, loaded - load)
+    return phases + np.maximum(0, every - total - phases)
 
 
-def shared(buffer: Buffer | None, bits: float) -> float:
+def shared(buffer: Buffer | None, bits: Any) -> Any:
     """Bits of the DMA, or of another engine, that cross the same ports as this engine's."""
     return bits if buffer is not None and not buffer.split else 0.0
 
@@ -106,8 +108,8 @@ def operand_phases(array: Array) -> tuple[Phase, Phase, Phase]:
     return loaded, Phase.STREAM, Phase.STREAM
 
 
-def load_cycles(array: Array, tile: TileShape) -> int:
-    """Cycles of a tile in which a stationary input operand is loaded, a row of it a cycle."""
+def load_cycles(array: Array, tile: TileShape) -> Any:
+    """Cycles of tiles in which a stationary input operand is loaded, a row of it a cycle."""
     if not isinstance(array, SystolicArray) or array.dataflow is Dataflow.OUTPUT_STATIONARY:
         return 0
     weights = array.dataflow is Dataflow.WEIGHT_STATIONARY

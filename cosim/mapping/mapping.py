@@ -289,10 +289,7 @@ class _Mapper:
                                       if r is not None and g.array == name])
             for name in dict.fromkeys(self.array_of.values())
         }  # fmt: skip
-        self.pricing = {
-            name: Pricing(self.streams, self.design.seen_by(name)) for name in self.found
-        }
-        self.on_vector = Pricing(self.streams, self.design)
+        self.pricing = Pricing(self.streams, self.design)
         emit_preparation(self.streams, self.workload.batch)
         for p, (g, o, r) in enumerate(zip(groups, operands, requests, strict=True)):
             if g.engine == "host":
@@ -300,8 +297,9 @@ class _Mapper:
             else:
                 self._emit(p, g, o, r)
         program = self.streams.program(
-            f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts()
-        )
+            f"{self.workload.name} on {self.design.name}", [g.name for g in groups], self._facts(),
+            self.pricing.priced(),
+        )  # fmt: skip
         program = govern(program, self.design)
         mapping = Mapping(
             self.workload, self.design, self.grouping, self.memory, self.plans, program
@@ -533,9 +531,9 @@ class _Mapper:
         streams, plan = self.streams, None
         cut: object
         if request is None:
-            pricing, cut = self.on_vector, self.room
+            cut = self.room
         else:
-            pricing, plan = self.pricing[group.array], self.found[group.array][request.signature]
+            plan = self.found[group.array][request.signature]
             if plan is None:
                 raise infeasible(self.design.seen_by(group.array), request, group.name)
             self.plans[p] = (request, plan)
@@ -547,7 +545,7 @@ class _Mapper:
         else:
             streams.add_pools(known.pools)
         for draft in (known.opening, known.body):
-            streams.append(draft, pricing.templates(draft, p, group.name, known.task))
+            self.pricing.add(draft, p, group.name, known.task)
 
     def _draft(
         self, p: int, group: Group, operands: _Operands, request: TileRequest | None,

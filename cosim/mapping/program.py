@@ -31,7 +31,7 @@ without bypass: a waiting request that does not fit holds back those behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -201,7 +201,7 @@ class Program:
     clock_names: tuple[str, ...]
     pools: tuple[Pool, ...]
     components: tuple[Component, ...]
-    templates: tuple[Template, ...]
+    templates: Sequence[Template]
     lanes: tuple[str, ...]
     layers: tuple[str, ...]
     """Names of the mapped operations (groups), in order of execution."""

@@ -15,12 +15,13 @@ A group that needs another group's result waits for a token that the group's las
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from functools import cached_property
 
 from cosim.design.design import Buffer, Design, DmaChannel, DramTier
 from cosim.errors import CosimError
+from cosim.mapping.core_steps import Core, Entered, Part, core
 from cosim.mapping.drafts import Draft, no_pools, shifted
-from cosim.mapping.energy import Energy, power_mw, running_energy, transfer_energy
+from cosim.mapping.energy import Energy, power_mw
 from cosim.mapping.program import (
     Component,
     Loop,
@@ -33,7 +34,9 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )  # fmt: skip
-from cosim.mapping.transfer import Transfer, channel_for, transfer
+from cosim.mapping.template_columns import TemplateColumns, Templates, interleaved
+from cosim.mapping.transfer import channel_for
+from cosim.memo import Signature, canonical
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
@@ -60,10 +63,11 @@ class Streams:
         self.pool_of: dict[str, int] = {}
         self.layout = no_pools()
         self._buffer_of: dict[str, int] = {}
-        self.templates: list[Template] = []
+        self.count = 0
+        """Templates so far, those of drafts included."""
+        self.templates: dict[int, Template] = {}
+        """Those that were made one by one, by their numbers."""
         self._interned: dict[tuple[tuple[Step, ...], int], int] = {}
-        self._descriptors: dict[tuple[object, ...], tuple[tuple[Step, ...], Transfer, Energy]] = {}
-        self._transfers: dict[tuple[object, ...], TaskInfo] = {}
         self.clocks = {c.name: i + 1 for i, c in enumerate(design.clocks)}
         carried = {traffic for channel in design.dma for traffic in channel.carries}
         self.load = {
@@ -171,8 +175,9 @@ class Streams:
         key = (steps, id(info))
         found = self._interned.get(key)
         if found is None:
-            found = self._interned[key] = len(self.templates)
-            self.templates.append(Template(steps, info))
+            found = self._interned[key] = self.count
+            self.templates[found] = Template(steps, info)
+            self.count += 1
         return found
 
     def power(self, energy: Energy, duration_ps: int, name: str) -> int:
@@ -183,35 +188,35 @@ class Streams:
         CosimError
             When the budget could never admit the task.
         """
-        headroom = self.headroom
-        if headroom is None:
+        if self.headroom is None:
             return 0
         need = power_mw(energy, duration_ps)
-        if need > headroom:
-            budget = self.design.power.budget_mw
-            raise CosimError(
-                f"a task of '{name}' draws {need} mW, and of the power budget of {budget:g} mW "
-                f"{headroom} mW remain above static power: it could never run",
-                where=f"design '{self.design.name}', power.budget",
-                expected=f"a budget of at least {self.design.static_mw + need:g} mW, "
-                "a slower clock or a smaller array",
-            )
+        if need > self.headroom:
+            raise self.beyond_budget(need, name)
         return need
+
+    def beyond_budget(self, need: int, name: str) -> CosimError:
+        """The error of a task that draws more than the power budget leaves."""
+        power, design = self.design.power, self.design
+        return CosimError(
+            f"a task of '{name}' draws {need} mW, and of the power budget of {power.budget_mw:g} "
+            f"mW {self.headroom} mW remain above static power: it could never run",
+            where=f"design '{design.name}', power.budget",
+            expected=f"a budget of at least {design.static_mw + need:g} mW, "
+            "a slower clock or a smaller array",
+        )
 
     def busy(
         self, cycles: int, clock: str, lane: str, before: Iterable[Step], after: Iterable[Step],
-        power: int = 0, priority: int = 0,
+        power: int = 0,
     ) -> tuple[Step, ...]:  # fmt: skip
         """Steps of a task that holds its component for `cycles` under the power budget."""
-        if not power and lane not in self.exclusive:
-            return (*before, *self._alone(cycles, clock, lane), *after)
-        begin, end = self._turn(lane)
-        held = self._held(cycles, clock, lane, power, priority)
-        return (*before, *begin, *held, *end, *after)
+        return (*before, *self.engine_core(lane, clock).filled(cycles, power), *after)
 
-    def _alone(self, cycles: int, clock: str, lane: str) -> tuple[Step, Step]:
-        hold = (_HOLD, cycles, self.clocks[clock] if clock else 0, 0)
-        return hold, (_MARK, self.lanes[lane], 0, 0)
+    def engine_core(self, lane: str, clock: str) -> Core:
+        """What a task of an engine does between the waits before it and the tokens after it."""
+        begin, end = self._turn(lane)
+        return core(*begin, *self._held(lane, self.clocks[clock] if clock else 0, 0), *end)
 
     def _turn(self, lane: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Steps that take and give back the sequential control, for a component under it.
@@ -225,90 +230,78 @@ class Streams:
         turn = len(self.names) - self.lanes[lane]
         return (acquire(control, 1, turn),), (release(control, 1),)
 
-    def _held(self, cycles: int, clock: str, lane: str, power: int, priority: int) -> list[Step]:
-        steps: list[Step] = []
-        if power:
-            steps.append(acquire(self.pool_of["power"], power, priority))
-        steps += self._alone(cycles, clock, lane)
-        if power:
-            steps.append(release(self.pool_of["power"], power))
-        return steps
+    def _held(self, lane: str, clock: int, priority: int) -> list[Entered]:
+        """The component's own time, under the power budget if there is one."""
+        hold = ((_HOLD, 0, clock, 0), Part.HOLD)
+        steps: list[Entered] = [hold, ((_MARK, self.lanes[lane], 0, 0), Part.NOTHING)]
+        power = self.pool_of.get("power")
+        if power is None:
+            return steps
+        return [
+            (acquire(power, 0, priority), Part.POWER), *steps, (release(power, 0), Part.POWER)
+        ]  # fmt: skip
 
-    def moving(
-        self, channel: DmaChannel, lane: str, moved: Transfer, power: int, priority: int
-    ) -> list[Step]:
+    def command_core(self) -> Core:
+        """What the host does for a command."""
+        return core(((_HOLD, 0, 0, 0), Part.HOLD), (_MARK, self.lanes[HOST], 0, 0))
+
+    def descriptor_core(self, channel: DmaChannel, lane: str, priority: int) -> Core:
         """Steps of a descriptor: DRAM service, then the rest of the channel's own time."""
         begin, end = self._turn(lane)
-        steps = [*begin]
-        port = self.pool_of.get(f"port {channel.name}")
-        if port is not None:
-            steps.append(acquire(port, 1, priority))
-        held = self._held(moved.service_ps, "", lane, power, priority)
+        held = self._held(lane, 0, priority)
         if self.by_bursts:  # requests come at the pace of the port, so nothing is left for a tail
-            steps += [(int(SERVE), 0, 0, 0) if step[0] == HOLD else step for step in held]
+            serve: Entered = ((int(SERVE), 0, 0, 0), Part.NOTHING)
+            served = [serve if part == Part.HOLD else (step, part) for step, part in held]
         else:
-            steps += [acquire(self.pool_of["dram"], 1, priority), *held]
-            steps.append(release(self.pool_of["dram"], 1))
-        if moved.tail_ps and not self.by_bursts:
-            steps += [(int(HOLD), moved.tail_ps, 0, 0), (int(MARK), self.lanes[lane], 0, 0)]
-        if port is not None:
-            steps.append(release(port, 1))
-        return [*steps, *end]
+            dram = self.pool_of["dram"]
+            tail: Entered = ((_HOLD, 0, 0, 0), Part.TAIL)
+            mark: Entered = ((_MARK, self.lanes[lane], 0, 0), Part.TAIL_MARK)
+            taken: Entered = (acquire(dram, 1, priority), Part.NOTHING)
+            served = [taken, *held, (release(dram, 1), Part.NOTHING), tail, mark]
+        port = self.pool_of.get(f"port {channel.name}")
+        if port is None:
+            return core(*begin, *served, *end)
+        return core(*begin, acquire(port, 1, priority), *served, release(port, 1), *end)
 
-    def descriptor(
-        self, channel: DmaChannel, lane: str, group: int, name: str, role: str, bytes_: int,
-        chunks: int, buffer: Buffer | None, before: Sequence[Step], after: Sequence[Step],
-        *, write: bool, coded: float = 1.0,
-    ) -> int:  # fmt: skip
-        """Template of one load or store of `bytes_` in `chunks` pieces.
+    @cached_property
+    def structure(self) -> Signature:
+        """All that decides which steps a task has; equal for machines of the same structure."""
+        design = self.design
+        engines = (*design.arrays, design.vector)
+        return canonical(Signature((
+            self.machine_layout, tuple(self.names), self.exclusive, self.by_bursts,
+            tuple((engine.name, self.clocks[engine.clock]) for engine in engines),
+            tuple((channel.name, channel.carries) for channel in design.dma),
+        )))  # fmt: skip
 
-        `coded` is what they take in DRAM, over what they are.
-        """
-        key = (lane, role, bytes_, chunks, buffer.name if buffer else "", write, coded)
-        known = self._descriptors.get(key)
-        if known is None:
-            known = self._descriptors[key] = self.moved(
-                channel, lane, name, role, bytes_, chunks, buffer, write=write, coded=coded
-            )
-        core, moved, energy = known
-        info = self._transfers.get((group, *key))
-        if info is None:
-            info = self._transfers[(group, *key)] = TaskInfo(
-                group, "store" if write else "load", 0, moved.service_ps - moved.latency_ps,
-                moved.latency_ps, 0 if write else moved.bytes, moved.bytes if write else 0,
-                role, energy,
-            )  # fmt: skip
-        return self.template((*before, *core, *after), info)
-
-    def moved(
-        self, channel: DmaChannel, lane: str, name: str, role: str, bytes_: int, chunks: int,
-        buffer: Buffer | None, *, write: bool, coded: float,
-    ) -> tuple[tuple[Step, ...], Transfer, Energy]:  # fmt: skip
-        """What a descriptor does between the waits before it and the tokens after it."""
-        moved = transfer(self.design, channel, ceil(bytes_ * coded), chunks, buffer)
-        energy = (
-            *transfer_energy(self.design, role, moved.bytes, bytes_, buffer, write=write),
-            *running_energy(lane, channel.active_mw, moved.service_ps),
-        )
-        power = self.power(energy, moved.service_ps, name)
-        return tuple(self.moving(channel, lane, moved, power, 1 if write else 2)), moved, energy
-
-    def append(self, draft: Draft, templates: list[Template]) -> None:
-        """Let components do what was drafted next, with these templates for its slots."""
-        first = len(self.templates)
-        self.templates += templates
+    def append(self, draft: Draft) -> None:
+        """Let components do what was drafted next; its slots become templates in their order."""
+        first = self.count
+        self.count += len(draft.slots)
         for lane, nodes in draft.streams:
             self.streams[lane] += shifted(nodes, first)
 
-    def program(self, name: str, layers: list[str], facts: dict[str, object]) -> Program:
-        """The finished program; components without tasks are left out of no index: all stay."""
+    def program(
+        self, name: str, layers: list[str], facts: dict[str, object],
+        drafted: TemplateColumns | None = None,
+    ) -> Program:  # fmt: skip
+        """The finished program; components without tasks are left out of no index: all stay.
+
+        Parameters
+        ----------
+        drafted : TemplateColumns, optional
+            Templates of the drafts' slots.
+        """
+        templates: Sequence[Template] = tuple(self.templates.values())
+        if drafted is not None:
+            templates = Templates(interleaved(drafted, self.templates))
         return Program(
             name,
             (1, *(clock.period_ps for clock in self.design.clocks)),
             ("ps", *(clock.name for clock in self.design.clocks)),
             tuple(self.pools),
             tuple(Component(c, self.kinds[c], tuple(self.streams[c])) for c in self.names),
-            tuple(self.templates),
+            templates,
             tuple(self.names),
             tuple(layers),
             self.design.static_mw,

@@ -23,9 +23,11 @@ this one's last data come. Refresh and row turnarounds are in the DRAM's effecti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from typing import Any, NamedTuple
 
-from cosim.design.design import Buffer, Design, DmaChannel
+import numpy as np
+
+from cosim.design.design import Buffer, Design, DmaChannel, Dram
 from cosim.errors import CosimError
 
 
@@ -41,28 +43,63 @@ class Transfer:
     """Part of service that is the first access, not data."""
 
 
+class Port(NamedTuple):
+    """What the time of a descriptor depends on of its channel: numbers, or an array for many."""
+
+    bytes_per_cycle: Any
+    period_ps: Any
+    burst_bytes: Any
+    outstanding: Any
+    latency_ps: Any
+
+
+def port_of(design: Design, channel: DmaChannel) -> Port:
+    """The port of a channel."""
+    return Port(
+        channel.port_bytes_per_cycle, design.clock(channel.clock).period_ps, channel.burst_bytes,
+        channel.outstanding, channel.latency_ps,
+    )  # fmt: skip
+
+
+def transfer_times(
+    dram: Dram, port: Port, bytes_: Any, chunks: Any, width: Any
+) -> tuple[Any, Any, Any]:
+    """Bytes moved, picoseconds of service and of the tail; of integers, or of arrays of them.
+
+    Parameters
+    ----------
+    chunks
+        Contiguous pieces of the descriptor's bytes.
+    width
+        Bits a cycle that the buffer on the other side moves; infinity if it sets no limit.
+    """
+    chunks = np.maximum(1, np.minimum(chunks, bytes_))
+    piece = dram.burst_bytes * -(-bytes_ // (chunks * dram.burst_bytes))
+    moved = chunks * piece
+    service = dram.latency_ps + np.rint(moved * 1e12 / dram.sustained_bytes_per_s)
+    cycles = np.maximum(chunks * -(-piece // port.bytes_per_cycle), np.ceil(bytes_ * 8 / width))
+    rounds = -(-(chunks * -(-piece // port.burst_bytes)) // port.outstanding)
+    total = np.maximum(
+        port.latency_ps + cycles * port.period_ps,
+        rounds * (port.latency_ps + dram.hit_latency_ps),
+    )
+    return moved, service, np.maximum(0, total - service)
+
+
 def transfer(
     design: Design, channel: DmaChannel, bytes_: int, chunks: int = 1, buffer: Buffer | None = None
 ) -> Transfer:
     """Time and traffic of one descriptor of `bytes_` in `chunks` equal contiguous pieces."""
-    dram = design.dram
-    chunks = max(1, min(chunks, bytes_))
-    piece = dram.burst_bytes * -(-bytes_ // (chunks * dram.burst_bytes))
-    moved = chunks * piece
-    rate = dram.sustained_bytes_per_s
-    service = dram.latency_ps + round(moved * 1e12 / rate)
-    period = design.clock(channel.clock).period_ps
-    cycles = chunks * -(-piece // channel.port_bytes_per_cycle)
-    width = buffer.bits_per_cycle(period) if buffer is not None else None
-    if width is not None:
-        cycles = max(cycles, ceil(bytes_ * 8 / width))
-    requests = chunks * -(-piece // channel.burst_bytes)
-    rounds = -(-requests // channel.outstanding)
-    total = max(
-        channel.latency_ps + cycles * period,
-        rounds * (channel.latency_ps + dram.hit_latency_ps),
-    )
-    return Transfer(moved, service, max(0, total - service), dram.latency_ps)
+    port = port_of(design, channel)
+    width = buffer_width(buffer, port.period_ps)
+    moved, service, tail = transfer_times(design.dram, port, bytes_, chunks, width)
+    return Transfer(int(moved), int(service), int(tail), design.dram.latency_ps)
+
+
+def buffer_width(buffer: Buffer | None, period_ps: int) -> float:
+    """Bits that a buffer's ports move in a cycle; infinity if there is no limit."""
+    width = buffer.bits_per_cycle(period_ps) if buffer is not None else None
+    return float("inf") if width is None else width
 
 
 def coded_share(channel: DmaChannel, bits: int, zeros: float) -> float:

@@ -30,6 +30,7 @@ operands as wide as its type, times the share of bricks that are needed.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,9 @@ class BitSerial:
         m, n, k = tile.pixels.size, tile.filters, tile.reduction.size
         streaming = m * k * pieces(self.array.filters)(n)
         return Accesses(streaming, k * n * pieces(self.array.pixels)(m), m * n, 0)
+
+    def alike(self, layer: Layer) -> Hashable:
+        return (layer.streaming_bits, layer.weight_bits, layer.cycles_per_step)
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         if not precision.name.startswith("int"):

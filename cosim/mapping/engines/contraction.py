@@ -15,6 +15,7 @@ its own unit; what is left of the units shares the rows of a product::
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from cosim.design.arrays import ContractionArray, Precision
@@ -59,6 +60,9 @@ class Contraction:
         _, over_rows = self.spread(layer)
         streaming = m * k * pieces(self.array.columns)(n)
         return Accesses(streaming, k * n * pieces(self.array.rows * over_rows)(m), m * n, 0)
+
+    def alike(self, layer: Layer) -> Hashable:
+        return (self.spread(layer), layer.cycles_per_step)
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         return precision.energy_pj

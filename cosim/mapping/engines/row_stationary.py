@@ -30,6 +30,7 @@ for the fewest cycles.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -119,6 +120,9 @@ class RowStationary:
             results * over_channels,
             results * (over_channels - 1),
         )
+
+    def alike(self, layer: Layer) -> Hashable:
+        return layer
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         """The product, its scratchpad accesses (input, filter, sum twice) and a sum's way up.

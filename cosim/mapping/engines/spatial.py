@@ -23,6 +23,7 @@ pass load while this one streams, and only the excess ``max(0, load - rows * ste
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,8 +113,8 @@ class Spatial:
         columns = (pixels.columns - 1) * layer.stride[1] + reduction.columns
         over_filters = pieces(array.filters)(tile.filters)
         over_sums = self._reduction_passes(layer)(reduction)
-        over_window = over_sums // max(1, pieces(array.channels)(reduction.channels))
-        streamed = pixels.images * rows * columns * reduction.channels * max(1, over_window)
+        over_window = over_sums // np.maximum(1, pieces(array.channels)(reduction.channels))
+        streamed = pixels.images * rows * columns * reduction.channels * np.maximum(1, over_window)
         results = pixels.size * tile.filters
         return Accesses(
             streamed * over_filters,
@@ -121,6 +122,9 @@ class Spatial:
             results * over_sums,
             results * (over_sums - 1),
         )
+
+    def alike(self, layer: Layer) -> Hashable:
+        return (layer.whole.reduction, layer.stride, layer.cycles_per_step)
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         return precision.energy_pj

@@ -27,6 +27,7 @@ tile run one after another.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,9 @@ class Systolic:
             weight *= -(-m // columns)
         return Accesses(streaming, weight, m * n * k_folds, m * n * (k_folds - 1))
 
+    def alike(self, layer: Layer) -> Hashable:
+        return layer.cycles_per_step
+
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         return precision.energy_pj
 
@@ -119,4 +123,4 @@ def gemm_cycles(array: SystolicArray, m: int, n: int, k: int) -> int:
     """Cycles SCALE-Sim reports for a whole matrix product: index of the last cycle, from 0."""
     tile = matrix_product(m, n, k)
     timing = Systolic(array).timing(Layer(tile))
-    return timing.cycles(tile).total - timing.uncounted
+    return int(timing.cycles(tile).total) - timing.uncounted

@@ -22,6 +22,7 @@ inputs fill the buffer, and it is walked all the same.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,11 +109,11 @@ class Tiled:
             "k": (array.channels, window.rows, window.columns),
         }
 
-    def _results(self, tile: TileShape, layer: Layer) -> int:
+    def _results(self, tile: TileShape, layer: Layer) -> Any:
         array = self.array
         planes = pieces(array.groups)(tile.groups) * array.groups
         planes *= pieces(array.filters)(tile.filters) * array.filters
-        return int(planes * self.buffers(tile.pixels, layer.stride) * array.positions)
+        return planes * self.buffers(tile.pixels, layer.stride) * array.positions
 
     def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
         """Every pass reads its positions and adds to its sums, once for each of the window."""
@@ -124,6 +125,9 @@ class Tiled:
             tile.pixels.size * taken * passes, taken * tile.filters, results * adds,
             results * (adds - 1),
         )  # fmt: skip
+
+    def alike(self, layer: Layer) -> Hashable:
+        return (layer.whole.reduction.channels, layer.stride, layer.cycles_per_step)
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         return precision.energy_pj

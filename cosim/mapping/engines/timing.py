@@ -20,9 +20,11 @@ multiplied) or overhead: fill, drain, loads that are not hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from cosim.design.arrays import Precision
 
@@ -113,23 +115,28 @@ class Term:
         """Of the classes b, m, n, k."""
         return self.groups, self.pixels, self.filters, self.reduction
 
-    def cycles(self, tile: TileShape) -> int:
-        return int(
+    def cycles(self, tile: TileShape) -> Any:
+        """Whole cycles of a tile, or of every one of many."""
+        cycles = (
             self.groups(tile.groups)
             * self.pixels(tile.pixels)
             * self.filters(tile.filters)
             * self.reduction(tile.reduction)
         )
+        return cycles.astype(np.int64) if isinstance(cycles, np.ndarray) else int(cycles)
 
 
 class TileCycles(NamedTuple):
-    """Cycles of a tile: `busy` streaming operands, `overhead` filling and draining the array."""
+    """Cycles of a tile: `busy` streaming operands, `overhead` filling and draining the array.
 
-    busy: int
-    overhead: int
+    Integers, or arrays of them for many tiles.
+    """
+
+    busy: Any
+    overhead: Any
 
     @property
-    def total(self) -> int:
+    def total(self) -> Any:
         return self.busy + self.overhead
 
 
@@ -148,7 +155,7 @@ class Timing:
     """Cycles of overhead that the engine's convention leaves out, once a layer."""
     tile: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Class of loops -> extents of its tiles, for an engine whose tiles have one size."""
-    results: Callable[[TileShape], int] | None = None
+    results: Callable[[TileShape], Any] | None = None
     """Elements that a tile leaves in the accumulators, where padding is computed as well."""
 
     def cycles(self, tile: TileShape) -> TileCycles:
@@ -158,12 +165,12 @@ class Timing:
 
 
 class Accesses(NamedTuple):
-    """Elements that cross the buffers' ports for one group of a tile."""
+    """Elements that cross the buffers' ports for one group of a tile, or of each of many."""
 
-    streaming: int
-    weight: int
-    sums_written: int
-    sums_read: int
+    streaming: Any
+    weight: Any
+    sums_written: Any
+    sums_read: Any
     """Partial sums read back within the tile; those of an earlier tile come on top."""
 
 
@@ -175,6 +182,9 @@ class Engine(Protocol):
 
     def accesses(self, layer: Layer, tile: TileShape) -> Accesses:
         """What one group of a tile reads from and writes to the buffers."""
+
+    def alike(self, layer: Layer) -> Hashable:
+        """Equal for layers of which tiles of the same shape take the same cycles and accesses."""
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         """Energy of one multiply-accumulate with all that belongs to it inside the array."""

@@ -18,10 +18,12 @@ from math import ceil
 from cosim.design.design import Precision
 from cosim.design.pipeline import Pipeline
 from cosim.errors import CosimError
+from cosim.mapping.drafts import Move
 from cosim.mapping.pipeline.engines import Engine
 from cosim.mapping.pipeline.fifos import Fifo, chunk_rows
 from cosim.mapping.pipeline.lines import Lines, peel, window_unit
 from cosim.mapping.pipeline.stages import INPUT, Shape, StageGraph, StageKind
+from cosim.mapping.pricing import Pricing
 from cosim.mapping.program import Loop, Node, Step, StepKind, TaskInfo
 from cosim.mapping.streams import HOST, Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.timeline.causes import Cause
@@ -171,11 +173,12 @@ class StageLowering:
         chunks, bytes_ = image_chunks(shape, bits, self.pipeline)
         outputs = self._outputs(INPUT)
         tokens = [self.fifos[n].tokens // chunks for n in outputs]
-        node = streams.descriptor(
-            channel, lane, 0, "input", Role.INPUT.value, bytes_, 1, None,
-            [acquire(self.room[n], t) for n, t in zip(outputs, tokens, strict=True)],
-            [release(self.data[n], t) for n, t in zip(outputs, tokens, strict=True)], write=False,
+        slot = Move(
+            lane, "input", Role.INPUT.value, bytes_, 1, (bits, 0.0), "",
+            tuple(acquire(self.room[n], t) for n, t in zip(outputs, tokens, strict=True)),
+            tuple(release(self.data[n], t) for n, t in zip(outputs, tokens, strict=True)),
         )  # fmt: skip
+        node = self._descriptor(slot, 0, "input")
         started = acquire(streams.pool("command", cause=Cause.HOST), 1)
         self._images(lane, repeat(chunks, (node,)), (started,))
 
@@ -185,11 +188,17 @@ class StageLowering:
         chunks, bytes_ = image_chunks(last.shape, last.bits, self.pipeline)
         before, after = self.take(fifo, last.tokens // chunks)
         lane = store_lane(streams.store)
-        node = streams.descriptor(
-            streams.store, lane, len(self.engines) - 1, "output", Role.ACTIVATION.value, bytes_,
-            1, None, before, after, write=True,
+        slot = Move(
+            lane, "output", Role.ACTIVATION.value, bytes_, 1, (last.bits, 0.0), "", tuple(before),
+            tuple(after),
         )  # fmt: skip
+        node = self._descriptor(slot, len(self.engines) - 1, "output")
         streams.streams[lane] += repeat(chunks * self.graph.images, (node,))
+
+    def _descriptor(self, slot: Move, group: int, name: str) -> int:
+        """Template of a load or store."""
+        priced = Pricing(self.streams, self.streams.design).descriptor(slot, group, name)
+        return self.streams.template(*priced)
 
     # Stages
 
