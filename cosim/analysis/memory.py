@@ -60,7 +60,7 @@ def group_starts(program: Program, source: Source) -> Integers:
     """
     run = distinct_rows(program, source)
     tasks, rows = run.tasks, run.rows
-    works = np.array([info.activity not in _NOT_WORK for info in tasks.infos])
+    works = ~tasks.does(*_NOT_WORK)
     layer = np.where(works, tasks.layer, -1)[rows.template]
     # the last line is for rows that begin no group
     starts = np.full(len(program.layers) + 1, np.iinfo(np.int64).max, np.int64)

@@ -9,25 +9,21 @@ MARK: a DMA descriptor has part 0, the DRAM's service, and part 1, the rest of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
-from itertools import chain
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.mapping.program import Program, StepKind, TaskInfo
+from cosim.mapping.program import Program, StepKind
+from cosim.mapping.template_columns import NUMBERS, columns_of
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-_NUMBERS_OF = attrgetter(
-    "op", "macs", "busy_cycles", "fill_cycles", "dram_read_bytes", "dram_write_bytes",
-    "stall_cycles",
-)  # fmt: skip
-_EXTERNAL = TaskInfo(-1, "external")
+EXTERNAL = "external"
+"""Activity of rows of no template."""
+
 _ACQUIRE, _HOLD, _RELEASE, _MARK, _SERVE = (int(kind) for kind in StepKind)
 
 
@@ -44,10 +40,12 @@ class EnergyEntries(NamedTuple):
     picojoules: Numbers
 
 
-def _columns(entries: Iterable[tuple[str, str, float]]) -> tuple[Any, Any, Any]:
-    """Components, roles and picojoules of entries."""
-    columns = tuple(zip(*entries, strict=True))
-    return (columns[0], columns[1], columns[2]) if columns else ((), (), ())
+def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
+    """Codes below `count` numbered anew, in the order in which they come first, and that order."""
+    order = list(dict.fromkeys(codes.tolist()))
+    number = np.zeros(count, np.int64)
+    number[order] = np.arange(len(order))
+    return number[codes], order
 
 
 class Steps(NamedTuple):
@@ -70,14 +68,25 @@ class TaskTable:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.infos: tuple[TaskInfo, ...] = (*(t.info for t in program.templates), _EXTERNAL)
+        self._templates = columns_of(program)
+        self.size = len(self._templates) + 1
+        """Templates, and the entry of rows of none."""
 
     @cached_property
     def _columns(self) -> tuple[Integers, ...]:
-        values = chain.from_iterable(map(_NUMBERS_OF, self.infos))
-        width = 7
-        table = np.fromiter(values, np.int64, width * len(self.infos)).reshape(-1, width)
-        return tuple(np.ascontiguousarray(table.T))
+        """`NUMBERS` by template, each of shape (n_templates + 1,)."""
+        table = np.zeros((len(NUMBERS), self.size), np.int64)
+        table[:, :-1] = self._templates.numbers
+        table[0, -1] = -1
+        return tuple(table)
+
+    def does(self, *activities: str) -> NDArray[np.bool_]:
+        """Which tasks are of these activities."""
+        among = [activity in activities for activity in self._templates.activities]
+        found = np.zeros(self.size, bool)
+        found[:-1] = np.array(among, bool)[self._templates.activity]
+        found[-1] = EXTERNAL in activities
+        return found
 
     @property
     def layer(self) -> Integers:
@@ -105,7 +114,7 @@ class TaskTable:
     @cached_property
     def computes(self) -> NDArray[np.bool_]:
         """Which tasks are an array's."""
-        return np.array([info.activity == "compute" for info in self.infos], bool)
+        return self.does("compute")
 
     @cached_property
     def array_cycles(self) -> Integers:
@@ -115,25 +124,20 @@ class TaskTable:
     @cached_property
     def refreshes(self) -> NDArray[np.bool_]:
         """Which tasks are a refresh of a DRAM channel that is served burst by burst."""
-        return np.array([info.activity == "refresh" and info.op < 0 for info in self.infos])
+        return self.does("refresh") & (self.layer < 0)
 
     @cached_property
     def energy_entries(self) -> EnergyEntries:
         """What one task of each template spends on what."""
-        spent = [info.energy for info in self.infos]
-        components, roles, picojoules = _columns(chain.from_iterable(spent))
-        given = list(zip(components, roles, strict=True))
+        columns = self._templates
+        number, things = first_seen(columns.entry_thing, len(columns.things))
         named: dict[tuple[str, str], int] = {}
-        number = {
-            (component, role): named.setdefault((component, role or "operations"), len(named))
-            for component, role in dict.fromkeys(given)
-        }
-        return EnergyEntries(
-            list(named),
-            np.repeat(np.arange(len(spent)), list(map(len, spent))),
-            np.fromiter(map(number.__getitem__, given), np.int64, len(given)),
-            np.fromiter(picojoules, np.float64, len(given)),
-        )
+        for component, role in (columns.things[thing] for thing in things):
+            named.setdefault((component, role or "operations"), len(named))
+        if len(named) < len(things):  # the same by two names
+            same = [named[c, r or "operations"] for c, r in (columns.things[t] for t in things)]
+            number = np.array(same, np.int64)[number]
+        return EnergyEntries(list(named), columns.entry_template, number, columns.entry_pj)
 
     @cached_property
     def domain_energy_pj(self) -> Numbers:
@@ -141,24 +145,21 @@ class TaskTable:
         entries = self.energy_entries
         inside = np.array([component != "host" for component, _ in entries.things], np.float64)
         spent = entries.picojoules * inside[entries.thing] if len(inside) else entries.picojoules
-        total: Numbers = np.bincount(entries.template, spent, len(self.infos)).astype(np.float64)
+        total: Numbers = np.bincount(entries.template, spent, self.size).astype(np.float64)
         return total
 
     @cached_property
     def _steps(self) -> Steps:
-        lists = [template.steps for template in self.program.templates]
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-        numbers = chain.from_iterable(chain.from_iterable(lists))
-        table = np.fromiter(numbers, np.int64, 4 * int(lengths.sum())).reshape(-1, 4)
-        kind, a, b, _ = np.ascontiguousarray(table.T)
-        template = np.repeat(np.arange(len(lists)), lengths)
+        lengths = self._templates.lengths
+        kind, a, b, _ = np.ascontiguousarray(self._templates.steps.T)
+        template = np.repeat(np.arange(len(lengths)), lengths)
         marks = np.concatenate([[0], np.cumsum(kind == _MARK)])
         first = np.cumsum(lengths) - lengths
         return Steps(template, kind, a, b, marks[:-1] - marks[np.repeat(first, lengths)])
 
     def _of_first(self, which: NDArray[np.bool_], column: Integers, none: int) -> Integers:
         """A column of each template's first step of some, and of rows of no template."""
-        found = np.full(len(self.infos), none, np.int64)
+        found = np.full(self.size, none, np.int64)
         places = np.flatnonzero(which)[::-1]  # the first of a template is entered last
         found[self._steps.template[places]] = column[places]
         return found
@@ -167,7 +168,7 @@ class TaskTable:
     def marks(self) -> Integers:
         """Number of MARKs of each template; 1 for rows of none."""
         steps = self._steps
-        marks = np.bincount(steps.template[steps.kind == _MARK], minlength=len(self.infos))
+        marks = np.bincount(steps.template[steps.kind == _MARK], minlength=self.size)
         marks[-1] = 1
         return marks
 
@@ -210,9 +211,10 @@ class TaskTable:
     @cached_property
     def roles(self) -> tuple[list[str], Integers]:
         """Tensor roles, and the role (index) of every template's tasks."""
-        known: dict[str, int] = {}
-        codes = [known.setdefault(info.role, len(known)) for info in self.infos]
-        return list(known), np.array(codes, np.int64)
+        given = (*self._templates.roles, "")
+        codes = np.append(self._templates.role, given.index(""))
+        number, roles = first_seen(codes, len(given))
+        return [given[role] for role in roles], number
 
     @cached_property
     def tails(self) -> tuple[Integers, Integers]:
@@ -243,7 +245,7 @@ class TaskTable:
         return self._tokens("power")
 
     def _tokens(self, of: str) -> dict[int, tuple[Integers, Integers]]:
-        steps, parts, size = self._steps, self.parts, len(self.infos)
+        steps, parts, size = self._steps, self.parts, self.size
         pools = [i for i, pool in enumerate(self.program.pools) if pool.kind == of]
         places = {i: n for n, i in enumerate(pools)}
         line = np.full(len(self.program.pools), -1, np.int64)

@@ -22,7 +22,7 @@ def data_time(tasks: TaskTable, design: Design) -> Integers:
     int64 array, shape (n_templates + 1, n_parts)
         Zero for templates that move nothing.
     """
-    result = np.zeros((len(tasks.infos), tasks.parts), np.int64)
+    result = np.zeros((tasks.size, tasks.parts), np.int64)
     result[:, 0] = np.where(tasks.dram_bytes > 0, tasks.busy_ps, 0)
     if tasks.parts > 1:
         held, lane = tasks.tails

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
-from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step
+from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program
+from cosim.mapping.template_columns import columns_of
 from cosim.memo import Attached
 from cosim.timeline.loop_tree import LoopTrees, Sequence, Stream, merge_loops
+
+Integers = NDArray[np.int64]
 
 BUFFER_ROWS = 4096
 """Intervals that a machine may record before its buffer must be emptied."""
@@ -24,23 +27,24 @@ class Flat:
 
     Attributes
     ----------
-    memory : list of int
-        Of a machine about to run, to be copied; see `cosim.machine.kernel`. Without the buffer of
-        rows, which comes last.
+    array : int64 array, shape (n,)
+        Memory of a machine about to run, to be copied; see `cosim.machine.kernel`. Without the
+        buffer of rows, which comes last.
     template_kinds : list of int
         Number of every template's steps; templates of the same steps share one.
     streams : list of Stream
         The loops of every component as they are laid out, see `merge_loops`.
     """
 
-    memory: list[int]
+    array: Integers
     template_kinds: list[int]
     streams: list[Stream]
 
     @cached_property
-    def array(self) -> NDArray[np.int64]:
-        """The memory as an array, shape (n,)."""
-        return np.array(self.memory, np.int64)
+    def memory(self) -> list[int]:
+        """The memory as a list, for a kernel that runs uncompiled."""
+        memory: list[int] = self.array.tolist()
+        return memory
 
     @cached_property
     def kinds_are_unique(self) -> bool:
@@ -97,12 +101,17 @@ def _lay_out(program: Program) -> Flat:
         memory += _part(rank, component) + [0] * len(program.pools)
     memory += _pools(program, pools, pool_size)
     clocks = _add_clocks(program, memory)
-    ranges, kinds = _add_steps(program, pools, pool_size, clocks, memory)
+    laid_out, lengths = _steps(program, pools, pool_size, clocks)
+    kinds, first = _kinds(laid_out, lengths)
+    # equal steps are shared: a machine that is about to do the same is in the same state
+    begins = len(memory) + 4 * (np.cumsum(lengths) - lengths)[first]
+    ends = begins + 4 * lengths
     streams = [merge_loops(to_stream(component.stream)) for component in program.components]
+    nodes = _Nodes(len(memory) + 4 * len(laid_out))
     for rank, stream in enumerate(streams):
-        memory[parts + rank * part_size + k.CODE] = len(memory)
-        _add_nodes(stream, ranges, memory)
-        memory += (k.FINISH, 0, 0, 0)
+        memory[parts + rank * part_size + k.CODE] = nodes.end
+        nodes.add(stream)
+        nodes.add_row(k.FINISH, 0, 0)
 
     memory[k.PARTS : k.PART_SIZE + 1] = (parts, pools, part_size)
     memory[k.POOLS : k.POOL_SIZE + 1] = (pools, steps, pool_size)
@@ -111,8 +120,11 @@ def _lay_out(program: Program) -> Flat:
     memory[k.TASK_LIMIT] = memory[k.CHANNEL_WAKE] = k.NEVER
     memory[k.BUFFER_ROWS] = BUFFER_ROWS
     memory[k.GOVERNED_AT] = k.NEVER
-    memory[k.ROWS] = len(memory)
-    return Flat(memory, kinds, streams)
+    memory[k.ROWS] = nodes.end
+    array = np.concatenate(
+        [np.array(memory, np.int64), laid_out.reshape(-1), nodes.rows(begins, ends)]
+    )
+    return Flat(array, kinds, streams)
 
 
 def _part(rank: int, component: Component) -> list[int]:
@@ -159,54 +171,101 @@ def _add_clocks(program: Program, memory: list[int]) -> int:
     return first
 
 
-def _add_steps(
-    program: Program, first_pool: int, pool_size: int, clocks: int, memory: list[int]
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """Add all steps; where every template's are, and its kind. Equal ones are shared."""
-    ranges: list[tuple[int, int]] = []
-    kinds: list[int] = []
-    known: dict[tuple[tuple[Step, ...], int], tuple[int, tuple[int, int]]] = {}
-    periods = program.clock_periods_ps
-    powers = program.governing.task_power_uw if program.governing else ()
-    changes = program.governing is not None and len(program.governing.states) > 1
-    budget = [changes and pool.kind == "power" for pool in program.pools]
-    for number, template in enumerate(program.templates):
-        power = powers[number] if powers else 0
-        entry = known.get((template.steps, power))
-        if entry is None:
-            first = len(memory)
-            drawn = power  # until the first MARK
-            for kind, a, b, c in template.steps:
-                if kind == k.HOLD:
-                    if clocks:
-                        memory += (k.HOLD, a, clocks + 2 * b, drawn)
-                    else:
-                        memory += (k.HOLD, a * periods[b], 0, 0)
-                elif kind == k.MARK:
-                    memory += (k.MARK, a, 0, 0)
-                    drawn = 0
-                elif kind == k.SERVE:
-                    memory += (k.SERVE, 0, 0, 0)
-                else:
-                    scaled = budget[a]
-                    if scaled:
-                        kind = k.BUDGET if kind == k.ACQUIRE else k.GIVE_BACK
-                    memory += (int(kind), first_pool + a * pool_size, b, c)
-            entry = known[template.steps, power] = (len(known), (first, len(memory)))
-        kinds.append(entry[0])
-        ranges.append(entry[1])
-    return ranges, kinds
+def _steps(
+    program: Program, first_pool: int, pool_size: int, clocks: int
+) -> tuple[Integers, Integers]:
+    """All steps as the kernel takes them, shape (n_steps, 4), and how many each template has."""
+    columns = columns_of(program)
+    kind, a, b, c = columns.steps.T
+    laid_out = np.zeros(columns.steps.shape, np.int64)
+    laid_out[:, 0], laid_out[:, 1] = kind, a
+    pools = (kind == k.ACQUIRE) | (kind == k.RELEASE)
+    laid_out[pools, 1] = first_pool + a[pools] * pool_size
+    laid_out[pools, 2], laid_out[pools, 3] = b[pools], c[pools]
+    holds = kind == k.HOLD
+    if clocks:
+        laid_out[holds, 2] = clocks + 2 * b[holds]
+        laid_out[holds, 3] = _drawn(program, kind, columns.lengths)[holds]
+        _scale_budget(program, laid_out, kind, a)
+    else:
+        laid_out[holds, 1] = a[holds] * np.array(program.clock_periods_ps, np.int64)[b[holds]]
+    return laid_out, columns.lengths
 
 
-def _add_nodes(stream: Stream, ranges: list[tuple[int, int]], memory: list[int]) -> None:
-    for node in stream:
-        if isinstance(node, int):
-            memory += (k.TASK, node, *ranges[node])
-        else:
-            begin = len(memory)
-            memory += (k.BEGIN, node[0], 0, 0)
-            _add_nodes(node[1], ranges, memory)
-            memory += (k.END, begin + 4, begin, 0)
+def _kinds(steps: Integers, lengths: Integers) -> tuple[list[int], list[int]]:
+    """Number of every template's steps, and the first template that has the same."""
+    known: dict[bytes, tuple[int, int]] = {}
+    data, begin = steps.tobytes(), 0
+    found = []
+    for number, size in enumerate((8 * 4 * lengths).tolist()):
+        end = begin + size
+        found.append(known.setdefault(data[begin:end], (len(known), number)))
+        begin = end
+    return [kind for kind, _ in found], [first for _, first in found]
+
+
+def _drawn(program: Program, kind: Integers, lengths: Integers) -> Integers:
+    """Power of every step's task until its first MARK, 0 after it."""
+    assert program.governing
+    marks = np.cumsum(kind == k.MARK)
+    first = np.cumsum(lengths) - lengths
+    before = np.concatenate([[0], marks])[first]
+    powers = np.repeat(np.array(program.governing.task_power_uw, np.int64), lengths)
+    drawn: Integers = np.where(marks == np.repeat(before, lengths), powers, 0)
+    return drawn
+
+
+def _scale_budget(program: Program, laid_out: Integers, kind: Integers, pool: Integers) -> None:
+    """Let what is asked of the power budget follow the state, where there are several."""
+    assert program.governing
+    if len(program.governing.states) < 2:
+        return
+    budget = np.array([of.kind == "power" for of in program.pools])
+    asks, gives = kind == k.ACQUIRE, kind == k.RELEASE
+    scaled = budget[np.where(asks | gives, pool, 0)]
+    laid_out[asks & scaled, 0] = k.BUDGET
+    laid_out[gives & scaled, 0] = k.GIVE_BACK
+
+
+class _Nodes:
+    """Rows of the components' streams, behind what lies at `first`."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._kinds: list[int] = []
+        self._values: list[int] = []
+        self._begins: list[int] = []
+
+    @property
+    def end(self) -> int:
+        """Where the next row will lie."""
+        return self._first + 4 * len(self._kinds)
+
+    def add_row(self, kind: int, value: int, begin: int) -> None:
+        self._kinds.append(kind)
+        self._values.append(value)
+        self._begins.append(begin)
+
+    def add(self, stream: Stream) -> None:
+        """A task, or the beginning of a loop, what it repeats, and its end."""
+        for node in stream:
+            if isinstance(node, int):
+                self.add_row(k.TASK, node, 0)
+            else:
+                begin = self.end
+                self.add_row(k.BEGIN, node[0], 0)
+                self.add(node[1])
+                self.add_row(k.END, begin + 4, begin)
+
+    def rows(self, begins: Integers, ends: Integers) -> Integers:
+        """All rows, end to end; a task's has where its steps begin and end."""
+        table = np.zeros((len(self._kinds), 4), np.int64)
+        table[:, 0], table[:, 1] = self._kinds, self._values
+        table[:, 2] = self._begins
+        tasks = table[:, 0] == k.TASK
+        numbers = table[tasks, 1]
+        table[tasks, 2], table[tasks, 3] = begins[numbers], ends[numbers]
+        return table.reshape(-1)
 
 
 def to_stream(nodes: tuple[Node, ...]) -> Stream:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cosim.errors import CosimError
-from cosim.mapping.program import (
-    Loop,
-    Node,
-    PoolPhase,
-    Program,
-    Step,
-    StepKind,
-    template_counts,
-)
+from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step, StepKind
+from cosim.mapping.template_columns import columns_of
 from cosim.memo import Attached
+
+Integers = NDArray[np.int64]
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = (int(kind) for kind in StepKind)
 
@@ -38,27 +36,105 @@ _sound: Attached[Program, bool] = Attached()
 def _check(program: Program) -> None:
     _check_clocks(program)
     _check_pools(program)
-    requests: dict[tuple[Step, ...], set[int]] = {}
-    for number, template in enumerate(program.templates):
-        if template.steps not in requests:  # many templates have the steps of others
+    if not are_sound(program):
+        for number, template in enumerate(program.templates):
             problem = _grammar_problem(program, template.steps)
             if problem:
                 raise CosimError(problem, where=_where(program, number))
-            requests[template.steps] = {s[1] for s in template.steps if s[0] == ACQUIRE}
     _check_descriptors(program)
-    requesters: dict[int, int] = {}
+    for component in program.components:
+        _check_stream(program, component)
+    _check_requesters(program)
+
+
+_FOLLOWS = np.zeros((len(StepKind), len(StepKind)), bool)
+"""Which kind of step (column) may follow which other of the same template; the first one follows a
+RELEASE."""
+_FOLLOWS[ACQUIRE] = [True, True, False, False, True]
+_FOLLOWS[HOLD] = _FOLLOWS[SERVE] = [False, True, False, True, False]
+_FOLLOWS[RELEASE] = _FOLLOWS[MARK] = [True, True, True, False, True]
+
+
+def are_sound(program: Program) -> bool:
+    """Whether the steps of no template break the rules, all templates looked at together."""
+    columns = columns_of(program)
+    kind, a, b, _ = columns.steps.T
+    if not len(kind) or not columns.lengths.all():
+        return not len(columns.lengths)
+    if kind.min() < 0 or kind.max() >= len(StepKind):
+        return False
+    last = np.cumsum(columns.lengths) - 1
+    before = np.empty_like(kind)
+    before[0], before[1:] = RELEASE, kind[:-1]
+    before[last[:-1] + 1] = RELEASE
+    ends = kind[last]
+    if not _FOLLOWS[before, kind].all() or not ((ends == MARK) | (ends == RELEASE)).all():
+        return False
+    if program.dram is None and (kind == SERVE).any():
+        return False
+    moves = (kind == ACQUIRE) | (kind == RELEASE)
+    holds, marks = kind == HOLD, kind == MARK
+    most = np.array([_NO_LIMIT if p.capacity is None else p.capacity for p in program.pools])
+    taken = kind == ACQUIRE
+    return bool(
+        _within(a[moves], len(program.pools))
+        and (b[moves] >= 0).all()
+        and (b[taken] <= most[a[taken]]).all()
+        and _within(b[holds], len(program.clock_periods_ps))
+        and (a[holds] >= 0).all()
+        and _within(a[marks], len(program.lanes))
+    )
+
+
+_NO_LIMIT = np.iinfo(np.int64).max
+
+
+def _within(indices: Integers, count: int) -> bool:
+    return not len(indices) or bool(indices.min() >= 0 and indices.max() < count)
+
+
+def _check_stream(program: Program, component: Component) -> None:
+    _check_loops(component.stream, component.name)
+    if not component.counts:
+        return
+    least, most = min(component.counts), max(component.counts)
+    if least < 0 or most >= len(program.templates):
+        raise CosimError(
+            f"template {least if least < 0 else most} does not exist",
+            where=f"stream of '{component.name}'",
+            expected=f"0 to {len(program.templates) - 1}",
+        )
+
+
+def _check_loops(nodes: tuple[Node, ...], name: str) -> None:
+    for node in nodes:
+        if isinstance(node, Loop):
+            if node.count < 0:
+                raise CosimError(f"a loop repeats {node.count} times", where=f"stream of '{name}'")
+            _check_loops(node.body, name)
+
+
+def _check_requesters(program: Program) -> None:
+    """A pool that grants at once has one requester."""
+    columns, count = columns_of(program), len(program.components)
+    taken = np.flatnonzero(columns.steps[:, 0] == ACQUIRE)
+    template = np.repeat(np.arange(len(columns.lengths)), columns.lengths)[taken]
+    asked = np.zeros((len(program.pools), count), bool)
     for rank, component in enumerate(program.components):
-        templates: set[int] = set()
-        _collect_templates(component.stream, templates, component.name)
-        if templates and not 0 <= min(templates) <= max(templates) < len(program.templates):
-            wrong = min(templates) if min(templates) < 0 else max(templates)
-            raise CosimError(
-                f"template {wrong} does not exist",
-                where=f"stream of '{component.name}'",
-                expected=f"0 to {len(program.templates) - 1}",
-            )
-        for pool in set().union(*(requests[program.templates[n].steps] for n in templates)):
-            _check_requester(program, pool, rank, requesters)
+        own = np.zeros(len(columns.lengths), bool)
+        own[list(component.counts)] = True
+        asked[columns.steps[taken[own[template]], 1], rank] = True
+    several = np.flatnonzero(asked.sum(axis=1) > 1)
+    for index in several.tolist():
+        pool = program.pools[index]
+        if pool.phase != PoolPhase.IMMEDIATE:
+            continue
+        one, other = (program.components[rank].name for rank in np.flatnonzero(asked[index])[:2])
+        raise CosimError(
+            f"pool '{pool.name}' grants at once and so has one requester, but both "
+            f"'{one}' and '{other}' ask for it",
+            expected="an arbitrated phase",
+        )
 
 
 def _check_clocks(program: Program) -> None:
@@ -76,8 +152,7 @@ def _check_descriptors(program: Program) -> None:
     serves = [sum(s[0] == SERVE for s in t.steps) for t in program.templates]
     given = {master.component: master.serves for master in program.dram.masters}
     for rank, component in enumerate(program.components):
-        counts = template_counts(component.stream)
-        asked = sum(serves[number] * count for number, count in counts.items())
+        asked = sum(serves[number] * count for number, count in component.counts.items())
         if asked != given.get(rank, 0):
             raise CosimError(
                 f"'{component.name}' asks {asked} times for DRAM service and has "
@@ -94,29 +169,6 @@ def _check_pools(program: Program) -> None:
             raise CosimError(
                 f"pool '{pool.name}' starts at {pool.initial}, above its capacity {pool.capacity}"
             )
-
-
-def _collect_templates(nodes: tuple[Node, ...], found: set[int], name: str) -> None:
-    for node in nodes:
-        if isinstance(node, Loop):
-            if node.count < 0:
-                raise CosimError(f"a loop repeats {node.count} times", where=f"stream of '{name}'")
-            _collect_templates(node.body, found, name)
-        else:
-            found.add(node)
-
-
-def _check_requester(program: Program, index: int, rank: int, requesters: dict[int, int]) -> None:
-    pool = program.pools[index]
-    if pool.phase != PoolPhase.IMMEDIATE:
-        return
-    other = requesters.setdefault(index, rank)
-    if other != rank:
-        raise CosimError(
-            f"pool '{pool.name}' grants at once and so has one requester, but both "
-            f"'{program.components[other].name}' and '{program.components[rank].name}' ask for it",
-            expected="an arbitrated phase",
-        )
 
 
 def _where(program: Program, number: int) -> str:

@@ -273,6 +273,10 @@ def _numbers(values: Sequence[float]) -> Numbers | None:
     return np.array(values, np.float64) if values else None
 
 
+_NO_ROWS = np.zeros((2, 0), np.int64)
+_NO_NUMBERS = np.zeros(0)
+
+
 class Tables:
     """The tables of a program's drafts, one after the other; attributes as of a `DraftTable`."""
 
@@ -287,49 +291,50 @@ class Tables:
 
     @cached_property
     def moves(self) -> Integers:
-        return side_by_side([table.moves for table in self._tables])
+        return side_by_side([table.moves for table in self._tables], _NO_ROWS)
 
     @cached_property
     def products(self) -> Integers:
-        return side_by_side([table.products for table in self._tables])
+        return side_by_side([table.products for table in self._tables], _NO_ROWS)
 
     @cached_property
     def shapes(self) -> Integers:
-        return side_by_side([table.shapes for table in self._tables])
+        return side_by_side([table.shapes for table in self._tables], _NO_ROWS)
 
     @cached_property
     def finishes(self) -> Integers:
-        return side_by_side([table.finishes for table in self._tables])
+        return side_by_side([table.finishes for table in self._tables], _NO_ROWS)
 
     @cached_property
     def finish_shapes(self) -> Integers:
-        return side_by_side([table.finish_shapes for table in self._tables])
+        return side_by_side([table.finish_shapes for table in self._tables], _NO_ROWS)
 
     @cached_property
     def pieces(self) -> Integers:
-        return side_by_side([table.pieces for table in self._tables])
+        return side_by_side([table.pieces for table in self._tables], _NO_ROWS)
 
     @cached_property
     def reads(self) -> Integers:
-        return side_by_side([table.reads for table in self._tables])
+        return side_by_side([table.reads for table in self._tables], _NO_ROWS)
 
     @cached_property
     def finish_cycles(self) -> Numbers:
-        return side_by_side([table.finish_cycles for table in self._tables])
+        return side_by_side([table.finish_cycles for table in self._tables], _NO_NUMBERS)
 
     @cached_property
     def zeros(self) -> Numbers:
-        return side_by_side([table.zeros for table in self._tables])
+        return side_by_side([table.zeros for table in self._tables], _NO_NUMBERS)
 
     @cached_property
     def kept(self) -> Numbers:
-        return side_by_side([table.kept for table in self._tables])
+        return side_by_side([table.kept for table in self._tables], _NO_NUMBERS)
 
     @cached_property
     def read_bytes(self) -> Numbers:
-        return side_by_side([table.read_bytes for table in self._tables])
+        return side_by_side([table.read_bytes for table in self._tables], _NO_NUMBERS)
 
 
-def side_by_side(parts: Sequence[NDArray[Number] | None]) -> NDArray[Number]:
-    """Columns one after the other, rows of all that have any."""
-    return np.concatenate([part for part in parts if part is not None], axis=-1)
+def side_by_side(parts: Sequence[NDArray[Number] | None], none: NDArray[Number]) -> NDArray[Number]:
+    """Columns one after the other of all tables that have any, `none` if no table has."""
+    some = [part for part in parts if part is not None]
+    return np.concatenate(some, axis=-1) if some else none

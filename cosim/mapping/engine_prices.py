@@ -74,8 +74,7 @@ class Shapes:
         self._tasks, self.count = len(counts), extents.shape[1]
         one_each = self.count == self._tasks
         self.owner = None if one_each else np.repeat(np.arange(self._tasks), counts)
-        groups, *pixels, filters, channels, rows, columns = extents
-        self.tiles = TileShape(groups, Pixels(*pixels), filters, Reduction(channels, rows, columns))  # type: ignore[arg-type]
+        self.tiles = _tiles(extents[0], extents[1:4], extents[4], extents[5:8])
 
     def each(self, of_task: Any) -> Any:
         """A column of tasks as one of shapes."""
@@ -85,8 +84,9 @@ class Shapes:
         """A column of shapes as one of tasks: what happens one after the other, added up."""
         if self.owner is None:
             return of_shape
-        total = np.bincount(self.owner, of_shape, self._tasks)
-        return total if of_shape.dtype.kind == "f" else total.astype(np.int64)
+        every = np.broadcast_to(of_shape, (self.count,))
+        total = np.bincount(self.owner, every, self._tasks)
+        return total if every.dtype.kind == "f" else total.astype(np.int64)
 
 
 class Crossing(NamedTuple):
@@ -360,4 +360,9 @@ def _some(tiles: TileShape, own: Any) -> TileShape:
         np.array(part)[..., own]
         for part in (tiles.groups, tiles.pixels, tiles.filters, tiles.reduction)
     )
+    return _tiles(groups, pixels, filters, reduction)
+
+
+def _tiles(groups: Any, pixels: Any, filters: Any, reduction: Any) -> TileShape:
+    """Many tiles as one shape, of columns."""
     return TileShape(groups, Pixels(*pixels), filters, Reduction(*reduction))
