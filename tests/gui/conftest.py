@@ -25,9 +25,9 @@ from gui.views.notes import notes_file
 
 
 def write(folder: Path, workload: Workload, design: Design, *, fast_forward: bool = True) -> Path:
-    """Map, run and keep a run, as `cosim run` does."""
+    """Map, run and keep a run, as `cosim run` does where nothing has been compiled."""
     mapping = map_workload(workload, design)
-    result = execute(mapping.program, fast_forward=fast_forward)
+    result = execute(mapping.program, executor="python", fast_forward=fast_forward)
     analysis = analyse(mapping.program, design, result.timeline, result.makespan_ps)
     names = {"workload": workload.name, "design": design.name}
     write_run(
