@@ -43,10 +43,19 @@ def capacitor(**changes: object) -> Capacitor:
     return replace(usual, **changes)
 
 
+MOST_INSTANTS, MOST_OF_A_CHARGE = 400, 8
+"""About how often a governor may act in a run, and a harvest may come and go in a charge."""
+
+
 @st.composite
-def policies(draw: st.DrawFn, largest_aj: int, longest_ps: int) -> Policy | None:
-    """Any policy under which tasks of these largest needs can run."""
-    period = draw(PERIODS)
+def policies(
+    draw: st.DrawFn, largest_aj: int, longest_ps: int, together_ps: int = 0
+) -> Policy | None:
+    """Any policy under which tasks of these largest needs can run.
+
+    A run that takes about `together_ps` has no more than some hundred instants of the governor.
+    """
+    period = max(draw(PERIODS), together_ps // MOST_INSTANTS)
     kind = draw(st.integers(0, 7))
     if kind == 0:
         limit = draw(st.sampled_from([20.0, 60.0, 200.0]))
@@ -66,11 +75,14 @@ def policies(draw: st.DrawFn, largest_aj: int, longest_ps: int) -> Policy | None
         usual = capacitor()
         static_uw = 8900  # of the tiny design, before the regulator
         needed = largest_aj / 0.9 + static_uw * longest_ps + 4e8 + 4e6 * period
+        stored = needed * draw(st.sampled_from([1.05, 1.5, 4.0]))
+        harvest_mw = draw(st.sampled_from([60.0, 500.0]))
         return capacitor(
             initial_v=draw(st.sampled_from([2.0, 2.5, 3.3])),
             harvest_duty=draw(st.sampled_from([0.5, 1.0])),
-            harvest_mw=draw(st.sampled_from([60.0, 500.0])),
-            capacitance_f=needed * 1e-18 / 2.5 * draw(st.sampled_from([1.05, 1.5, 4.0])),
+            harvest_mw=harvest_mw,
+            harvest_period_ps=max(20_000, int(stored / (400 * harvest_mw)) // MOST_OF_A_CHARGE),
+            capacitance_f=stored * 1e-18 / 2.5,
             checkpoint_ps=draw(st.sampled_from([0, 1500])),
             restore_ps=draw(st.sampled_from([0, 700])),
             leakage_a=usual.leakage_a,
@@ -96,11 +108,33 @@ def governed(draw: st.DrawFn, *, max_tasks: int = 40, max_iterations: int = 12) 
         largest = max(largest, power_mw * 1000 * duration, duration)
         longest = max(longest, duration)
     plain = replace(plain, templates=tuple(templates))
-    return under_a_policy(draw, plain, policies(largest, longest))
+    together = most_ps(plain)
+    return under_a_policy(draw, plain, policies(largest, longest, together), together)
+
+
+def most_ps(program: Program, served_ps: int = 0) -> int:
+    """What the busiest component of a program takes by itself, a SERVE counted as `served_ps`."""
+    return max(
+        sum(
+            count * _duration_ps(program, program.templates[number], served_ps)
+            for number, count in component.counts.items()
+        )
+        for component in program.components
+        if not component.background
+    )
+
+
+def _duration_ps(program: Program, template: Template, served_ps: int) -> int:
+    periods = program.clock_periods_ps
+    return sum(
+        served_ps if kind == StepKind.SERVE else a * periods[b]
+        for kind, a, b, _ in template.steps
+        if kind in (StepKind.HOLD, StepKind.SERVE)
+    )
 
 
 def under_a_policy(
-    draw: st.DrawFn, plain: Program, drawn: st.SearchStrategy[Policy | None]
+    draw: st.DrawFn, plain: Program, drawn: st.SearchStrategy[Policy | None], together_ps: int = 0
 ) -> Program:
     """A program with one of its pools for power, governed by a policy, states and temperatures."""
     pools = list(plain.pools)
@@ -111,9 +145,10 @@ def under_a_policy(
     plain = replace(plain, pools=tuple(pools))
     policy = draw(drawn)
     states = STATES if draw(st.integers(0, 3)) else ()
-    thermal = THERMAL if policy is None or draw(st.booleans()) else None
-    if isinstance(policy, ThermalPid | Ladder):
-        thermal = THERMAL
+    thermal = None
+    if policy is None or isinstance(policy, ThermalPid | Ladder) or draw(st.booleans()):
+        period = max(THERMAL.period_ps, together_ps // MOST_INSTANTS)
+        thermal = replace(THERMAL, period_ps=period)
     power = replace(DESIGN.power, static_mw=2.0, policy=policy, states=states)
     return govern(plain, replace(DESIGN, power=power, thermal=thermal))
 

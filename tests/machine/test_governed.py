@@ -124,15 +124,15 @@ def test_jumps_lie_between_the_instants_of_the_governor(name: str) -> None:
 
 @pytest.mark.slow
 @given(governed(max_tasks=500, max_iterations=40))
-@settings(max_examples=1000)
-def test_a_thousand_governed_machines_with_long_loops(program: Program) -> None:
+@settings(max_examples=2000)
+def test_thousands_of_governed_machines_with_long_loops(program: Program) -> None:
     check_all_ways(program)
 
 
 @pytest.mark.slow
 @given(governed(max_tasks=100))
-@settings(max_examples=500)
-def test_hundreds_of_machines_under_every_policy(program: Program) -> None:
+@settings(max_examples=1000)
+def test_a_thousand_machines_under_every_policy(program: Program) -> None:
     check_laws(program)
 
 

@@ -16,7 +16,12 @@ from cosim.machine.execute import RunResult, run
 from cosim.mapping.program import Program, StepKind
 from cosim.simulate import simulate
 from tests.analysis.tiny import DESIGN
-from tests.machine.governed_programs import _first_interval_ps, policies, under_a_policy
+from tests.machine.governed_programs import (
+    _first_interval_ps,
+    most_ps,
+    policies,
+    under_a_policy,
+)
 from tests.machine.power.test_governed_designs import POLICIES, network
 from tests.machine.served_programs import served_programs
 from tests.machine.test_equality import assert_same
@@ -39,7 +44,9 @@ def governed_served(draw: st.DrawFn, max_tasks: int = 16) -> Program:
         largest = max(largest, picojoules * 1_000_000, duration)
         longest = max(longest, duration)
     plain = replace(plain, templates=tuple(templates))
-    return under_a_policy(draw, plain, policies(largest, longest * (1 + 2 * len(DESIGN.dma))))
+    together = most_ps(plain, LONG // 10)
+    drawn = policies(largest, longest * (1 + 2 * len(DESIGN.dma)), together)
+    return under_a_policy(draw, plain, drawn, together)
 
 
 def served_energy(program: Program, result: RunResult) -> int:
@@ -86,9 +93,9 @@ def test_every_executor_does_the_same(program: Program) -> None:
 
 
 @pytest.mark.slow
-@given(governed_served(max_tasks=40))
-@settings(max_examples=300)
-def test_hundreds_of_machines(program: Program) -> None:
+@given(governed_served(max_tasks=20))
+@settings(max_examples=2000)
+def test_thousands_of_machines(program: Program) -> None:
     check(program)
 
 

@@ -44,8 +44,8 @@ def test_every_executor_gives_the_same_rows(program: Program) -> None:
 
 @pytest.mark.slow
 @given(served_programs(max_tasks=40))
-@settings(max_examples=300)
-def test_many_machines(program: Program) -> None:
+@settings(max_examples=2000)
+def test_thousands_of_machines(program: Program) -> None:
     expected = run(program, executor="simpy")
     other = run(program, executor="compiled")
     assert_same(other, expected)

@@ -96,7 +96,7 @@ class PowerCycles:
                 self._take(machine, "checkpoints", policy_energy=self._policy.checkpoint_aj)
             elif self._phase in (CHECKPOINT, LOST) and machine.now_ps >= self._phase_end:
                 self._enter(machine, OFF)
-                self._highest_off = (-1, machine.now_ps)
+                self._highest_off = (machine.kept_aj - 1, machine.now_ps)
             elif self._phase == OFF and machine.kept_aj >= self._policy.stored_aj(
                 self._policy.on_v
             ):
@@ -179,13 +179,36 @@ class PowerCycles:
                 machine.loses = False
                 self._awaited = machine.now_ps - (level - amount) // income
                 return
-            # it lasts as long as level + income t exceeds power t
-            lasts = max(0, level) // (power - income)
+            lasts = self._lasts(machine, power, duration)
         self._before = self._why(machine)
         self.cycles += 1
         self._lost_uw = power
         self._close(machine, LOST)
         self._phase_end = machine.now_ps + lasts
+
+    def _lasts(self, machine: Machine, power_uw: int, duration: int) -> int:
+        """How long a task runs, at most to its end, until the level and what comes in are used up.
+
+        The harvest may come and go many times meanwhile.
+        """
+        level, now = machine.level_aj, machine.now_ps
+        drawn, period = self._leak + self._load + power_uw, self._policy.harvest_period_ps
+        of_a_period = drawn * period - self._harvest_uw(0)[0] * self._lit_ps
+        time, end = now, now + duration
+        while time < end and level > 0:
+            if time % period == 0:
+                times = (end - time) // period
+                if of_a_period > 0:
+                    times = min(times, level // of_a_period)
+                level -= times * of_a_period
+                time += times * period
+            harvest, edge = self._harvest_uw(time)
+            stop, drain = min(edge, end), drawn - harvest
+            if drain * (stop - time) > level:
+                return time + level // drain - now
+            level -= drain * (stop - time)
+            time = stop
+        return time - now
 
     def _why(self, machine: Machine) -> tuple[int, int]:
         """Cause of what ends a time on: the interval that ended last, or a standby."""
@@ -208,8 +231,7 @@ class PowerCycles:
     def _flow(self, machine: Machine) -> int:
         """Set what flows from now on; until when that holds."""
         policy, now = self._policy, machine.now_ps
-        harvest_mw, edge = self._harvest_now(now)
-        self._harvest = round(harvest_mw * policy.harvest_efficiency * UW)
+        self._harvest, edge = self._harvest_uw(now)
         self._leak = round(self._voltage(machine) * policy.leakage_a * 1e6)
         self._load = self._load_uw()
         income = self._income = self._harvest - self._leak - self._load
@@ -238,15 +260,20 @@ class PowerCycles:
             return 0
         return -(-round(energy / policy.regulator_efficiency) // time)
 
-    def _harvest_now(self, now: int) -> tuple[float, int]:
+    @property
+    def _lit_ps(self) -> int:
+        """How long the harvest lasts in each of its periods."""
+        return round(self._policy.harvest_period_ps * self._policy.harvest_duty)
+
+    def _harvest_uw(self, now: int) -> tuple[int, int]:
         """Power harvested, and when that changes."""
         policy = self._policy
-        period = policy.harvest_period_ps
-        lit = round(period * policy.harvest_duty)
+        period, lit = policy.harvest_period_ps, self._lit_ps
         within = now % period
         if within < lit:
-            return policy.harvest_mw, NEVER if lit == period else now - within + lit
-        return 0.0, now - within + period
+            harvest = round(policy.harvest_mw * policy.harvest_efficiency * UW)
+            return harvest, NEVER if lit == period else now - within + lit
+        return 0, now - within + period
 
     def _voltage(self, machine: Machine) -> float:
         stored = machine.kept_aj * 1e-18

@@ -108,6 +108,20 @@ def test_what_waits_for_a_trickle_is_not_lost() -> None:
     assert totals["lost work"] <= done("sudden").result.governor.totals["lost work"]
 
 
+def test_what_is_stored_and_comes_and_goes_is_used_up_when_power_fails() -> None:
+    """Then nothing is left but the reserve, whether the sun was in or out when the task began."""
+    changes = {"harvest": "200 mW", "harvest_period": "1 us", "period": "300 ns"}
+    flicker = simulate(network(), board("sudden", **changes))
+    assert tasks(flicker) == tasks(done("sudden"))
+    assert (lost(flicker).end - lost(flicker).start).max() > 3_000_000
+    governing = flicker.program.governing
+    voltages = flicker.result.governor.samples["capacitor voltage (V)"]
+    left = (
+        0.5e18 * governing.policy.capacitance_f * (min(voltages) ** 2 - governing.policy.off_v**2)
+    )
+    assert left == pytest.approx(governing.reserve_aj, rel=0.001)
+
+
 @pytest.mark.parametrize("brown_out", ["foreseen", "sudden"])
 def test_all_executors_lose_the_same(brown_out: str) -> None:
     program = map_workload(network(), board(brown_out)).program
