@@ -7,31 +7,61 @@ granularity to which tiles are rounded: tables are shared by all designs of a sw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.mapping.engines.shapes import class_extents, role_place
-from cosim.mapping.engines.timing import Timing
-from cosim.mapping.nest import ClassTiles, Dimension, Nest, class_candidates, tile_runs
+from cosim.mapping.engines.shapes import role_place
+from cosim.mapping.nest import Axis, ClassTiles, Dimension, Nest, class_candidates, tile_runs
 from cosim.memo import Memo
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-TILES, SPANS, SUMS, SLOTS = 0, 1, 4, 7
-"""Rows of `ClassTable.products`: number of tiles; largest part of streaming operand, weight and
-result; the same summed over all tiles; then for each dimension of streaming operand and result, the
-last first, how much of it a tile touches, and 1 where that is all of it."""
+OPERANDS = ("bmk", "bnk", "bmn")
+"""Classes that streaming operand, weight and result depend on."""
 
-SUMS_KEPT = 64
-"""Sums over tiles that a table remembers for the arrays it was last asked about."""
+INNER = ("k", "mk", "nk", "k")
+"""Of streaming operand and weight, with rows outside and with columns outside: classes whose loops
+run within a pass over the operand and replace its tiles."""
+
+PASSES = ("n", "n", "m", "m")
+"""Class that makes the passes, in the same order."""
 
 STREAMED, STORED = 0, 2
 """Operands whose layout in memory decides how many pieces a tile of them is."""
+
+
+@dataclass(frozen=True)
+class ClassCut:
+    """How a plan cuts a class: axes of the loops that are cut, and the tile size of every loop."""
+
+    axes: tuple[Axis, ...]
+    sizes: tuple[tuple[str, int], ...]
+
+
+class Rows:
+    """Rows of `ClassTable.products`: slices, or the first where their number varies."""
+
+    TILES = slice(0, 3)
+    """Tiles of streaming operand, weight and result."""
+    INNER = slice(3, 7)
+    """Tiles of the loops in `INNER`, PASSES those of the loops in `PASSES`."""
+    PASSES = slice(7, 11)
+    SPANS = slice(11, 14)
+    """Elements of the largest tile of streaming operand, weight and result."""
+    SUMS = slice(14, 18)
+    """Elements of all tiles of streaming operand, weight, result and again of the result."""
+    HELD = slice(18, 22)
+    """Elements of an operand that is held, in the order of `INNER`: of one batch, and of one step
+    of the class outside."""
+    CHANNELS = slice(22, 25)
+    """Of the channels of a result: elements of the largest tile, of all, and number of tiles."""
+    SLOTS = 25
+    """From here on, for each dimension of streaming operand and result, the last first: how much
+    of it a tile touches; then, in the same order, 1 where that is all of it."""
 
 
 @dataclass(frozen=True)
@@ -41,44 +71,21 @@ class ClassTable:
     Attributes
     ----------
     candidates : list of ClassTiles
-    products : float64 array, shape (SLOTS + 4 * depth, n_candidates)
-        What multiplies over the classes, see `SLOTS`.
-    extents : Pixels, Reduction or int64 array, (each) of shape (n_sizes, n_candidates)
-        Sizes of the class's tiles as array engines see them: whole tiles first, then remainders.
+    cuts : list of ClassCut
+        The same as parts of a plan.
+    products : float64 array, shape (Rows.SLOTS + 4 * depth, n_candidates)
+        What multiplies over the classes, see `Rows`.
+    sizes : int64 array, shape (3, n_sizes, n_candidates)
+        Sizes of the class's tiles by their place in what array engines see, see `role_place`.
     times : int64 array, shape (n_sizes, n_candidates)
         How many tiles have each size.
     """
 
     candidates: list[ClassTiles]
+    cuts: list[ClassCut]
     products: Array
-    extents: Any
+    sizes: Integers
     times: Integers
-    _sums: dict[tuple[Timing, int], Array] = field(default_factory=dict, repr=False)
-
-    def summed(self, timing: Timing, place: int, terms: int) -> Array:
-        """What all tiles of each candidate give every term of an engine's cycles.
-
-        Parameters
-        ----------
-        place : int
-            Of this class in `CLASSES`.
-        terms : int
-            How many terms are asked for; those that `timing` does not have are zero.
-
-        Returns
-        -------
-        float64 array, shape (terms, n_candidates)
-        """
-        found = self._sums.get((timing, terms))
-        if found is None:
-            found = np.zeros((terms, len(self.candidates)))
-            for line, term in zip(found, timing.terms, strict=False):
-                each = term.factors[place](self.extents) * self.times
-                each.sum(axis=0, out=line, dtype=np.float64)
-            if len(self._sums) >= SUMS_KEPT:
-                self._sums.clear()
-            self._sums[timing, terms] = found
-        return found
 
 
 _tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
@@ -122,6 +129,13 @@ def fixed_tile(
     return ClassTiles(tuple((loop, sizes[loop]) for loop in nest.classes[name]))
 
 
+def class_cut(nest: Nest, name: str, tiles: ClassTiles) -> ClassCut:
+    """A class's part of a plan."""
+    extents = nest.extents
+    axes = (Axis(n, name, size, extents[n]) for n, size in tiles.sizes if size < extents[n])
+    return ClassCut(tuple(axes), tiles.sizes)
+
+
 def slot_depth(nest: Nest) -> int:
     """Dimensions of streaming operand or result, whichever has more."""
     return max(len(nest.streaming.dimensions), len(nest.result.dimensions))
@@ -129,22 +143,23 @@ def slot_depth(nest: Nest) -> int:
 
 def slot_rows(depth: int, operand: int) -> tuple[int, int]:
     """First rows of `ClassTable.products` for an operand's dimensions: touched, and whole."""
-    first = SLOTS + (2 * depth if operand == STORED else 0)
-    return first, first + depth
+    first = Rows.SLOTS + (depth if operand == STORED else 0)
+    return first, first + 2 * depth
 
 
 def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable:
     count, depth = len(candidates), slot_depth(nest)
-    products = np.ones((SLOTS + 4 * depth, count))
+    products = np.ones((Rows.SLOTS + 4 * depth, count))
+    spans, sums = products[Rows.SPANS], products[Rows.SUMS]
     sizes, times = np.ones((3, 1, count), np.int64), np.ones((1, count), np.int64)
+    number = np.ones(count)
     if name == "b":
         _enter_constants(nest, products, depth)
     operands = (nest.streaming, nest.weight, nest.result)
     for loop in nest.classes[name]:
         extent = nest.extents[loop]
         tile = np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
-        number = -(-extent // tile)
-        products[TILES] *= number
+        number *= -(-extent // tile)
         if loop in nest.phases:
             sizes, times = _in_phases(sizes, times, role_place(nest, loop), nest.phases[loop])
         else:
@@ -153,14 +168,40 @@ def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable
             for place, dimension in enumerate(reversed(operand.dimensions)):
                 if dimension.loop != loop:
                     continue
-                spans = np.array([tile_spans(dimension, extent, t) for t in tile.tolist()]).T
-                products[SPANS + o] *= spans[0]
-                products[SUMS + o] *= spans[1]
+                largest, total = np.array(
+                    [tile_spans(dimension, extent, t) for t in tile.tolist()]
+                ).T
+                spans[o] *= largest
+                sums[o] *= total
                 if o in (STREAMED, STORED):
                     touched, whole = slot_rows(depth, o)
-                    products[touched + place] = spans[0]
+                    products[touched + place] = largest
                     products[whole + place] = tile == extent
-    return ClassTable(candidates, products, class_extents(name, sizes), times)
+    _enter_passes(name, products, number)
+    cuts = [class_cut(nest, name, c) for c in candidates]
+    return ClassTable(candidates, cuts, products, *_without_none(sizes, times))
+
+
+def _enter_passes(name: str, products: Array, number: Array) -> None:
+    """What follows from a class's number of tiles and what they span."""
+    spans, sums = products[Rows.SPANS], products[Rows.SUMS]
+    sums[3] = sums[2]
+    for rows, classes in ((Rows.TILES, OPERANDS), (Rows.INNER, INNER), (Rows.PASSES, PASSES)):
+        for row, depends in zip(products[rows], classes, strict=True):
+            if name in depends:
+                row[:] = number
+    for row, operand, outside in zip(products[Rows.HELD], (0, 0, 1, 1), "mnmn", strict=True):
+        row[:] = spans[operand] if name in ("b", outside) else sums[operand]
+    if name in ("b", "n"):
+        products[Rows.CHANNELS] = spans[1], sums[1], number
+
+
+def _without_none(sizes: Integers, times: Integers) -> tuple[Integers, Integers]:
+    """Sizes and their numbers without those that no tile of a candidate has, as far as possible."""
+    order = np.argsort(times == 0, axis=0, kind="stable")[: int((times > 0).sum(axis=0).max())]
+    times = np.take_along_axis(times, order, axis=0)
+    sizes = np.take_along_axis(sizes, order[np.newaxis], axis=1)
+    return np.where(times > 0, sizes, 1), times
 
 
 def _enter_constants(nest: Nest, products: Array, depth: int) -> None:

@@ -113,6 +113,21 @@ def tile_runs(
     return [*head, (first, stop - first), *((i, 1) for i in range(stop, count))]
 
 
+@hashed_once
+@dataclass(frozen=True)
+class Axis:
+    """A tiled loop: its class, tile size and extent."""
+
+    loop: str
+    cls: str
+    size: int
+    extent: int
+
+    @property
+    def count(self) -> int:
+        return -(-self.extent // self.size)
+
+
 @dataclass(frozen=True)
 class Nest:
     """A contraction or convolution, its loops classified."""

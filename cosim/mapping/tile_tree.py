@@ -12,11 +12,11 @@ from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
-from cosim.mapping.nest import Nest
+from cosim.mapping.nest import Axis, Nest
 from cosim.mapping.program import Node
 from cosim.mapping.streams import repeat
 from cosim.mapping.tiles import CONSTANTS, CutNest, Run, Tile, cut_nest, reuse
-from cosim.mapping.tiling import Axis, TilePlan
+from cosim.mapping.tiling import TilePlan
 from cosim.memo import Memo, Signature
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.engines.timing import TileShape
-from cosim.mapping.nest import Dimension, Nest, tile_runs
-from cosim.mapping.tiling import Axis, TilePlan
+from cosim.mapping.nest import Axis, Dimension, Nest, tile_runs
+from cosim.mapping.tiling import TilePlan
 from cosim.memo import Attached, Memo, Signature
 
 CONSTANTS = 2

@@ -26,8 +26,9 @@ from cosim.mapping.class_table import Array
 from cosim.mapping.engines.shapes import layer_of, tile_shape
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.given import given_extents, given_passes
-from cosim.mapping.nest import CLASSES, Nest
-from cosim.mapping.tile_search import VARIANTS, Costs, Facts, TileSearch, search_key
+from cosim.mapping.nest import Axis, Nest
+from cosim.mapping.tile_costs import VARIANTS, Costs, Facts
+from cosim.mapping.tile_search import NEAR, TileSearch, search_key
 from cosim.memo import Memo, Signature, canonical
 
 AT_ONCE = 24
@@ -35,20 +36,6 @@ AT_ONCE = 24
 
 _searches: Memo[tuple[object, ...], TileSearch] = Memo("tile searches", 8)
 """Those of the last designs: the next one may differ in clocks and bandwidths alone."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A tiled loop: its class, tile size and extent."""
-
-    loop: str
-    cls: str
-    size: int
-    extent: int
-
-    @property
-    def count(self) -> int:
-        return -(-self.extent // self.size)
 
 
 @dataclass(frozen=True)
@@ -179,13 +166,7 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
         space = _searches.get(key)
         if space is None:
             space = _searches[key] = TileSearch(design, some)
-        costs = space.costs(design)
-        first = costs.latency_ps
-        if design.mapping.objective is Objective.TRAFFIC_DELAY:
-            first = costs.latency_ps * costs.dram_bytes
-        elif design.mapping.objective is Objective.TRAFFIC:
-            first = costs.dram_bytes
-        plans += _best(space, costs, np.where(costs.feasible, first, np.inf))
+        plans += _best(space, design)
     return plans
 
 
@@ -194,38 +175,64 @@ def _batches(requests: Sequence[TileRequest]) -> Iterator[Sequence[TileRequest]]
         yield requests[first : first + AT_ONCE]
 
 
-def _best(space: TileSearch, costs: Costs, objective: Array) -> list[TilePlan | None]:
-    """The best feasible candidate of each request; fewer bytes, then fewer tiles break ties.
+def _best(space: TileSearch, design: Design) -> list[TilePlan | None]:
+    """The best feasible candidate of each request."""
+    number, places = len(space.stack.requests), None
+    if design.mapping.objective is Objective.LATENCY:
+        some = space.costs(design, space.promising())
+        places = space.no_slower(design, _floor(number, some, _objective(design, some)))
+    costs = space.costs(design, places)
+    return _chosen(space, design, costs)
+
+
+def _objective(design: Design, costs: Costs) -> Array:
+    """What is to be smallest, infinite where a variant is not feasible."""
+    value = costs.latency_ps
+    if design.mapping.objective is Objective.TRAFFIC_DELAY:
+        value = costs.latency_ps * costs.dram_bytes
+    elif design.mapping.objective is Objective.TRAFFIC:
+        value = costs.dram_bytes
+    return np.where(costs.feasible, value, np.inf)
+
+
+def _floor(number: int, costs: Costs, objective: Array) -> Array:
+    """The smallest of each of so many requests, infinite where none is feasible."""
+    floor = np.full(number, np.inf)
+    if objective.size:
+        np.minimum.at(floor, costs.owner, objective.min(axis=0))
+    return floor
+
+
+def _chosen(space: TileSearch, design: Design, costs: Costs) -> list[TilePlan | None]:
+    """Plans of the best candidates; fewer bytes, then fewer tiles break ties.
 
     Where bytes are the objective, of the candidates with the fewest the fastest.
     """
-    plans: list[TilePlan | None] = [None] * len(space.requests)
-    bounds = np.array(space.bounds)
-    some = np.flatnonzero(bounds[1:] > bounds[:-1])
-    if not len(some):
-        return plans
-    floor = np.full(len(space.requests), np.inf)
-    floor[some] = np.minimum.reduceat(objective.min(axis=0), bounds[some])
+    objective = _objective(design, costs)
+    plans: list[TilePlan | None] = [None] * len(space.stack.requests)
+    floor = _floor(len(plans), costs, objective)
     variant, place = np.nonzero(
-        (objective <= np.take(floor * (1 + 1e-9), space.owner)) & (objective < np.inf)
+        (objective <= (floor * (1 + NEAR))[costs.owner]) & (objective < np.inf)
     )
-    owner = space.owner[place]
-    keys = [place, variant, costs.tasks[variant, place], costs.dram_bytes[variant, place], owner]
-    if space.design.mapping.objective is Objective.TRAFFIC:
-        keys.insert(3, costs.latency_ps[variant, place])
+    owner, latency = costs.owner[place], costs.latency_ps[variant, place]
+    moved = costs.dram_bytes[variant, place]
+    keys = [place, variant, costs.tasks[variant, place], moved, owner]
+    if design.mapping.objective is Objective.TRAFFIC:
+        keys.insert(3, latency)
     order = np.lexsort(keys)
-    numbers, first = np.unique(owner[order], return_index=True)
-    for number, best in zip(numbers.tolist(), order[first].tolist(), strict=True):
-        v, i = int(variant[best]), int(place[best])
-        latency, moved = float(costs.latency_ps[v, i]), float(costs.dram_bytes[v, i])
-        plans[number] = _plan(space, number, v, i, latency, moved)
+    best = order[np.flatnonzero(np.diff(owner[order], prepend=-1))]
+    for number, v, at, ps, bytes_ in zip(
+        owner[best].tolist(), variant[best].tolist(), costs.at[:, place[best]].T.tolist(),
+        latency[best].tolist(), moved[best].tolist(), strict=True,
+    ):  # fmt: skip
+        plans[number] = _plan(space, number, v, at, ps, bytes_)
     return plans
 
 
 def infeasible(design: Design, request: TileRequest, name: str) -> CosimError:
     """The error that says why no tile of a contraction fits."""
     space = TileSearch(design, [request])
-    return _infeasible(design, name, space.smallest(space.costs()))
+    return _infeasible(design, name, space.smallest())
 
 
 def _infeasible(design: Design, name: str, smallest: dict[str, float]) -> CosimError:
@@ -247,24 +254,15 @@ def _infeasible(design: Design, name: str, smallest: dict[str, float]) -> CosimE
 
 
 def _plan(
-    space: TileSearch, number: int, variant: int, index: int, latency_ps: float, dram_bytes: float
-) -> TilePlan:
-    nest = space.requests[number].nest
-    chosen = {
-        name: dict(table.candidates[where].sizes)
-        for name, table, where in zip(
-            CLASSES, space.tables[number], space.where[:, index].tolist(), strict=True
-        )
-    }
+    space: TileSearch, number: int, variant: int, at: Sequence[int], latency_ps: float,
+    dram_bytes: float,
+) -> TilePlan:  # fmt: skip
+    b, m, n, k = space.cuts(at)
     order, hold_streaming, hold_weight = VARIANTS[variant]
-    axes, sizes = [], []
-    for name in ["b", *order, "k"]:
-        for loop in nest.classes[name]:
-            size, extent = chosen[name][loop], nest.extents[loop]
-            sizes.append((loop, size))
-            if size < extent:
-                axes.append(Axis(loop, name, size, extent))
+    cuts = (b, m, n, k) if order == "mn" else (b, n, m, k)
     return TilePlan(
-        tuple(axes), tuple(sizes), hold_streaming, hold_weight, round(latency_ps),
-        round(dram_bytes), bool(space.cut_constants[number]),
+        tuple([axis for cut in cuts for axis in cut.axes]),
+        tuple([size for cut in cuts for size in cut.sizes]),
+        hold_streaming, hold_weight, round(latency_ps), round(dram_bytes),
+        bool(space.cut_constants[number]),
     )  # fmt: skip

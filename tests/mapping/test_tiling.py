@@ -15,10 +15,10 @@ from cosim.errors import CosimError
 from cosim.mapping.engines import timing_of
 from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.nest import CLASSES
+from cosim.mapping.nest import CLASSES, Axis
 from cosim.mapping.tile_search import TileSearch
 from cosim.mapping.tiles import iterate
-from cosim.mapping.tiling import Axis, TilePlan, search
+from cosim.mapping.tiling import TilePlan, search
 
 from .examples import KIB, Builder, design
 
@@ -86,12 +86,12 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         return
     space, nest = TileSearch(machine, [request]), request.nest
     timing = timing_of(machine.array, request.layer)
-    cycles = space.array_cycles()
+    cycles, chosen = space.array_cycles(), space.costs().at
     rng = np.random.default_rng(0)
     for index in rng.integers(len(cycles), size=5) if len(cycles) else ():
         tile = {}
-        for costs, where in zip(space.tables[0], space.where, strict=True):
-            tile.update(costs.candidates[int(where[index])].sizes)
+        for cut in space.cuts(chosen[:, index].tolist()):
+            tile.update(cut.sizes)
         axes = tuple(
             Axis(loop, name, tile[loop], nest.extents[loop])
             for name in CLASSES

@@ -42,6 +42,7 @@ from cosim.mapping.engines.timing import (
     Term,
     TileShape,
     Timing,
+    constant,
     pieces,
 )
 
@@ -68,7 +69,7 @@ class BitSerial:
             return pieces(wide)(reduction) * steps
 
         terms = (Term(True, reduction=cycles, **blocks),
-                 Term(False, reduction=lambda _: array.drain, **blocks))  # fmt: skip
+                 Term(False, reduction=constant(array.drain), **blocks))  # fmt: skip
         return Timing(terms, {"m": array.pixels, "n": array.filters, "k": wide})
 
     def accesses(self, layer: Layer, tile: TileShape) -> Accesses:

@@ -26,6 +26,7 @@ from cosim.mapping.engines.timing import (
     Term,
     TileShape,
     Timing,
+    constant,
     one,
     pieces,
 )
@@ -50,8 +51,8 @@ class Contraction:
         }  # fmt: skip
         terms = (
             Term(True, reduction=lambda extent: pieces(depth)(extent) * step, **blocks),
-            Term(False, reduction=lambda _: array.pipeline, **blocks),
-            Term(False, groups=one, reduction=lambda _: array.command),
+            Term(False, reduction=constant(array.pipeline), **blocks),
+            Term(False, groups=one, reduction=constant(array.command)),
         )
         return Timing(terms, {"b": over_batch, "m": rows, "n": array.columns, "k": depth})
 

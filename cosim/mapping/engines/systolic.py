@@ -43,8 +43,10 @@ from cosim.mapping.engines.timing import (
     Term,
     TileShape,
     Timing,
+    constant,
     every,
     pieces,
+    steps,
 )
 
 _CLASSES = {"pixels": "m", "filters": "n", "reduction": "k"}
@@ -72,11 +74,11 @@ class Systolic:
         def term(busy: bool, factor: Factor, each_fold: bool = True) -> Term:
             return Term(busy, **{**(folds if each_fold else {}), streamed: factor})
 
-        terms = [term(True, lambda extent: every(extent) * step)]
+        terms = [term(True, steps(step))]
         if not array.fold_overlap:
-            terms.append(term(False, lambda _: overhead))
+            terms.append(term(False, constant(overhead)))
             return Timing(tuple(terms), quanta, uncounted=1 if overhead else 0)
-        terms.append(term(False, lambda _: overhead, each_fold=False))
+        terms.append(term(False, constant(overhead), each_fold=False))
         if array.dataflow is not Dataflow.OUTPUT_STATIONARY:
 
             def exposed(extent: Any) -> Any:

@@ -127,7 +127,8 @@ class Tiled:
         )  # fmt: skip
 
     def alike(self, layer: Layer) -> Hashable:
-        return (layer.whole.reduction.channels, layer.stride, layer.cycles_per_step)
+        whole = layer.whole
+        return (whole.pixels, whole.reduction, layer.stride, layer.cycles_per_step)
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         return precision.energy_pj

@@ -22,11 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from cosim.design.arrays import Precision
+from cosim.memo import hashed_once
 
 Factor = Callable[[Any], Any]
 """From a class's extents, integers or arrays of them, to a number or numbers."""
@@ -66,6 +68,7 @@ class TileShape(NamedTuple):
     reduction: Reduction
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Layer:
     """What an engine's timing depends on beside the size of a tile.
@@ -95,9 +98,22 @@ def every(extent: Any) -> Any:
     return extent.size if isinstance(extent, (Pixels, Reduction)) else extent
 
 
+@lru_cache(maxsize=256)
 def pieces(size: int) -> Factor:
-    """The factor ``ceil(extent / size)``."""
+    """The factor ``ceil(extent / size)``; the same object for the same size, as all below."""
     return lambda extent: -(-every(extent) // size)
+
+
+@lru_cache(maxsize=256)
+def steps(cycles: int) -> Factor:
+    """The factor of a class whose loops run one after another, so many cycles a step."""
+    return (lambda extent: every(extent) * cycles) if cycles != 1 else every
+
+
+@lru_cache(maxsize=256)
+def constant(value: int) -> Factor:
+    """A factor that does not depend on the extent."""
+    return lambda _: value
 
 
 @dataclass(frozen=True)
@@ -184,7 +200,7 @@ class Engine(Protocol):
         """What one group of a tile reads from and writes to the buffers."""
 
     def alike(self, layer: Layer) -> Hashable:
-        """Equal for layers of which tiles of the same shape take the same cycles and accesses."""
+        """Equal for layers that have the same timing and of whose tiles accesses are the same."""
 
     def mac_pj(self, layer: Layer, precision: Precision) -> float:
         """Energy of one multiply-accumulate with all that belongs to it inside the array."""
