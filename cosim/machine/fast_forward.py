@@ -114,6 +114,7 @@ class FastForward:
         self._looks = Looks(memory)
         self._levels = LoopLevels(self._alike, self._looks)
         self._lead = -1
+        self._lead_first: list[int] = []  # the lead most often says least
         self._stretch = FIRST_STRETCH
         self._tasks_then = [-2] * len(streams)
         self._misses = 0
@@ -188,6 +189,8 @@ class FastForward:
             left = {rank: self._left_to_repeat(rank, max(0, tasks[rank])) for rank in going}
             self._lead = max(left, key=lambda rank: (left[rank], -rank), default=-1)
             self._stretch = FIRST_STRETCH
+            others = [rank for rank in range(len(tasks)) if rank != self._lead]
+            self._lead_first = [self._lead, *others]
         m[k.TASK_LIMIT] = int(m[k.TASKS]) + self._stretch
         if self._lead >= 0:
             m[k.LEAD] = self._part(self._lead)
@@ -268,13 +271,14 @@ class FastForward:
             default=k.NEVER,
         )
         most = min(most, (int(m[k.GOVERNED_AT]) - here.time - 1) // period)
-        times = self._times_repeated(self._flat.same, here.tasks, lags, most, depth == LAYERS)
-        other = False
-        if times < 1 and not self._kinds_are_unique:
-            times = self._times_repeated(self._alike, here.tasks, lags, most, depth == LAYERS)
-            other = True
+        times = self._times_repeated(self._alike, here.tasks, lags, most, depth == LAYERS)
         if times < 1 or times == k.NEVER:
             return False
+        other = False
+        if not self._kinds_are_unique:  # the very templates do not repeat for longer than the steps
+            same = self._times_repeated(self._flat.same, here.tasks, lags, times, depth == LAYERS)
+            other = same < 1
+            times = times if other else same
         self._move(m, parts, alarms, lags, before, here, times)
         self._add_block(before, here, times, period, tuple(lags), other)
         self._misses = max(0, self._misses - 1)
@@ -294,11 +298,13 @@ class FastForward:
     ) -> int:
         """How many periods, up to `most`, all streams go on repeating."""
         times = most
-        for rank in (self._lead, *range(len(lags))):  # the lead most often says least
+        for rank in self._lead_first:
             lag = lags[rank]
-            if lag and times > 0:
+            if lag:
                 count = repeats(sequences[rank], tasks[rank], lag, times * lag + 1, layers)
                 times = min(times, (count - 1) // lag)
+                if times < 1:
+                    break
         return times
 
     def _move(

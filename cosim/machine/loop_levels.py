@@ -7,6 +7,7 @@ occur more than once.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from cosim.machine import kernel as k
@@ -72,6 +73,12 @@ class Level:
             self.stride *= 2
             self.misses = 0
 
+    def forget_since(self, position: int) -> None:
+        """Forget looks after a row."""
+        for samples in self.seen.values():
+            while samples and samples[-1].position > position:
+                samples.pop()
+
     def found(self, state: State, after: Sample) -> None:
         """A look has led to a jump, after which the state is the same."""
         self.seen[state] = [after]
@@ -96,8 +103,8 @@ class LoopLevels:
     def __init__(self, sequences: list[Sequence], looks: Looks) -> None:
         self._sequences = sequences
         self._looks = looks
-        self._landmarks = [_landmarks(sequence) for sequence in sequences]
-        self._levels: dict[tuple[int, int, int], Level] = {}
+        self._landmarks: dict[int, list[int]] = {}
+        self._levels: dict[int, dict[int, dict[int, Level]]] = {}
         self._lead = -1
         self._watched: tuple[int, int, int] = (-1, -1, -1)
         self.due: list[tuple[int, int]] = []
@@ -142,32 +149,37 @@ class LoopLevels:
         """Remember what the kernel has seen in passing; how much that is."""
         count = int(m[k.LOOK_COUNT])
         if count:
-            level = self._levels[self._watched]
+            lead, depth, kind = self._watched
+            level = self._levels[lead][depth][kind]
             for sample, state in self._looks.taken_in_passing(m, position):
                 level.remember(state, sample, 1)
-            self.forget_within(self._watched[1])
+            self.forget_within(depth)
         return count
 
     def forget_within(self, depth: int) -> None:
         """A new iteration of an outer loop: what was seen in the last one is of no use."""
-        for (lead, level_depth, _), level in self._levels.items():
-            if lead == self._lead and level_depth > depth:
-                level.seen.clear()
+        for level_depth, levels in self._levels.get(self._lead, {}).items():
+            if level_depth > depth:
+                for level in levels.values():
+                    level.seen.clear()
 
     def forget_since(self, depth: int, position: int) -> None:
         """A jump at a level: what was seen after a row no longer stands for what came next."""
-        for (lead, level_depth, _), level in self._levels.items():
-            if level_depth > depth or lead != self._lead:
-                level.seen.clear()
-            else:
-                for state, samples in list(level.seen.items()):
-                    level.seen[state] = [s for s in samples if s.position <= position]
+        for lead, depths in self._levels.items():
+            for level_depth, levels in depths.items():
+                for level in levels.values():
+                    if level_depth > depth or lead != self._lead:
+                        level.seen.clear()
+                    else:
+                        level.forget_since(position)
 
     def forget_all(self) -> None:
         """What comes now differs from what came before."""
-        for level in self._levels.values():
-            level.seen.clear()
-            level.stride, level.misses = 1, 0
+        for depths in self._levels.values():
+            for levels in depths.values():
+                for level in levels.values():
+                    level.seen.clear()
+                    level.stride, level.misses = 1, 0
 
     def _watch(self, m: k.Memory, task: int, due: Candidate, candidates: list[Candidate]) -> None:
         """Let the kernel look by itself at the loop that is due, if none within is worth it."""
@@ -194,10 +206,10 @@ class LoopLevels:
 
     def level(self, depth: int, kind: int) -> Level:
         """A loop level of the lead."""
-        key = self._lead, depth, kind
-        level = self._levels.get(key)
+        levels = self._levels.setdefault(self._lead, {}).setdefault(depth, {})
+        level = levels.get(kind)
         if level is None:
-            level = self._levels[key] = Level()
+            level = levels[kind] = Level()
         return level
 
     def _next_iteration(self, place: Place, start: int, depth: int, kind: int) -> int:
@@ -220,17 +232,15 @@ class LoopLevels:
 
     def _next_landmark(self, place: Place) -> int:
         """First task of the next landmark of the stream."""
-        kinds = place.sequence.kinds
-        landmarks = self._landmarks[self._lead]
-        if landmarks:
-            for node in range(place.node + 1, len(kinds)):
-                if kinds[node] in landmarks:
-                    return place.sequence.starts[node]
-        return k.NEVER
+        nodes = self._landmarks.get(self._lead)
+        if nodes is None:
+            nodes = self._landmarks[self._lead] = _landmarks(place.sequence)
+        following = bisect_right(nodes, place.node)
+        return place.sequence.starts[nodes[following]] if following < len(nodes) else k.NEVER
 
 
-def _landmarks(sequence: Sequence) -> set[int]:
-    """Kinds of the largest loops that occur more than once: where equal layers may be told."""
+def _landmarks(sequence: Sequence) -> list[int]:
+    """The largest loops that occur more than once, where equal layers may be told, as nodes."""
     sizes: dict[int, int] = {}
     repeated: set[int] = set()
     for node, kind in enumerate(sequence.kinds):
@@ -238,4 +248,5 @@ def _landmarks(sequence: Sequence) -> set[int]:
             repeated.add(kind)
         sizes[kind] = sequence.starts[node + 1] - sequence.starts[node]
     worth = [kind for kind in repeated if sizes[kind] >= MIN_LOOP_TASKS]
-    return set(sorted(worth, key=lambda kind: (-sizes[kind], kind))[:N_LANDMARKS])
+    largest = set(sorted(worth, key=lambda kind: (-sizes[kind], kind))[:N_LANDMARKS])
+    return [node for node, kind in enumerate(sequence.kinds) if kind in largest] if largest else []

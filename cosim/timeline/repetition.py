@@ -8,6 +8,7 @@ the number of tasks.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,59 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.timeline.blocks import Block
-from cosim.timeline.loop_tree import Sequence, locate
+from cosim.timeline.loop_tree import Sequence
 
 MAX_STEPS, MAX_SINGLE_STEPS = 400, 32
 MAX_STEPS_OF_LAYERS = 4000
 """Comparisons of nodes, and of single tasks beyond those of the bodies that one is in, after which
 the answer is what is known so far: always a valid, smaller one. Where whole layers are compared,
 more are worth it."""
-
-
-class _Walker:
-    """A place in a loop tree, just before a node or before an iteration of a loop."""
-
-    __slots__ = ("iteration", "node", "sequence", "stack")
-
-    def __init__(self, root: Sequence, task: int) -> None:
-        way = locate(root, task)
-        last = way.pop()
-        self.stack = [(place.sequence, place.node, place.iteration) for place in way]
-        self.sequence, self.node, self.iteration = last.sequence, last.node, 0
-
-    def at_end(self) -> bool:
-        """Whether the whole stream has been walked; leaves finished bodies on the way."""
-        while self.node == len(self.sequence.kinds):
-            if not self.stack:
-                return True
-            self.sequence, self.node, iteration = self.stack.pop()
-            self.iteration = iteration
-            self.pass_iterations(1)
-        return False
-
-    def nodes_around(self) -> int:
-        """Nodes of all the bodies that one is in."""
-        return len(self.sequence.kinds) + sum(len(frame[0].kinds) for frame in self.stack[1:])
-
-    def body(self) -> Sequence | None:
-        """Body of the loop ahead, None before a task."""
-        return self.sequence.bodies[self.node]
-
-    def iterations_left(self) -> int:
-        """Iterations of the loop ahead that are still to come."""
-        return self.sequence.counts[self.node] - self.iteration
-
-    def pass_iterations(self, count: int) -> None:
-        """Go past some iterations of the loop ahead, or past a task."""
-        self.iteration += count
-        if self.iteration == self.sequence.counts[self.node]:
-            self.node += 1
-            self.iteration = 0
-
-    def enter(self, body: Sequence) -> None:
-        """Go into the next iteration of the loop ahead."""
-        self.stack.append((self.sequence, self.node, self.iteration))
-        self.sequence, self.node, self.iteration = body, 0, 0
 
 
 def repeats(root: Sequence, task: int, lag: int, enough: int, layers: bool = False) -> int:
@@ -93,32 +48,72 @@ def repeats(root: Sequence, task: int, lag: int, enough: int, layers: bool = Fal
     """
     if task >= root.size:
         return 0
-    early, late = _Walker(root, task - lag), _Walker(root, task)
-    matched = 0
+    # two places just before a node, or before an iteration of a loop, and the loops around them
+    early_around, early, early_node, early_iteration = _before(root, task - lag)
+    late_around, late, late_node, late_iteration = _before(root, task)
     steps = MAX_STEPS_OF_LAYERS if layers else MAX_STEPS
-    singles = steps if layers else MAX_SINGLE_STEPS + late.nodes_around()
-    for _ in range(steps):
-        if late.at_end() or early.at_end() or matched >= enough or not singles:
-            break
-        first, second = early.body(), late.body()
+    bodies = len(late.kinds) + sum(len(loop[0].kinds) for loop in late_around[1:])
+    singles = steps if layers else MAX_SINGLE_STEPS + bodies
+    matched = 0
+    while steps and singles and matched < enough:
+        steps -= 1
+        while late_node == len(late.kinds):  # leave a body that is finished
+            if not late_around:
+                return matched
+            late, late_node, late_iteration = late_around.pop()
+            late_iteration += 1
+            if late_iteration == late.counts[late_node]:
+                late_node, late_iteration = late_node + 1, 0
+        while early_node == len(early.kinds):
+            early, early_node, early_iteration = early_around.pop()
+            early_iteration += 1
+            if early_iteration == early.counts[early_node]:
+                early_node, early_iteration = early_node + 1, 0
+        first, second = early.bodies[early_node], late.bodies[late_node]
         if first is None and second is None:
-            if early.sequence.kinds[early.node] != late.sequence.kinds[late.node]:
+            if early.kinds[early_node] != late.kinds[late_node]:
                 break
             matched += 1
             singles -= 1
-            early.pass_iterations(1)
-            late.pass_iterations(1)
+            early_node += 1
+            late_node += 1
         elif first is not None and second is not None and first.kind == second.kind:
-            count = min(early.iterations_left(), late.iterations_left())
+            times = early.counts[early_node] - early_iteration
+            others = late.counts[late_node] - late_iteration
+            count = min(times, others)  # of the iterations still to come
             matched += count * first.size
-            early.pass_iterations(count)
-            late.pass_iterations(count)
+            early_iteration += count
+            late_iteration += count
+            if count == times:
+                early_node, early_iteration = early_node + 1, 0
+            if count == others:
+                late_node, late_iteration = late_node + 1, 0
         elif second is None or (first is not None and first.size >= second.size):
             assert first is not None
-            early.enter(first)
+            early_around.append((early, early_node, early_iteration))
+            early, early_node, early_iteration = first, 0, 0
         else:
-            late.enter(second)
+            late_around.append((late, late_node, late_iteration))
+            late, late_node, late_iteration = second, 0, 0
     return matched
+
+
+_Loop = tuple[Sequence, int, int]
+"""A loop that one is in: the sequence and the node in it, and the iteration."""
+
+
+def _before(root: Sequence, task: int) -> tuple[list[_Loop], Sequence, int, int]:
+    """The loops around a task from the outermost in, and its sequence, node and iteration 0."""
+    around: list[_Loop] = []
+    sequence = root
+    while True:
+        node = bisect_right(sequence.starts, task) - 1
+        body = sequence.bodies[node]
+        if body is None:
+            return around, sequence, node, 0
+        iteration, task = divmod(task - sequence.starts[node], body.size)
+        around.append((sequence, node, iteration))
+        sequence = body
 
 
 def times_of_same_templates(
