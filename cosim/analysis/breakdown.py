@@ -32,6 +32,7 @@ successor waited for, but what waited for the power it held is counted in `waite
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -79,10 +80,15 @@ _BY_CAUSE = {
 """Label of a transfer by what its successor on the path waited for; others go by direction."""
 
 
-_NOTHING = int(Cause.START)
-_OF_CAUSE = np.full(len(Cause), -1, np.int64)
+_LAST = len(Cause)
+"""What stands for the cause of a successor where a row has none: the run's last."""
+
+_OF_TRANSFER = np.empty((2, len(Cause) + 1), np.int64)
+"""Label of a transfer by whether it writes and by what its successor waited for."""
+_OF_TRANSFER[0], _OF_TRANSFER[1] = _LABEL["input"], _LABEL["output space"]
 for _cause, _name in _BY_CAUSE.items():
-    _OF_CAUSE[_cause] = _LABEL[_name]
+    _OF_TRANSFER[:, _cause] = _LABEL[_name]
+_OF_TRANSFER[1, _LAST] = _LABEL["output"]
 
 _OF_KIND = {
     "engine": _LABEL["compute"],
@@ -121,7 +127,13 @@ class Breakdown:
     by_layer: Integers
     waited_for_power_ps: dict[str, int]
 
-    @property
+    @cached_property
+    def layer_ps(self) -> Integers:
+        """Picoseconds of each layer and of what belongs to none, shape (n_layers + 1,)."""
+        total: Integers = self.by_layer.sum(axis=1)
+        return total
+
+    @cached_property
     def by_cause(self) -> dict[str, int]:
         """Picoseconds of every label that occurs, in the order of `LABELS`."""
         totals = self.by_layer.sum(axis=0).tolist()
@@ -142,75 +154,97 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
     """
     run = distinct_rows(program, source)
     path = path_of(run)
-    label = _labels(run.tasks, path)
-    time = path.rows.duration
-    slowed = slowed_ps(run.tasks, path.rows, run.part[path.position])
-    own = time - slowed  # what the rows would have taken at the design's own clocks
-    second, share = _second_label(run, design, path, label, own)
-    layer = run.tasks.layer[path.rows.template]
+    row = _PathRows(run, path)
+    label = _labels(run.tasks, row)
+    slowed = _slowed(run, path)
+    own = row.time if slowed is None else row.time - slowed  # at the design's own clocks
+    share = _second_share(run.tasks, design, row, label, own)
+    stall = _stalls(run.tasks, row, label, own - share)
+    times: list[tuple[Integers | int, Integers]] = [
+        (label, own - share - stall),
+        (_SECOND[label], share),
+    ]
+    times.append((_LABEL["on-chip memory"], stall))
+    if slowed is not None:
+        times.append((_LABEL["throttled"], slowed))
     by_layer = np.zeros((len(program.layers) + 1, len(LABELS)), np.int64)
-    stall = _stalls(run, path, label, own - share)
-    flat, first = by_layer.reshape(-1), layer % len(by_layer) * len(LABELS)
-    np.add.at(flat, first + label, (own - share - stall) * path.count)
-    np.add.at(flat, first + second, share * path.count)
-    np.add.at(flat, first + _LABEL["on-chip memory"], stall * path.count)
-    np.add.at(flat, first + _LABEL["throttled"], slowed * path.count)
-    return Breakdown(path, label, by_layer, _waited_for_power(program, path, time))
+    first = run.tasks.layer[row.template] * len(LABELS)  # -1 is the last line
+    for which, time in times:
+        np.add.at(by_layer.reshape(-1), first + which, time * path.count)
+    return Breakdown(path, label, by_layer, _waited_for_power(program, path, row))
 
 
-def _labels(tasks: TaskTable, path: Path) -> Integers:
+class _PathRows:
+    """Columns of the rows of a path, each of shape (n_path_rows,)."""
+
+    def __init__(self, run: DistinctRows, path: Path) -> None:
+        at, rows = path.position, run.rows
+        self.template = run.template[at]
+        self.component = rows.component[at]
+        self.cause = rows.cause[at]
+        self.time = run.durations[at]
+        self.part = run.part[at]
+
+
+def _slowed(run: DistinctRows, path: Path) -> Integers | None:
+    """What lower clocks added to each row, None where there is one state only."""
+    governing = run.tasks.program.governing
+    if governing is None or len(governing.states) < 2:
+        return None
+    return slowed_ps(run.tasks, path.rows, run.part[path.position])
+
+
+def _labels(tasks: TaskTable, row: _PathRows) -> Integers:
     of_component = np.array([_OF_KIND.get(k, _LABEL["host"]) for k in tasks.kind_names], np.int64)
-    label: Integers = of_component[np.minimum(path.rows.component, len(of_component) - 1)]
-    label = np.where(tasks.refreshes[path.rows.template], _LABEL["refresh"], label)
-    moves = np.flatnonzero(label < 0)
+    label: Integers = of_component[np.minimum(row.component, len(of_component) - 1)]
+    label[tasks.refreshes[row.template]] = _LABEL["refresh"]
+    moves = (label < 0).nonzero()[0]
     if len(moves):
-        label[moves] = _transfer_labels(tasks, path, moves)
+        label[moves] = _transfer_labels(tasks, row, moves)
     return label
 
 
-def _transfer_labels(tasks: TaskTable, path: Path, moves: Integers) -> Integers:
+def _transfer_labels(tasks: TaskTable, row: _PathRows, moves: Integers) -> Integers:
     """Labels of the rows at positions `moves` of the path, which are transfers."""
-    last = len(path.position) - 1
-    # what each row's successor waited for; the last row has none
-    waited = np.append(path.rows.cause[1:], _NOTHING)
-    decides = np.flatnonzero(waited != int(Cause.SEQUENCE))
+    # what each row's successor waited for
+    waited = np.append(row.cause[1:], _LAST)
+    decides = (waited != int(Cause.SEQUENCE)).nonzero()[0]
     # a row whose successor followed in sequence inherits: look for the next that does not
-    owner = decides[np.searchsorted(decides, moves)]
-    writes = tasks.written_bytes[path.rows.template[owner]] > 0
-    by_direction = np.where(writes, _LABEL["output space"], _LABEL["input"])
-    label = _OF_CAUSE[waited[owner]]
-    label = np.where(label >= 0, label, by_direction)
-    return np.where((owner == last) & writes, _LABEL["output"], label)
+    owner = decides[decides.searchsorted(moves)]
+    writes = (tasks.written_bytes[row.template[owner]] > 0).astype(np.int64)
+    label: Integers = _OF_TRANSFER[writes, waited[owner]]
+    return label
 
 
-def _second_label(
-    run: DistinctRows, design: Design, path: Path, label: Integers, time: Integers
-) -> tuple[Integers, Integers]:
-    """What a row's time is split into beside its own label, and how much of it.
+def _second_share(
+    tasks: TaskTable, design: Design, row: _PathRows, label: Integers, time: Integers
+) -> Integers:
+    """How much of a row's time belongs to the second label of its own.
 
     Compute gives its fill and drain away, input its pure data movement.
     """
-    tasks, template, part = run.tasks, path.rows.template, run.part[path.position]
     share = np.zeros(len(label), np.int64)
-    computes = np.flatnonzero((label == _LABEL["compute"]) & (part == 0))
-    share[computes] = tasks.fill_ps[template[computes]]
-    feeds = np.flatnonzero(label == _LABEL["input"])
+    computes = ((label == _LABEL["compute"]) & (row.part == 0)).nonzero()[0]
+    share[computes] = tasks.fill_ps[row.template[computes]]
+    feeds = (label == _LABEL["input"]).nonzero()[0]
     if len(feeds):
-        share[feeds] = data_time(tasks, design)[template[feeds], part[feeds]]
-    return _SECOND[label], np.minimum(share, time)
+        share[feeds] = data_time(tasks, design)[row.template[feeds], row.part[feeds]]
+    return np.minimum(share, time)
 
 
-def _stalls(run: DistinctRows, path: Path, label: Integers, time: Integers) -> Integers:
+def _stalls(tasks: TaskTable, row: _PathRows, label: Integers, time: Integers) -> Integers:
     """How much of each row's `time` an engine stood still for a buffer, as mapping says."""
-    works = (label == _LABEL["compute"]) | (label == _LABEL["vector"])
-    works &= run.part[path.position] == 0
-    return np.where(works, np.minimum(run.tasks.stall_ps[path.rows.template], time), 0)
+    works = ((label == _LABEL["compute"]) | (label == _LABEL["vector"])) & (row.part == 0)
+    stall: Integers = np.minimum(tasks.stall_ps[row.template] * works, time)
+    return stall
 
 
-def _waited_for_power(program: Program, path: Path, time: Integers) -> dict[str, int]:
-    held = np.flatnonzero(path.rows.cause[1:] == int(Cause.POWER))
+def _waited_for_power(program: Program, path: Path, row: _PathRows) -> dict[str, int]:
+    held = (row.cause[1:] == int(Cause.POWER)).nonzero()[0]
+    if not len(held):
+        return {}
     total = np.zeros(len(program.components) + 1, np.int64)
-    rank = np.minimum(path.rows.component[held], len(program.components))
-    np.add.at(total, rank, time[held] * path.count[held])
+    rank = np.minimum(row.component[held], len(program.components))
+    np.add.at(total, rank, row.time[held] * path.count[held])
     names = [component.name for component in program.components]
     return {name: t for name, t in zip(names, total.tolist(), strict=False) if t}

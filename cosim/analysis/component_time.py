@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from cosim.mapping.program import Program
 from cosim.timeline.causes import Cause
 
 
-@dataclass(frozen=True)
-class ComponentTime:
+class ComponentTime(NamedTuple):
     """What one component did with the whole of the run.
 
     `idle_ps` maps a cause to the time spent waiting for it; ``finished`` is the time after its
@@ -27,100 +26,115 @@ class ComponentTime:
     idle_ps: dict[str, int]
 
 
-def component_times(program: Program, source: Source, makespan_ps: int) -> list[ComponentTime]:
-    """Busy and idle time, by cause, of every component in rank order."""
-    run = distinct_rows(program, source)
-    size = len(program.components)
-    order = np.argsort(run.rows.component, kind="stable")
-    component = run.rows.component[order].astype(np.int64)
-    order = order[: np.searchsorted(component, size)]  # others are attached from outside
-    component, count = component[: len(order)], run.count[order]
-    # rows that the end of the run cuts off count up to there
-    start, end = (np.minimum(t[order], makespan_ps) for t in (run.rows.start, run.rows.end))
-
-    intervals, busy = np.zeros((2, size), np.int64)
-    np.add.at(intervals, component, count)
-    np.add.at(busy, component, (end - start) * count)
-    waited, last = _waits(run, size, component, order, start, end)
-    return [
-        ComponentTime(
-            part.name,
-            part.kind,
-            number,
-            working,
-            {
-                name: time
-                for name, time in (
-                    *zip(_LABELS, waits, strict=True),
-                    ("finished", makespan_ps - ended),
-                )
-                if time
-            },
-        )
-        for part, number, working, waits, ended in zip(
-            program.components,
-            intervals.tolist(),
-            busy.tolist(),
-            waited.tolist(),
-            last.tolist(),
-            strict=True,
-        )
-    ]
-
-
 _LABELS = [cause.label for cause in Cause]
 
 
-def _waits(
-    run: DistinctRows,
-    size: int,
-    component: Integers,
-    order: Integers,
-    start: Integers,
-    end: Integers,
-) -> tuple[Integers, Integers]:
-    """Time for which components waited, by cause, and the ends of their last intervals.
+def component_times(program: Program, source: Source, makespan_ps: int) -> list[ComponentTime]:
+    """Busy and idle time, by cause, of every component in rank order."""
+    run = distinct_rows(program, source)
+    rows = _SortedRows(run, len(program.components), makespan_ps)
+    intervals, busy = np.zeros((2, len(program.components)), np.int64)
+    np.add.at(intervals, rows.component, rows.count)
+    np.add.at(busy, rows.component, (rows.end - rows.start) * rows.count)
+    waited, last = _waits(run, rows)
+    columns = (intervals, busy, waited, makespan_ps - last)
+    found = []
+    for part, number, working, waits, finished in zip(
+        program.components, *(column.tolist() for column in columns), strict=True
+    ):
+        idle = {name: time for name, time in zip(_LABELS, waits, strict=True) if time}
+        if finished:
+            idle["finished"] = finished
+        found.append(ComponentTime(part.name, part.kind, number, working, idle))
+    return found
 
-    Parameters
+
+class _SortedRows:
+    """Rows of a program's own components, sorted by component.
+
+    Attributes
     ----------
-    size : int
-        Number of components.
-    component, order, start, end : int64 array, shape (n,)
-        Component and position of every row, sorted by both, and its first time.
+    component, order : int64 array, shape (n,)
+        Component and position of every row, sorted by both.
+    start, end, count : int64 array, shape (n,)
+        Of its first time, and how often it happens.
+    edges : int64 array, shape (size + 1,)
+        Where the rows of each of the `size` components begin, and where the last ones stop.
+    """
+
+    def __init__(self, run: DistinctRows, size: int, makespan_ps: int) -> None:
+        order, component = run.by_component
+        self.edges = component.searchsorted(np.arange(size + 1))
+        stop = self.edges[-1]  # others are attached from outside
+        self.order, self.component = order[:stop], component[:stop]
+        # rows that the end of the run cuts off count up to there
+        self.start = np.minimum(run.rows.start[self.order], makespan_ps)
+        self.end = np.minimum(run.rows.end[self.order], makespan_ps)
+        self.count = run.count[self.order]
+        self.cause = run.rows.cause[self.order]
+
+
+def _waits(run: DistinctRows, rows: _SortedRows) -> tuple[Integers, Integers]:
+    """Time for which components waited, by cause, and the ends of their last intervals.
 
     Returns
     -------
     waited : int64 array, shape (size, n_causes)
     last : int64 array, shape (size,)
     """
-    waited = np.zeros((size, len(_LABELS)), np.int64)
-    if not len(order):
-        return waited, np.zeros(size, np.int64)
-    table, cause = run.table, run.rows.cause[order]
-    # which repetitions (columns) each component (line) takes part in, from which row to which
-    places, lines = component * len(run) + order, np.arange(size)[:, None] * len(run)
-    first, stop = (np.searchsorted(places, lines + edge) for edge in (table.first, table.stop))
-    takes_part = stop > first
-    cut = np.zeros((size, len(table.items) + 1), np.int64)
-    np.cumsum(table.cut_ps * takes_part, axis=1, out=cut[:, 1:])
-    before = cut[component, np.searchsorted(table.stop, order, side="right")]
-
-    # a row that follows a repetition waits from the end of its last time
-    previous = np.append(0, end[:-1] + before[1:] - before[:-1])
-    previous[np.append(True, component[1:] != component[:-1])] = 0
-    once = run.count[order]
-    line, item = np.nonzero(takes_part)
-    first, final = first[line, item], stop[line, item] - 1
-    np.floor_divide.at(once, first, table.repeats[item] + 1)
+    begin, stop = rows.edges[:-1], rows.edges[1:]
+    waited = np.zeros((len(begin), len(_LABELS)), np.int64)
+    # the end of the row before each row; one more, so that every component's last end is there
+    previous = np.zeros(len(rows.order) + 1, np.int64)
+    previous[1:] = rows.end
+    last, once = previous[stop], rows.count
+    if run.repetitions and len(rows.order):
+        repeated = _Repeated(run, rows)
+        # a row that follows a repetition waits from the end of its last time
+        previous[1:-1] += repeated.before[1:] - repeated.before[:-1]
+        last += repeated.cut[:, -1] - repeated.before[stop - 1]
+        once = repeated.once
+        repeated.add_waits(waited)
+    last[begin == stop] = 0
+    previous[begin] = 0
     # one flat index is several times faster than two
-    kind = component * len(_LABELS) + cause
-    np.add.at(waited.reshape(-1), kind, (start - previous) * once)
+    kind = rows.component * len(_LABELS) + rows.cause
+    np.add.at(waited.reshape(-1), kind, (rows.start - previous[:-1]) * once)
+    return waited, last
 
-    # the first row of a period waits, all other times, from the end of the period's last
-    ended = end[final] + cut[line, item] - before[final]
-    wait = start[first] + table.shift_ps[item] - ended
-    np.add.at(waited, (line, cause[first]), wait * table.repeats[item] * table.outer[item])
 
-    at_end = np.searchsorted(component, np.arange(size), side="right") - 1
-    last = end[at_end] + cut[:, -1] - before[at_end]
-    return waited, np.where(component[at_end] == np.arange(size), last, 0)
+class _Repeated:
+    """Which repetitions each component takes part in.
+
+    Attributes
+    ----------
+    before : int64 array, shape (n,)
+        Time by which repetitions of its component have delayed each of the sorted rows.
+    cut : int64 array, shape (size, n_repetitions + 1)
+        Time of all times but the first of a component's repetitions before each, and of all.
+    once : int64 array, shape (n,)
+        How often each row happens other than as the first row of another time of a period.
+    """
+
+    def __init__(self, run: DistinctRows, rows: _SortedRows) -> None:
+        self._rows, self._table = rows, run.table
+        table, size = run.table, len(rows.edges) - 1
+        # from which row to which each component (line) takes part in each repetition (column)
+        places, lines = rows.component * len(run) + rows.order, np.arange(size)[:, None] * len(run)
+        first, stop = (places.searchsorted(lines + edge) for edge in (table.first, table.stop))
+        takes_part = stop > first
+        self.cut = np.zeros((size, len(table.items) + 1), np.int64)
+        (table.cut_ps * takes_part).cumsum(axis=1, out=self.cut[:, 1:])
+        self.before = self.cut[rows.component, table.stop.searchsorted(rows.order, side="right")]
+        self._line, self._item = takes_part.nonzero()
+        self._first, self._final = first[takes_part], stop[takes_part] - 1
+        self.once = rows.count.copy()
+        np.floor_divide.at(self.once, self._first, table.repeats[self._item] + 1)
+
+    def add_waits(self, waited: Integers) -> None:
+        """Add what the first row of a period waits, all other times: from the end of its last."""
+        rows, table, item = self._rows, self._table, self._item
+        ended = rows.end[self._final] + self.cut[self._line, item] - self.before[self._final]
+        wait = rows.start[self._first] + table.shift_ps[item] - ended
+        times = table.repeats[item] * table.outer[item]
+        np.add.at(waited, (self._line, rows.cause[self._first]), wait * times)

@@ -8,8 +8,8 @@ a run has the same counters whether its repetitions are stored once or one by on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,11 @@ from cosim.analysis.repeated_steps import CompactTime, Counter, Period, Repeated
 from cosim.analysis.step_function import step_function
 from cosim.analysis.task_table import Integers, Numbers
 from cosim.design.power import Capacitor
-from cosim.mapping.program import Program
+from cosim.mapping.program import Pool, Program
 from cosim.timeline.rows import Rows
 
 
-@dataclass(frozen=True)
-class Contributions:
+class Contributions(NamedTuple):
     """What every distinct row adds at its start and takes away at its end.
 
     A unit of `taken` and `given`, arrays of shape (n_rows,) or one for both, counts `scale`.
@@ -91,20 +90,24 @@ class OverTime:
         order, ended = self._by_start
         if not len(order) or not counters:
             return [of.base for of in counters]
-        taken = np.cumsum(np.stack([of.taken for of in counters])[:, order], axis=1)
+        held = np.concatenate([of.taken for of in counters]).reshape(len(counters), -1)
+        held = held.take(order, axis=1).cumsum(axis=1)
         given = np.zeros((len(counters), len(self._time.end) + 1), np.int64)
-        np.cumsum(np.stack([of.given for of in counters]), axis=1, out=given[:, 1:])
-        most = np.maximum(0, (taken - given[:, ended]).max(axis=1)).tolist()
+        np.concatenate([of.given for of in counters]).reshape(len(counters), -1).cumsum(
+            axis=1, out=given[:, 1:]
+        )
+        held -= given.take(ended, axis=1)
+        most = np.maximum(0, held.max(axis=1)).tolist()
         return [n * of.scale + of.base for n, of in zip(most, counters, strict=True)]
 
     @cached_property
     def _by_start(self) -> tuple[Integers, Integers]:
         """Rows in the order of their starts, and how many have ended by each start."""
         start = self._time.start
-        order = np.argsort(start, kind="stable")
+        order = start.argsort(kind="stable")
         begins = start[order]
-        order = order[: np.searchsorted(begins, self._time.makespan_ps)]
-        return order, np.searchsorted(self._time.end, begins[: len(order)], side="right")
+        stop = int(begins.searchsorted(self._time.makespan_ps))
+        return order[:stop], self._time.end.searchsorted(begins[:stop], side="right")
 
 
 class Counters(OverTime):
@@ -121,22 +124,18 @@ class Counters(OverTime):
         Bytes count from the start of the interval before which they were taken until the end of
         the one after which they were given back.
         """
-        pools, which = self._run.tasks.program.pools, self._part_of_template
         return [
-            Contributions(
-                pools[pool].name.removeprefix("buffer "),
-                "B",
-                taken.reshape(-1)[which],
-                given.reshape(-1)[which],
-            )
-            for pool, (taken, given) in self._run.tasks.buffer_tokens.items()
+            Contributions(pool.name.removeprefix("buffer "), "B", taken, given)
+            for pool, (taken, given) in self._tokens
+            if pool.kind == "buffer"
         ]
 
-    @property
-    def _part_of_template(self) -> Integers:
-        """Where every row's part of its task is in a table of templates and parts."""
-        template, parts = self._run.rows.template.astype(np.int64), self._run.tasks.parts
-        return template if parts == 1 else template * parts + self._run.part
+    @cached_property
+    def _tokens(self) -> list[tuple[Pool, Integers]]:
+        """Pools, and what every row takes and gives of them, shape (2, n_rows)."""
+        tokens, pools = self._run.tasks.tokens, self._run.tasks.program.pools
+        of_rows = tokens.amounts.take(self._run.entry, axis=2)
+        return [(pools[i], amounts) for i, amounts in zip(tokens.pools, of_rows, strict=True)]
 
     @cached_property
     def reserved_power(self) -> Contributions | None:
@@ -146,16 +145,14 @@ class Counters(OverTime):
         the power drawn never exceeds it. None without a budget, and with a governor, whose states
         scale what tasks ask for.
         """
-        program, tokens = self._run.tasks.program, self._run.tasks.power_tokens
+        program = self._run.tasks.program
         governing = program.governing
-        if not tokens or (governing is not None and len(governing.states) > 1):
+        if governing is not None and len(governing.states) > 1:
             return None
-        ((taken, given),) = tokens.values()
-        which = self._part_of_template
-        return Contributions(
-            "reserved power", "mW", taken.reshape(-1)[which], given.reshape(-1)[which],
-            1.0, program.static_mw,
-        )  # fmt: skip
+        for pool, (taken, given) in self._tokens:
+            if pool.kind == "power":
+                return Contributions("reserved power", "mW", taken, given, 1.0, program.static_mw)
+        return None
 
     @cached_property
     def dram_bandwidth(self) -> Contributions:
@@ -171,15 +168,14 @@ class Counters(OverTime):
         """
         rate = self._rate(self._run.tasks.domain_energy_pj * 1e9, energy_factors(self._run))
         static = self._run.tasks.program.static_mw
-        rate += self._while_off(static)
+        self._add_while_off(rate, static)
         return Contributions("power", "mW", rate, rate, 1e-6, static)
 
-    def _while_off(self, static_mw: float) -> Integers:
+    def _add_while_off(self, rate: Integers, static_mw: float) -> None:
         """What a machine that a governor switched off draws beyond its static power, nanowatts."""
-        rate = np.zeros(len(self._run.rows), np.int64)
         governing = self._run.tasks.program.governing
         if governing is None or not isinstance(governing.policy, Capacitor):
-            return rate
+            return
         policy = governing.policy
         for activity, energy_aj, time_ps in (
             ("charging", 0, 1),
@@ -188,20 +184,21 @@ class Counters(OverTime):
         ):
             # 1 aJ in 1 ps is 1 uW
             drawn = round(1e3 * energy_aj / time_ps) if time_ps else 0
-            here = self._run.rows.template == governing.rows[activity]
-            rate[here] = drawn - round(static_mw * 1e6)
-        return rate
+            here = self._run.template == governing.rows[activity]
+            rate[here] += drawn - round(static_mw * 1e6)
 
     def _rate(self, amount: Numbers, factors: Numbers | None = None) -> Integers:
         """Amount a picosecond of every row that is its task's first; 0 where no time passes."""
-        duration = self._run.durations
-        rate = amount[self._run.rows.template] / np.maximum(duration, 1)
+        rate = amount[self._run.template] / self._time_of_rate
         if factors is not None:
             rate *= factors
-        rate[duration == 0] = 0.0
-        if self._run.tasks.parts > 1:
-            rate[self._run.part > 0] = 0.0
         return np.rint(rate).astype(np.int64)
+
+    @cached_property
+    def _time_of_rate(self) -> Numbers:
+        """Picoseconds over which a row's amount is spread; without end where it has none."""
+        duration, part = self._run.durations, self._run.part
+        return np.where((duration > 0) & (part == 0), duration, np.inf)
 
 
 def buffer_occupancy(program: Program, source: Source, makespan_ps: int) -> list[Counter]:

@@ -119,11 +119,15 @@ class DistinctRows:
     @cached_property
     def count(self) -> Integers:
         """How often each row happens."""
+        if not self.repetitions:
+            return np.ones(len(self), np.int64)
         return occurrences(self.table, len(self))
 
     @cached_property
     def first_count(self) -> Integers:
         """The same for the first row of every task, 0 for others."""
+        if self.tasks.parts == 1:
+            return self.count
         return np.where(self.part == 0, self.count, 0)
 
     @cached_property
@@ -131,28 +135,40 @@ class DistinctRows:
         return self.rows.duration
 
     @cached_property
+    def template(self) -> Integers:
+        """Template of every row, as an index into columns of the task table."""
+        return self.rows.template.astype(np.int64)
+
+    @cached_property
+    def entry(self) -> Integers:
+        """Template and part of every row, as an index into flat tables over both."""
+        parts = self.tasks.parts
+        return self.template if parts == 1 else self.template * parts + self.part
+
+    @cached_property
+    def by_component(self) -> tuple[Integers, Integers]:
+        """Positions of the rows component by component, in order; and their components."""
+        order = self.rows.component.argsort(kind="stable")
+        return order, self.rows.component[order].astype(np.int64)
+
+    @cached_property
     def part(self) -> Integers:
         """Which MARK of its task every row is, shape (n_rows,): 0 for the first.
 
         A component finishes a task before it begins the next, and a period that repeats ends where
-        it began. So among its rows of tasks with `m` MARKs each, every `m`-th is a first one.
+        it began. So in a stretch of a component's rows of tasks with `m` MARKs each, every `m`-th
+        is a first one.
         """
         result = np.zeros(len(self), np.int64)
-        if self.tasks.parts == 1:
+        if self.tasks.parts == 1 or not len(self):
             return result
-        marks = self.tasks.marks[self.rows.template]
-        several = np.flatnonzero(marks > 1)
-        component, marks = self.rows.component[several], marks[several]
-        for rank in np.flatnonzero(np.bincount(component)).tolist():
-            mine = np.flatnonzero(component == rank)
-            of_task = marks[mine]
-            place = np.arange(len(mine))
-            changes = np.flatnonzero(of_task[1:] != of_task[:-1]) + 1
-            if len(changes):
-                begin = np.zeros(len(mine), np.int64)
-                begin[changes] = changes
-                place -= np.maximum.accumulate(begin)
-            result[several[mine]] = place % of_task
+        order, component = self.by_component
+        marks = self.tasks.marks[self.template[order]]
+        begins = (marks[1:] != marks[:-1]) | (component[1:] != component[:-1])
+        place = np.arange(len(order))
+        stretch = np.zeros(len(order), np.int64)
+        stretch[1:] = np.where(begins, place[1:], 0)
+        result[order] = (place - np.maximum.accumulate(stretch)) % marks
         return result
 
     @cached_property

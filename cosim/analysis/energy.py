@@ -84,10 +84,10 @@ def energy(
     entries = tasks.energy_entries
     each = entries.picojoules * counts[entries.template]
     layers = [*program.layers, NO_LAYER]
-    layer = tasks.layer[entries.template] % len(layers)
+    layer = (tasks.layer % len(layers))[entries.template]
     cells = len(entries.things) * len(layers)
     totals = np.bincount(entries.thing * len(layers) + layer, each, cells)
-    spent = totals.reshape(len(entries.things), len(layers)).astype(np.float64)
+    spent = totals.reshape(len(entries.things), len(layers)).astype(np.float64, copy=False)
     # 1 mW for 1 ps is 1e-3 pJ
     always = static_shares(program, design)
     standing = [(part, why, milliwatts * makespan_ps * 1e-3) for part, why, milliwatts in always]
@@ -99,15 +99,14 @@ def energy(
         standing = _as_governed(program, standing, makespan_ps, governor)
         inside = np.array([component != "host" for component, _ in entries.things], bool)
         standing += _supply_losses(float(spent[inside].sum()), governor)
-    found = Energy({}, {}, {}, {})
-    on_chip = np.array([component not in OFF_CHIP for component, _ in entries.things], bool)
-    for (component, role), amount in zip(entries.things, spent.sum(axis=1).tolist(), strict=True):
-        _add(found.by_component, component, amount)
-        _add(found.by_role, role, amount)
-    for name, amount in zip(layers, spent.sum(axis=0).tolist(), strict=True):
-        _add(found.by_layer, name, amount)
-    for name, amount in zip(layers, spent[on_chip].sum(axis=0).tolist(), strict=True):
-        _add(found.on_chip, name, amount)
+    by_thing = spent.sum(axis=1).tolist()
+    on_chip = [place for place, (name, _) in enumerate(entries.things) if name not in OFF_CHIP]
+    found = Energy(
+        _sums([name for name, _ in entries.things], by_thing),
+        _sums([role for _, role in entries.things], by_thing),
+        _sums(layers, spent.sum(axis=0).tolist()),
+        _sums(layers, spent[on_chip].sum(axis=0).tolist()),
+    )
     for component, purpose, amount in standing:
         _add(found.by_component, component, amount)
         _add(found.by_role, purpose, amount)
@@ -115,6 +114,15 @@ def energy(
         if component not in OFF_CHIP:
             _add(found.on_chip, ALWAYS, amount)
     return found
+
+
+def _sums(names: list[str], amounts: list[float]) -> dict[str, float]:
+    """What each name has altogether, without those that have nothing."""
+    totals: dict[str, float] = {}
+    for name, amount in zip(names, amounts, strict=True):
+        if amount:
+            totals[name] = totals.get(name, 0.0) + amount
+    return totals
 
 
 def _add(totals: dict[str, float], name: str, amount: float) -> None:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,15 @@ from cosim.analysis.task_table import Integers
 from cosim.timeline.rows import Rows
 
 
+class _Moved(NamedTuple):
+    """A stretch of a path, in order of time, that lies `times` after the first time of `item`."""
+
+    first: int
+    stop: int
+    item: Repetition
+    times: int
+
+
 @dataclass(frozen=True)
 class Path:
     """The chain of intervals that holds the latency, in order of time.
@@ -36,16 +46,18 @@ class Path:
 
     Attributes
     ----------
-    rows : Rows
-        First times of its rows, with their numbers in the timeline.
+    run : DistinctRows
     position : int64 array, shape (n_rows,)
-        Where each is among the distinct rows.
+        Where each of its rows is among the distinct rows.
     repetitions : tuple of Repetition
+    moved : list of (first, stop, item, times)
+        Rows of the path that are not the first times of distinct rows.
     """
 
-    rows: Rows
+    run: DistinctRows
     position: Integers
     repetitions: tuple[Repetition, ...]
+    moved: list[_Moved]
 
     def __len__(self) -> int:
         """Number of rows, all times counted."""
@@ -59,6 +71,45 @@ class Path:
     def count(self) -> Integers:
         """How often each row happens."""
         return occurrences(self.table, len(self.position))
+
+    @cached_property
+    def start(self) -> Integers:
+        """When each row starts the first time, in picoseconds."""
+        return self.run.rows.start[self.position] + self._later
+
+    @cached_property
+    def end(self) -> Integers:
+        """When each row ends the first time, in picoseconds."""
+        return self.run.rows.end[self.position] + self._later
+
+    @cached_property
+    def _later(self) -> Integers | int:
+        """How much later than the distinct row each row is."""
+        if not self.moved:
+            return 0
+        return self._sums([(move.item.shift_ps,) for move in self.moved])[:, 0]
+
+    def _sums(self, amounts: list[tuple[int, ...]]) -> Integers:
+        """What repetitions move each row by, all together, given the amounts of one time."""
+        change = np.array(amounts, np.int64) * np.array([[move.times] for move in self.moved])
+        changes = np.zeros((len(self.position) + 1, change.shape[1]), np.int64)
+        np.add.at(changes, [move.first for move in self.moved], change)
+        np.subtract.at(changes, [move.stop for move in self.moved], change)
+        return np.cumsum(changes[:-1], axis=0)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """First times of its rows, with their numbers in the timeline."""
+        rows, back = self.run.rows.select(self.position), self.run.back[self.position]
+        if self.moved:
+            moved = self._sums(
+                [(move.item.shift_rows, *move.item.task_shift) for move in self.moved]
+            )
+            rows.start[:], rows.end[:] = self.start, self.end
+            rows.number[:] += moved[:, 0]
+            rows.task[:] += moved[np.arange(len(moved)), 1 + rows.component.astype(np.int64)]
+        rows.cause_row[:] = np.where(back > 0, rows.number - back, -1)
+        return rows
 
     def expanded(self, chosen: Integers | None = None) -> Rows:
         """Every time of its rows, or of those at some positions, in order of time."""
@@ -76,19 +127,18 @@ def path_of(run: DistinctRows) -> Path:
     """
     last = last_row(run.tasks.program, run.rows)
     if last < 0:
-        empty = np.empty(0, np.int64)
-        return Path(run.rows.select(empty), empty, ())
-    pieces = _Walk(run).whole(last)
-    path = _Writer(run).path(pieces)
+        return Path(run, np.empty(0, np.int64), (), [])
+    path = _Writer().path(run, _Walk(run).whole(last))
     _check(path)
     return path
 
 
 def _check(path: Path) -> None:
-    end = path.rows.end.copy()
-    for item in path.table.items:
-        end[item.stop - 1] += item.repeats * item.shift_ps
-    if path.rows.start[0] != 0 or not np.array_equal(path.rows.start[1:], end[:-1]):
+    end = path.end
+    if path.repetitions:
+        end = end.copy()
+        np.add.at(end, path.table.stop - 1, path.table.cut_ps)
+    if path.start[0] != 0 or (path.start[1:] != end[:-1]).any():
         raise ValueError("a row of the timeline does not start where its cause ends")
 
 
@@ -157,15 +207,17 @@ class _Walk:
 
     def __init__(self, run: DistinctRows) -> None:
         self._run = run
-        self._back: list[int] = run.back.tolist()
+        before = np.where(run.back > 0, np.arange(len(run)) - run.back, _BEGIN)
+        self._before: list[int] = before.tolist()
         self._known: dict[tuple[int, int], tuple[list[_Piece], int]] = {}
 
     def whole(self, last: int) -> list[_Piece]:
         """The walk from the last time of a distinct row."""
-        run = self._run
-        table = run.table
-        around = (table.first <= last) & (last < table.stop)
-        number = int(run.rows.number[last]) + int(table.extra_rows[around].sum())
+        run, number = self._run, int(self._run.rows.number[last])
+        if run.repetitions:
+            table = run.table
+            around = (table.first <= last) & (last < table.stop)
+            number += int(table.extra_rows[around].sum())
         pieces, end = self._period(_node(0, len(run), run.repetitions), number)
         if end != _BEGIN:
             raise ValueError("the causes of the timeline do not lead to its begin")
@@ -189,16 +241,13 @@ class _Walk:
 
     def _stretch(self, first: int, number: int) -> tuple[list[int], int]:
         """The walk through single rows; also where it arrives."""
-        back = self._back
+        before = self._before
         positions = []
         position = first + number
         while position >= first:
             positions.append(position)
-            step = back[position]
-            if step <= 0:
-                return positions, _BEGIN
-            position -= step
-        return positions, position - first
+            position = before[position]
+        return positions, _BEGIN if position == _BEGIN else position - first
 
     def _repetition(self, node: _Node, item: Repetition, number: int, pieces: list[_Piece]) -> int:
         """The walk through all times of a period; returns where it arrives before them."""
@@ -257,38 +306,21 @@ class _Written:
 class _Writer:
     """Turns pieces into rows and repetitions."""
 
-    def __init__(self, run: DistinctRows) -> None:
-        self._run = run
+    def __init__(self) -> None:
         self._positions: list[int] = []
-        self._moved: list[tuple[int, int, Repetition, int]] = []
+        self._moved: list[_Moved] = []  # as they are written, in reverse
 
-    def path(self, pieces: list[_Piece]) -> Path:
+    def path(self, run: DistinctRows, pieces: list[_Piece]) -> Path:
         """The path."""
         loops: list[_Written] = []
         self._write(pieces, loops)
-        run, size = self._run, len(self._positions)
-        self._positions.reverse()
-        position = np.fromiter(self._positions, np.int64, size)
-        rows = run.rows.select(position)
-        if self._moved:
-            self._move(rows, size)
-        back = run.back[position]
-        rows.cause_row[:] = np.where(back > 0, rows.number - back, -1)
-        return Path(rows, position, tuple(loop.repetition(size) for loop in reversed(loops)))
-
-    def _move(self, rows: Rows, size: int) -> None:
-        """Move rows from their first time to the one that lies on the path."""
-        firsts, stops, items, times = zip(*self._moved, strict=True)
-        amounts = np.array([(i.shift_ps, i.shift_rows, *i.task_shift) for i in items], np.int64)
-        amounts *= np.array(times, np.int64)[:, None]
-        changes = np.zeros((size + 1, amounts.shape[1]), np.int64)
-        np.add.at(changes, size - np.array(stops), amounts)
-        np.subtract.at(changes, size - np.array(firsts), amounts)
-        moved = np.cumsum(changes[:-1], axis=0)
-        rows.start[:] += moved[:, 0]
-        rows.end[:] += moved[:, 0]
-        rows.number[:] += moved[:, 1]
-        rows.task[:] += moved[np.arange(size), 2 + rows.component.astype(np.int64)]
+        size = len(self._positions)
+        return Path(
+            run,
+            np.fromiter(reversed(self._positions), np.int64, size),
+            tuple(loop.repetition(size) for loop in reversed(loops)),
+            [_Moved(size - m.stop, size - m.first, m.item, m.times) for m in self._moved],
+        )
 
     def _write(self, pieces: list[_Piece], loops: list[_Written]) -> None:
         for piece in pieces:
@@ -303,7 +335,7 @@ class _Writer:
         first = len(self._positions)
         self._write(visit.pieces, loops)
         if times:
-            self._moved.append((first, len(self._positions), visit.item, times))
+            self._moved.append(_Moved(first, len(self._positions), visit.item, times))
 
     def _loop(self, loop: _Loop, loops: list[_Written]) -> None:
         first = len(self._positions)

@@ -7,14 +7,11 @@ DRAM's effective one, or that of all ports together if lower.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
-
-from cosim.analysis.breakdown import Breakdown
-from cosim.analysis.task_table import Integers, TaskTable
 from cosim.design.design import Design
-from cosim.mapping.program import Program
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,7 @@ class Roof:
         return self.peak_macs_per_s / self.bandwidth_bytes_per_s
 
 
-@dataclass(frozen=True)
-class LayerPoint:
+class LayerPoint(NamedTuple):
     """One layer under the roof. Time is the layer's share of the critical path."""
 
     name: str
@@ -65,36 +61,19 @@ def roof(design: Design) -> Roof:
 
 
 def roofline(
-    program: Program,
-    design: Design,
-    counts: Integers,
-    breakdown: Breakdown,
-    tasks: TaskTable | None = None,
+    over: Roof, layers: Sequence[str], macs: list[int], moved: list[int], seconds: list[float]
 ) -> list[LayerPoint]:
     """A point for every layer that multiplies, in order of execution.
 
     Parameters
     ----------
-    counts : int64 array, shape (n_templates,)
-        Tasks executed of each template.
+    layers : sequence of str
+    macs, moved : list of int
+        Multiply-accumulates and DRAM bytes of each.
+    seconds : list of float
+        Share of each in the critical path.
     """
-    tasks = tasks or TaskTable(program)
-    macs, moved = (
-        layer_totals(program, tasks.layer[:-1], counts * column[:-1]).tolist()
-        for column in (tasks.macs, tasks.dram_bytes)
-    )
-    seconds = (breakdown.by_layer.sum(axis=1) * 1e-12).tolist()
-    over = roof(design)
+    columns = zip(layers, macs, moved, seconds, strict=False)  # what is in no layer comes last
     return [
-        LayerPoint(name, macs[i], moved[i], seconds[i], over)
-        for i, name in enumerate(program.layers)
-        if macs[i]
+        LayerPoint(name, count, size, time, over) for name, count, size, time in columns if count
     ]
-
-
-def layer_totals(program: Program, layer: Integers, amount: Integers) -> Integers:
-    """Sums of `amount` over templates by layer, shape (n_layers,)."""
-    totals = np.zeros(len(program.layers), np.int64)
-    named = layer >= 0
-    np.add.at(totals, layer[named], amount[named])
-    return totals

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,14 @@ from cosim.timeline.timeline import Timeline
 
 PER_SECOND = 1e12
 """Picoseconds; also picojoules in a joule. Dividing rounds once, so 1739000 ps is 1.739e-06 s."""
+
+
+class LayerTotals(NamedTuple):
+    """Sums over the tasks of each layer, and last of those that belong to none."""
+
+    macs: list[int]
+    array_cycles: list[int]
+    dram_bytes: list[int]
 
 
 @dataclass(frozen=True)
@@ -121,10 +129,25 @@ class Analysis:
         return None if of is None else self.counters.steps(of)
 
     @cached_property
+    def by_layer(self) -> LayerTotals:
+        """What the tasks of each layer do together."""
+        tasks = self.tasks
+        totals = np.zeros((3, len(self.program.layers) + 1), np.int64)
+        for line, column in zip(
+            totals, (tasks.macs, tasks.array_cycles, tasks.dram_bytes), strict=True
+        ):
+            np.add.at(line, tasks.layer[:-1], self.task_counts * column[:-1])
+        return LayerTotals(*totals.tolist())
+
+    @cached_property
+    def roof(self) -> roofline.Roof:
+        return roofline.roof(self.design)
+
+    @cached_property
     def roofline(self) -> list[roofline.LayerPoint]:
-        return roofline.roofline(
-            self.program, self.design, self.task_counts, self.breakdown, self.tasks
-        )
+        seconds = (self.breakdown.layer_ps * 1e-12).tolist()
+        of = self.by_layer
+        return roofline.roofline(self.roof, self.program.layers, of.macs, of.dram_bytes, seconds)
 
 
 def analyse(
@@ -148,7 +171,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
         "makespan_ps": makespan,
         "cycles": -(-makespan // period),
         "clock_hz": analysis.design.clock(analysis.design.array.clock).frequency_hz,
-        "macs": int((analysis.task_counts * analysis.tasks.macs[:-1]).sum()),
+        "macs": sum(analysis.by_layer.macs),
         "energy_j": total_pj / PER_SECOND,
         "energy_by_component_j": _in_seconds(analysis.energy.by_component),
         "energy_by_role_j": _in_seconds(analysis.energy.by_role),
@@ -290,35 +313,37 @@ def _layers(analysis: Analysis, period: int) -> dict[str, Any]:
     """Share of the critical path of every layer; they sum to the latency."""
     names = [*analysis.program.layers, NO_LAYER]
     phases: Any = analysis.program.facts.get("phases") or []
-    array = _by_layer(analysis, analysis.tasks.array_cycles)
-    moved = _by_layer(analysis, analysis.tasks.dram_bytes)
+    phase = [*map(str, phases[: len(names)]), *[""] * (len(names) - len(phases))]
     on_chip = analysis.energy.on_chip
     # what is drawn always, shared out by time
     always = on_chip.get(ALWAYS, 0.0) / max(1, analysis.makespan_ps)
-    result: dict[str, Any] = {}
-    for position, times in enumerate(analysis.breakdown.by_layer.tolist()):
-        total = sum(times)
-        if position == len(names) - 1 and not total:
-            continue
-        result[names[position]] = {
+    totals = analysis.breakdown.layer_ps.tolist()
+    if not totals[-1]:
+        del names[-1]
+    return {
+        name: {
             "seconds": total / PER_SECOND,
             "cycles": total / period,
-            "array_cycles": array[position],
-            "dram_bytes": moved[position],
-            "chip_energy_j": (on_chip.get(names[position], 0.0) + always * total) / PER_SECOND,
-            "phase": str(phases[position]) if position < len(phases) else "",
-            "breakdown_ps": {
-                label: time for label, time in zip(LABELS, times, strict=True) if time
-            },
+            "array_cycles": array,
+            "dram_bytes": moved,
+            "chip_energy_j": (on_chip.get(name, 0.0) + always * total) / PER_SECOND,
+            "phase": of_phase,
+            "breakdown_ps": times,
         }
-    return result
+        for name, total, array, moved, of_phase, times in zip(
+            names, totals, analysis.by_layer.array_cycles, analysis.by_layer.dram_bytes,
+            phase, _times_by_label(analysis.breakdown), strict=False,
+        )
+    }  # fmt: skip
 
 
-def _by_layer(analysis: Analysis, column: Integers) -> list[int]:
-    """What the tasks of every layer and of none have in a column of the task table together."""
-    sums = np.zeros(len(analysis.program.layers) + 1, np.int64)
-    np.add.at(sums, analysis.tasks.layer[:-1], analysis.task_counts * column[:-1])
-    found: list[int] = sums.tolist()
+def _times_by_label(breakdown: Breakdown) -> list[dict[str, int]]:
+    """Picoseconds of every label that occurs, by layer."""
+    found: list[dict[str, int]] = [{} for _ in breakdown.by_layer]
+    layer, label = breakdown.by_layer.nonzero()
+    times = breakdown.by_layer[layer, label].tolist()
+    for of, which, time in zip(layer.tolist(), label.tolist(), times, strict=True):
+        found[of][LABELS[which]] = time
     return found
 
 
@@ -351,7 +376,7 @@ def _utilisation(analysis: Analysis) -> dict[str, float]:
 
 
 def _roofline(analysis: Analysis) -> dict[str, Any]:
-    over = roofline.roof(analysis.design)
+    over = analysis.roof
     return {
         "peak_macs_per_s": over.peak_macs_per_s,
         "bandwidth_bytes_per_s": over.bandwidth_bytes_per_s,

@@ -59,6 +59,21 @@ class Steps(NamedTuple):
     """MARKs of the same template before it."""
 
 
+COUNTED_POOLS = ("buffer", "power")
+"""Kinds of pools whose tokens are counted over time: bytes, and milliwatts of a budget."""
+
+
+class Tokens(NamedTuple):
+    """Tokens of pools taken before and given after each part of a task.
+
+    `amounts` has shape (n_pools, 2, (n_templates + 1) * n_parts), what is taken before what is
+    given; `pools` says which pool each line is.
+    """
+
+    pools: list[int]
+    amounts: Integers
+
+
 class TaskTable:
     """Columns over the templates of a program, and one more at the end for rows of none.
 
@@ -232,34 +247,25 @@ class TaskTable:
         return held, self._of_first(steps.kind == _MARK, steps.a, -1)
 
     @cached_property
-    def buffer_tokens(self) -> dict[int, tuple[Integers, Integers]]:
-        """Tokens of every buffer pool taken before and given after each part of a task.
-
-        By pool: two arrays of shape (n_templates + 1, n_parts).
-        """
-        return self._tokens("buffer")
-
-    @cached_property
-    def power_tokens(self) -> dict[int, tuple[Integers, Integers]]:
-        """The same of the pool of milliwatts that a power budget leaves; empty without one."""
-        return self._tokens("power")
-
-    def _tokens(self, of: str) -> dict[int, tuple[Integers, Integers]]:
+    def tokens(self) -> Tokens:
+        """Tokens of every pool of a kind in `COUNTED_POOLS`."""
         steps, parts, size = self._steps, self.parts, self.size
-        pools = [i for i, pool in enumerate(self.program.pools) if pool.kind == of]
-        places = {i: n for n, i in enumerate(pools)}
-        line = np.full(len(self.program.pools), -1, np.int64)
-        line[list(places)] = list(places.values())
+        all_pools = self.program.pools
+        pools = [
+            i for kind in COUNTED_POOLS for i, pool in enumerate(all_pools) if pool.kind == kind
+        ]
+        # one line more, for pools that nobody asks for
+        line = np.full(len(all_pools), len(pools), np.int64)
+        line[pools] = np.arange(len(pools))
         given = steps.kind == _RELEASE
-        moves = np.flatnonzero(given | (steps.kind == _ACQUIRE))
-        moves = moves[line[steps.a[moves]] >= 0]
-        given, template = given[moves], steps.template[moves]
-        # what is given belongs to the MARK before it, what is taken to the one after it, if any
-        part = np.where(
-            given, np.maximum(steps.marks_before[moves] - 1, 0), steps.marks_before[moves]
-        )
-        part = np.minimum(part, self.marks[template] - 1)
-        amounts = np.zeros((len(places), 2, size, parts), np.int64)
-        where = ((line[steps.a[moves]] * 2 + given) * size + template) * parts + part
+        moves = (given | (steps.kind == _ACQUIRE)).nonzero()[0]
+        given, where = given[moves], steps.template[moves]
+        if parts > 1:
+            # what is given belongs to the MARK before it, what is taken to the one after it, if any
+            part = np.maximum(steps.marks_before[moves] - given, 0)
+            part = np.minimum(part, self.marks[where] - 1)
+            where = where * parts + part
+        where += (2 * line[steps.a[moves]] + given) * (size * parts)
+        amounts = np.zeros((len(pools) + 1, 2, size * parts), np.int64)
         np.add.at(amounts.reshape(-1), where, steps.b[moves])
-        return {i: (amounts[n, 0], amounts[n, 1]) for i, n in places.items()}
+        return Tokens(pools, amounts[:-1])
