@@ -25,6 +25,7 @@ from math import ceil, prod
 from typing import cast
 
 from cosim.mapping.row_gather import RowGather, RowScatter, row_gather, row_scatter
+from cosim.memo import Signature, canonical
 from cosim.workload.workload import Kind, Op, Tensor
 
 FLAT_MULTIPLE = 8
@@ -112,6 +113,13 @@ class Cut:
     """Whether the result of a piece depends on more than that piece."""
     updates: Cut | None = None
     """Pieces that add rows to a result, which the pieces of this cut have filled with zeros."""
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Equal for cuts that are."""
+        updates = self.updates and self.updates.signature
+        slabs = tuple(self.slabs.items())
+        return canonical(Signature((slabs, self.count, self.passes, self.whole, updates)))
 
     @cached_property
     def steps(self) -> dict[int, tuple[int, int, int]]:

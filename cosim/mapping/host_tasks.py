@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cosim.mapping.drafts import Steps
 from cosim.mapping.lower_vector import VectorTask
 from cosim.mapping.program import Step, StepKind, TaskInfo
 from cosim.mapping.row_gather import row_gather
@@ -10,13 +11,16 @@ from cosim.mapping.transfer import transfer
 from cosim.workload.workload import Tensor
 
 
-def emit_host(streams: Streams, task: VectorTask) -> None:
-    """The host runs the group itself: memory traffic through the DRAM, then scalar work."""
+def emit_host(streams: Streams, task: VectorTask, before: Steps, after: Steps) -> None:
+    """The host runs the group itself: memory traffic through the DRAM, then scalar work.
+
+    `before` and `after` are steps of waits and signals.
+    """
     design = streams.design
     host = design.host
     read = sum(_read_by_host(task, t) for t in task.loads)
     written = sum(t.bytes for t in task.stores)
-    steps: list[Step] = list(task.waits.get(HOST, ()))
+    steps: list[Step] = list(before)
     lane = streams.lanes[HOST]
     if streams.by_bursts:
         steps += [(int(StepKind.SERVE), 0, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
@@ -27,7 +31,7 @@ def emit_host(streams: Streams, task: VectorTask) -> None:
         steps.append(release(streams.pool_of["dram"], 1))
     duration = max(1, round(task.operations * 1e12 / host.operations_per_s))
     steps += [(int(StepKind.HOLD), duration, 0, 0), (int(StepKind.MARK), lane, 0, 0)]
-    steps += task.signals.get(HOST, ())
+    steps += after
     bits = 8 * design.dram.read_pj_per_bit * read + 8 * design.dram.write_pj_per_bit * written
     energy = (
         ("host", "", host.energy_pj_per_operation * task.operations

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cosim.mapping.cuts import Cut
-from cosim.mapping.drafts import Draft, Drafting
+from cosim.mapping.drafts import Draft, Drafting, Steps
 from cosim.mapping.lower_vector import VectorLowering, VectorTask
 from cosim.mapping.program import Step
 from cosim.mapping.row_gather import row_scatter
@@ -20,8 +20,11 @@ from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
 
 
-def draft_scatter(streams: Streams, task: VectorTask, cut: Cut) -> Draft:
-    """The tasks of a scatter of rows: zeros, then updates."""
+def draft_scatter(
+    streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
+    signals: dict[str, Steps],
+) -> Draft:  # fmt: skip
+    """The tasks of a scatter of rows: zeros, then updates; see `VectorLowering`."""
     scatter = row_scatter(task.ops[0], task.tensors)
     assert scatter is not None
     assert cut.updates is not None
@@ -29,28 +32,25 @@ def draft_scatter(streams: Streams, task: VectorTask, cut: Cut) -> Draft:
     written = streams.pool("rows written", cause=Cause.RESULT)
     store = store_lane(streams.store)
     at_first = (streams.design.vector.name, store)
-    zeros = replace(
-        task, loads=(), resident=(), operations=result.elements,
-        waits={name: task.waits[name] for name in at_first if name in task.waits},
-        signals={store: (release(written, 1),)},
-    )  # fmt: skip
+    zeros = replace(task, loads=(), resident=(), operations=result.elements)
     drafting = Drafting()
-    VectorLowering(streams, zeros, cut, drafting).draft()
-    updates = replace(
-        task, loads=(*task.loads, result), operations=values.elements,
-        waits={name: steps for name, steps in task.waits.items() if name not in at_first},
-    )  # fmt: skip
-    return _Updates(streams, updates, cut.updates, drafting, scatter.index, written).draft()
+    before = {name: waits[name] for name in at_first if name in waits}
+    VectorLowering(streams, zeros, cut, before, {store: (release(written, 1),)}, drafting).draft()
+    updates = replace(task, loads=(*task.loads, result), operations=values.elements)
+    later = {name: steps for name, steps in waits.items() if name not in at_first}
+    return _Updates(
+        streams, updates, cut.updates, later, signals, drafting, scatter.index, written
+    ).draft()
 
 
 class _Updates(VectorLowering):
     """Pieces that read rows of a result, add to them and write them back."""
 
     def __init__(
-        self, streams: Streams, task: VectorTask, cut: Cut, drafting: Drafting, index: int,
-        written: int,
+        self, streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
+        signals: dict[str, Steps], drafting: Drafting, index: int, written: int,
     ) -> None:  # fmt: skip
-        super().__init__(streams, task, cut, drafting)
+        super().__init__(streams, task, cut, waits, signals, drafting)
         self.index = next((t for t in task.loads if t.id == index), None)
         self.result, self.written = task.loads[-1], written
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Cut, Room, choose_cut
-from cosim.mapping.drafts import Draft, Drafting, Move, Piece
+from cosim.mapping.drafts import Draft, Drafting, Move, Piece, Steps
 from cosim.mapping.program import Node, Step
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
 from cosim.mapping.work import is_reordering
@@ -37,8 +37,6 @@ class VectorTask:
     kept: tuple[Tensor, ...]
     """Results that stay on chip."""
     precision: Precision | None
-    waits: dict[str, tuple[Step, ...]]
-    signals: dict[str, tuple[Step, ...]]
     macs: int = 0
     ops: tuple[Op, ...] = ()
     tensors: dict[int, Tensor] = field(default_factory=dict)
@@ -54,15 +52,6 @@ class VectorTask:
     def reorders(self) -> bool:
         """Whether it moves elements to another order and does nothing else."""
         return all(is_reordering(op) for op in self.ops)
-
-    def placed(
-        self, waits: dict[str, tuple[Step, ...]], signals: dict[str, tuple[Step, ...]]
-    ) -> VectorTask:
-        """The same task between others."""
-        return VectorTask(
-            self.group, self.name, self.operations, self.loads, self.resident, self.stores,
-            self.kept, self.precision, waits, signals, self.macs, self.ops, self.tensors, self.cuts,
-        )  # fmt: skip
 
 
 def find_cut(task: VectorTask, room: Room) -> Cut | None:
@@ -97,7 +86,7 @@ def why_not(task: VectorTask, room: Room) -> str:
     )
 
 
-def cut_of(task: VectorTask, design: Design) -> Cut:
+def cut_of(task: VectorTask, room: Room) -> Cut:
     """How a group of the vector unit is cut.
 
     Raises
@@ -105,7 +94,6 @@ def cut_of(task: VectorTask, design: Design) -> Cut:
     CosimError
         When operands or results do not fit, however small the pieces.
     """
-    room = room_of(design)
     cut = find_cut(task, room)
     if cut is None:
         raise CosimError(
@@ -116,12 +104,18 @@ def cut_of(task: VectorTask, design: Design) -> Cut:
 
 
 class VectorLowering:
-    """Drafts one `VectorTask` for the vector unit."""
+    """Drafts one `VectorTask` for the vector unit.
+
+    `waits` and `signals` have, by component, steps before its first task and after its last; those
+    before a load or a store are taken out when they are drafted.
+    """
 
     def __init__(
-        self, streams: Streams, task: VectorTask, cut: Cut, drafting: Drafting | None = None
-    ) -> None:
+        self, streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
+        signals: dict[str, Steps], drafting: Drafting | None = None,
+    ) -> None:  # fmt: skip
         self.streams, self.task, self.design, self.cut = streams, task, streams.design, cut
+        self.waits, self.signals = waits, signals
         self.small = tuple(t for t in task.loads if t.id not in self.cut.slabs)
         self.streamed = tuple(self.cut.in_order(task.loads))
         self.load = load_lane(streams.load["input"])
@@ -164,7 +158,7 @@ class VectorLowering:
     def _load(self, tensor: Tensor, bytes_: int, chunks: int = 1) -> Node:
         streams = self.streams
         # whatever is loaded first waits for the group's turn
-        before = [*self.task.waits.pop(self.load, ()), *self._before_load(tensor)]
+        before = [*self.waits.pop(self.load, ()), *self._before_load(tensor)]
         before.append(acquire(streams.buffer("input"), bytes_))
         after = (release(streams.pool("operand loaded", cause=Cause.INPUT), 1),)
         return self.drafting.slot(Move(
@@ -187,7 +181,7 @@ class VectorLowering:
     def _run(self, index: int, ends: tuple[bool, bool]) -> int:
         streams, task, cut = self.streams, self.task, self.cut
         unit, piece, (first, last) = self.design.vector, index % self.cut.count, ends
-        before = list(task.waits.get(unit.name, ())) if first else []
+        before = list(self.waits.get(unit.name, ())) if first else []
         parts = [(t, cut.bytes(t, piece)) for t in self.streamed]
         tokens = sum(1 for _, bytes_ in parts if bytes_) + (len(self.small) if first else 0)
         if tokens:
@@ -205,7 +199,7 @@ class VectorLowering:
         if ready:
             after.append(release(self._ready(), ready))
         if last:
-            after += task.signals.get(unit.name, ())
+            after += self.signals.get(unit.name, ())
         count = cut.count * cut.passes
         operations = -(-task.operations // count)
         if last:
@@ -237,10 +231,10 @@ class VectorLowering:
             return ()
         stored_last = [t for t in task.stores if self._stored(t, index, ends[1])]
         final = ends[1] and tensor is stored_last[-1]
-        before = [*task.waits.pop(self.store, ()), acquire(self._ready(), 1)]
+        before = [*self.waits.pop(self.store, ()), acquire(self._ready(), 1)]
         after = [release(streams.buffer("output"), bytes_), *self._after_store(index, ends[1])]
         if final:
-            after += task.signals.get(self.store, ())
+            after += self.signals.get(self.store, ())
         chunks = self.cut.chunks(tensor, index % self.cut.count)
         place = self.drafting.slot(Move(
             self.store, "output", tensor.role.value, bytes_, chunks, (tensor.bits, tensor.zeros),
