@@ -18,7 +18,6 @@ from functools import cached_property
 import numpy as np
 
 from cosim.analysis.task_table import Integers, TaskTable
-from cosim.machine.flatten import to_stream
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block, moved_on
 from cosim.timeline.loop_tree import LoopTrees
@@ -284,7 +283,7 @@ class _Unroller:
 
     def __init__(self, program: Program, timeline: Timeline) -> None:
         trees = LoopTrees()
-        self._streams = [trees.sequence(to_stream(c.stream)) for c in program.components]
+        self._streams = [trees.sequence(c.stream) for c in program.components]
         self._timeline = timeline
         self._numbers: list[Integers] = []
         self._size = 0

@@ -166,7 +166,7 @@ class TaskTable:
     @cached_property
     def _steps(self) -> Steps:
         lengths = self._templates.lengths
-        kind, a, b, _ = np.ascontiguousarray(self._templates.steps.T)
+        kind, a, b, _ = self._templates.steps
         template = np.repeat(np.arange(len(lengths)), lengths)
         marks = np.concatenate([[0], np.cumsum(kind == _MARK)])
         first = np.cumsum(lengths) - lengths

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
-from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program
+from cosim.machine.loop_levels import MIN_LOOP_TASKS
+from cosim.mapping.program import Component, PoolPhase, Program
 from cosim.mapping.template_columns import columns_of
 from cosim.memo import Attached
 from cosim.timeline.loop_tree import LoopTrees, Sequence, Stream, merge_loops
@@ -31,7 +33,8 @@ class Flat:
         Memory of a machine about to run, to be copied; see `cosim.machine.kernel`. Without the
         buffer of rows, which comes last.
     template_kinds : list of int
-        Number of every template's steps; templates of the same steps share one.
+        Number of every template's steps; templates of the same steps share one where there are
+        loops long enough to look at.
     streams : list of Stream
         The loops of every component as they are laid out, see `merge_loops`.
     """
@@ -68,8 +71,7 @@ class Flat:
     @cached_property
     def longest_loop(self) -> int:
         """Tasks of the longest loop that is not within another."""
-        loops = (node for stream in self.streams for node in stream if not isinstance(node, int))
-        return max(map(_tasks, loops), default=0)
+        return _longest_loop(self.streams)
 
 
 _laid_out: Attached[Program, Flat] = Attached()
@@ -102,16 +104,17 @@ def _lay_out(program: Program) -> Flat:
     memory += _pools(program, pools, pool_size)
     clocks = _add_clocks(program, memory)
     laid_out, lengths = _steps(program, pools, pool_size, clocks)
-    kinds, first = _kinds(laid_out, lengths)
-    # equal steps are shared: a machine that is about to do the same is in the same state
+    streams = [merge_loops(component.stream) for component in program.components]
+    kinds = first = list(range(len(lengths)))
+    if _longest_loop(streams) >= MIN_LOOP_TASKS:
+        # equal steps are shared: a machine that is about to do the same is in the same state
+        kinds, first = _kinds(laid_out, lengths)
     begins = len(memory) + 4 * (np.cumsum(lengths) - lengths)[first]
     ends = begins + 4 * lengths
-    streams = [merge_loops(to_stream(component.stream)) for component in program.components]
     nodes = _Nodes(len(memory) + 4 * len(laid_out))
     for rank, stream in enumerate(streams):
         memory[parts + rank * part_size + k.CODE] = nodes.end
         nodes.add(stream)
-        nodes.add_row(k.FINISH, 0, 0)
 
     memory[k.PARTS : k.PART_SIZE + 1] = (parts, pools, part_size)
     memory[k.POOLS : k.POOL_SIZE + 1] = (pools, steps, pool_size)
@@ -176,8 +179,8 @@ def _steps(
 ) -> tuple[Integers, Integers]:
     """All steps as the kernel takes them, shape (n_steps, 4), and how many each template has."""
     columns = columns_of(program)
-    kind, a, b, c = columns.steps.T
-    laid_out = np.zeros(columns.steps.shape, np.int64)
+    kind, a, b, c = columns.steps
+    laid_out = np.zeros((len(kind), 4), np.int64)
     laid_out[:, 0], laid_out[:, 1] = kind, a
     pools = (kind == k.ACQUIRE) | (kind == k.RELEASE)
     laid_out[pools, 1] = first_pool + a[pools] * pool_size
@@ -232,47 +235,44 @@ class _Nodes:
 
     def __init__(self, first: int) -> None:
         self._first = first
-        self._kinds: list[int] = []
-        self._values: list[int] = []
-        self._begins: list[int] = []
+        self._rows: list[tuple[int, int, int]] = []
 
     @property
     def end(self) -> int:
         """Where the next row will lie."""
-        return self._first + 4 * len(self._kinds)
-
-    def add_row(self, kind: int, value: int, begin: int) -> None:
-        self._kinds.append(kind)
-        self._values.append(value)
-        self._begins.append(begin)
+        return self._first + 4 * len(self._rows)
 
     def add(self, stream: Stream) -> None:
+        """All of a component, and its end."""
+        self._add(stream)
+        self._rows.append((k.FINISH, 0, 0))
+
+    def _add(self, stream: Stream) -> None:
         """A task, or the beginning of a loop, what it repeats, and its end."""
+        rows = self._rows
         for node in stream:
             if isinstance(node, int):
-                self.add_row(k.TASK, node, 0)
+                rows.append((k.TASK, node, 0))
             else:
                 begin = self.end
-                self.add_row(k.BEGIN, node[0], 0)
-                self.add(node[1])
-                self.add_row(k.END, begin + 4, begin)
+                rows.append((k.BEGIN, node[0], 0))
+                self._add(node[1])
+                rows.append((k.END, begin + 4, begin))
 
     def rows(self, begins: Integers, ends: Integers) -> Integers:
         """All rows, end to end; a task's has where its steps begin and end."""
-        table = np.zeros((len(self._kinds), 4), np.int64)
-        table[:, 0], table[:, 1] = self._kinds, self._values
-        table[:, 2] = self._begins
+        table = np.zeros((len(self._rows), 4), np.int64)
+        flat = np.fromiter(chain.from_iterable(self._rows), np.int64, 3 * len(self._rows))
+        table[:, :3] = flat.reshape(-1, 3)
         tasks = table[:, 0] == k.TASK
         numbers = table[tasks, 1]
         table[tasks, 2], table[tasks, 3] = begins[numbers], ends[numbers]
         return table.reshape(-1)
 
 
-def to_stream(nodes: tuple[Node, ...]) -> Stream:
-    """A program's stream in the form that `LoopTrees` reads."""
-    return tuple(
-        (node.count, to_stream(node.body)) if isinstance(node, Loop) else node for node in nodes
-    )
+def _longest_loop(streams: list[Stream]) -> int:
+    loops = (node for stream in streams for node in stream if not isinstance(node, int))
+    return max(map(_tasks, loops), default=0)
 
 
 def _tasks(node: int | tuple[int, Stream]) -> int:

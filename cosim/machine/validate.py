@@ -58,7 +58,7 @@ _FOLLOWS[RELEASE] = _FOLLOWS[MARK] = [True, True, True, False, True]
 def are_sound(program: Program) -> bool:
     """Whether the steps of no template break the rules, all templates looked at together."""
     columns = columns_of(program)
-    kind, a, b, _ = columns.steps.T
+    kind, a, b, _ = columns.steps
     if not len(kind) or not columns.lengths.all():
         return not len(columns.lengths)
     if kind.min() < 0 or kind.max() >= len(StepKind):
@@ -117,13 +117,13 @@ def _check_loops(nodes: tuple[Node, ...], name: str) -> None:
 def _check_requesters(program: Program) -> None:
     """A pool that grants at once has one requester."""
     columns, count = columns_of(program), len(program.components)
-    taken = np.flatnonzero(columns.steps[:, 0] == ACQUIRE)
+    taken = np.flatnonzero(columns.steps[0] == ACQUIRE)
     template = np.repeat(np.arange(len(columns.lengths)), columns.lengths)[taken]
     asked = np.zeros((len(program.pools), count), bool)
     for rank, component in enumerate(program.components):
         own = np.zeros(len(columns.lengths), bool)
         own[list(component.counts)] = True
-        asked[columns.steps[taken[own[template]], 1], rank] = True
+        asked[columns.steps[1, taken[own[template]]], rank] = True
     several = np.flatnonzero(asked.sum(axis=1) > 1)
     for index in several.tolist():
         pool = program.pools[index]

@@ -6,11 +6,10 @@ lays the tables of its groups one after the other and prices all slots together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
-from functools import cached_property
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,10 @@ from cosim.mapping.energy import ROLES
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
 from cosim.mapping.program import Step
+from cosim.memo import Signature
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
-Number = TypeVar("Number", np.int64, np.float64)
 
 
 class SlotKind(IntEnum):
@@ -52,6 +51,23 @@ _HOLDS = {name: code for code, name in enumerate(HOLDS)}
 _ROLES = {name: code for code, name in enumerate(ROLES)}
 
 
+class SlotColumns(NamedTuple):
+    """Of every slot: its kind, and how many steps it has."""
+
+    kind: Integers
+    steps: Integers
+
+
+class StepColumns(NamedTuple):
+    """Of every step: itself, and its part (`core_steps.Part`)."""
+
+    kind: Integers
+    a: Integers
+    b: Integers
+    c: Integers
+    part: Integers
+
+
 class MoveColumns(NamedTuple):
     """Of every `Move`: codes of `CARRIES`, `HOLDS` and `ROLES`, the rest as there."""
 
@@ -61,6 +77,7 @@ class MoveColumns(NamedTuple):
     bytes: Integers
     chunks: Integers
     bits: Integers
+    zeros: Numbers
 
 
 class ProductColumns(NamedTuple):
@@ -92,7 +109,7 @@ class ProductColumns(NamedTuple):
 
 class FinishColumns(NamedTuple):
     """Of every `Finish`: elements of the result, bytes of further operands and of what is written,
-    whether that is stored in DRAM."""
+    whether that is stored in DRAM; cycles of all lanes and operations of an element."""
 
     elements: Integers
     extra: Integers
@@ -100,6 +117,8 @@ class FinishColumns(NamedTuple):
     stores: Integers
     role: Integers
     shapes: Integers
+    cycles: Numbers
+    operations: Numbers
 
 
 class PieceColumns(NamedTuple):
@@ -110,41 +129,27 @@ class PieceColumns(NamedTuple):
     stores: Integers
     role: Integers
     reads: Integers
+    kept: Numbers
 
 
 class ReadColumns(NamedTuple):
-    """What pieces read: whether it is resident, and the role."""
+    """What pieces read: whether it is resident, the role, bytes."""
 
     resident: Integers
     role: Integers
+    bytes: Numbers
 
 
 class DraftTable(NamedTuple):
     """A draft in numbers, rows of each kind in the order of the slots.
 
-    Attributes
-    ----------
-    kinds : int64 array, shape (n_slots,)
-    steps : int64 array, shape (n_steps, 4)
-    parts : int64 array, shape (n_steps,)
-        See `core_steps.Part`.
-    lengths : int64 array, shape (n_slots,)
-        Number of each slot's steps.
-    moves, products, finishes, pieces, reads, shapes : int64 array, shape (n_columns, n_rows)
-        See the classes above; shapes have the eight extents of a `TileShape`. None where there are
-        no rows.
-    zeros : float64 array or None
-        Of every move, share of zeros among the elements.
-    finish_cycles : float64 array, shape (2, n_finishes), or None
-        Cycles of all lanes, and operations, of an element of the result.
-    kept, read_bytes : float64 array or None
-        Bytes that a piece keeps on chip; bytes of a read.
+    Each is an int64 array of shape (n_columns, n_rows) with the columns of the class above of that
+    name, floats among them bit by bit, or None where there are no rows. `shapes` and
+    `finish_shapes` have the eight extents of a `TileShape`.
     """
 
-    kinds: Integers
+    slots: Integers
     steps: Integers
-    parts: Integers
-    lengths: Integers
     moves: Integers | None
     products: Integers | None
     finishes: Integers | None
@@ -152,14 +157,13 @@ class DraftTable(NamedTuple):
     reads: Integers | None
     shapes: Integers | None
     finish_shapes: Integers | None
-    zeros: Numbers | None
-    finish_cycles: Numbers | None
-    kept: Numbers | None
-    read_bytes: Numbers | None
 
 
-def draft_table(
-    draft: Draft, task: ArrayTask | VectorTask | None, core_of: Callable[[Slot], Core]
+Cores = Callable[[Slot, ArrayTask | VectorTask | None], Core]
+
+
+def table_of(
+    draft: Draft, task: ArrayTask | VectorTask | None, structure: Signature, core_of: Cores
 ) -> DraftTable:
     """The table of a draft.
 
@@ -167,22 +171,33 @@ def draft_table(
     ----------
     task
         What was drafted, or one that has the same draft; None where all slots are moves.
+    structure
+        Equal for machines on which all slots have the same steps.
     core_of
-        The steps of a slot between its waits and the tokens it gives.
+        The steps of a slot of a task between its waits and the tokens it gives.
     """
+    table = draft.tables.get(structure)
+    if table is None:
+        table = draft.tables[structure] = _new_table(draft, task, structure, core_of)
+    return table
+
+
+def _new_table(
+    draft: Draft, task: ArrayTask | VectorTask | None, structure: Signature, core_of: Cores
+) -> DraftTable:
+    if draft.parts:
+        return joined([table_of(part, task, structure, core_of) for part in draft.parts])
     rows = _Rows()
-    steps: list[Step] = []
-    parts: list[int] = []
-    lengths: list[int] = []
     for slot in draft.slots:
-        core = core_of(slot)
-        steps += slot.before
-        steps += core.steps
-        steps += slot.after
-        parts += (0,) * len(slot.before)
-        parts += core.parts
-        parts += (0,) * len(slot.after)
-        lengths.append(len(core.parts) + len(slot.before) + len(slot.after))
+        core = core_of(slot, task)
+        rows.steps += slot.before
+        rows.steps += core.steps
+        rows.steps += slot.after
+        rows.parts += (0,) * len(slot.before)
+        rows.parts += core.parts
+        rows.parts += (0,) * len(slot.after)
+        count = len(core.parts) + len(slot.before) + len(slot.after)
+        rows.slots.append((KINDS[type(slot)], count))
         if isinstance(slot, Move):
             rows.move(slot)
         elif isinstance(slot, Multiply):
@@ -193,33 +208,28 @@ def draft_table(
             rows.finish(slot, task)
         elif isinstance(slot, Piece):
             rows.piece(slot)
-    return DraftTable(
-        np.array([KINDS[type(slot)] for slot in draft.slots], np.int64),
-        np.fromiter(chain.from_iterable(steps), np.int64, 4 * len(steps)).reshape(-1, 4),
-        np.array(parts, np.int64), np.array(lengths, np.int64),
-        _columns(rows.moves), _columns(rows.products), _columns(rows.finishes),
-        _columns(rows.pieces), _columns(rows.reads), _columns(rows.shapes),
-        _columns(rows.finish_shapes), _numbers(rows.zeros),
-        None if not rows.cycles else np.array(rows.cycles, np.float64).T,
-        _numbers(rows.kept), _numbers(rows.read_bytes),
-    )  # fmt: skip
+    return rows.table()
 
 
 class _Rows:
     """Rows of every kind, as they come."""
 
     def __init__(self) -> None:
+        self.slots: list[tuple[int, int]] = []
+        self.steps: list[Step] = []
+        self.parts: list[int] = []
         self.moves: list[tuple[int, ...]] = []
+        self.zeros: list[float] = []
         self.products: list[tuple[int, ...]] = []
         self.finishes: list[tuple[int, ...]] = []
+        self.cycles: list[float] = []
+        self.operations: list[float] = []
         self.pieces: list[tuple[int, ...]] = []
+        self.kept: list[float] = []
         self.reads: list[tuple[int, ...]] = []
+        self.read_bytes: list[float] = []
         self.shapes: list[tuple[int, ...]] = []
         self.finish_shapes: list[tuple[int, ...]] = []
-        self.zeros: list[float] = []
-        self.cycles: list[tuple[float, float]] = []
-        self.kept: list[float] = []
-        self.read_bytes: list[float] = []
 
     def move(self, slot: Move) -> None:
         bits, zeros = slot.elements
@@ -247,9 +257,8 @@ class _Rows:
             tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile),
             request.store_result, _ROLES[task.result.role.value], len(tile.shapes),
         ))  # fmt: skip
-        self.cycles.append(
-            (request.vector_cycles, request.vector_operations or request.vector_cycles)
-        )
+        self.cycles.append(request.vector_cycles)
+        self.operations.append(request.vector_operations or request.vector_cycles)
         self.finish_shapes += [(s.groups, *s.pixels, s.filters, *s.reduction) for s in tile.shapes]
 
     def piece(self, slot: Piece) -> None:
@@ -260,81 +269,70 @@ class _Rows:
         self.reads += [(True, _ROLES[role]) for role, _ in slot.resident]
         self.read_bytes += [bytes_ for _, bytes_ in (*slot.parts, *slot.resident)]
 
+    def table(self) -> DraftTable:
+        steps = np.zeros((len(StepColumns._fields), len(self.parts)), np.int64)
+        flat = np.fromiter(chain.from_iterable(self.steps), np.int64, 4 * len(self.steps))
+        steps[:-1], steps[-1] = flat.reshape(-1, 4).T, self.parts
+        return DraftTable(
+            np.array(self.slots, np.int64).T, steps, _rows(self.moves, self.zeros),
+            _rows(self.products), _rows(self.finishes, self.cycles, self.operations),
+            _rows(self.pieces, self.kept), _rows(self.reads, self.read_bytes),
+            _rows(self.shapes), _rows(self.finish_shapes),
+        )  # fmt: skip
 
-def _columns(rows: Sequence[tuple[int, ...]]) -> Integers | None:
-    if not rows:
+
+def _rows(integers: Sequence[tuple[int, ...]], *numbers: Sequence[float]) -> Integers | None:
+    """Columns of integers, then of floats bit by bit."""
+    if not integers:
         return None
-    width = len(rows[0])
-    table = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
-    return np.ascontiguousarray(table.reshape(-1, width).T)
-
-
-def _numbers(values: Sequence[float]) -> Numbers | None:
-    return np.array(values, np.float64) if values else None
-
-
-_NO_ROWS = np.zeros((2, 0), np.int64)
-_NO_NUMBERS = np.zeros(0)
+    width = len(integers[0])
+    table = np.empty((width + len(numbers), len(integers)), np.int64)
+    flat = np.fromiter(chain.from_iterable(integers), np.int64, width * len(integers))
+    table[:width] = flat.reshape(-1, width).T
+    for row, column in zip(table[width:], numbers, strict=True):
+        row.view(np.float64)[:] = column
+    return table
 
 
 class Tables:
-    """The tables of a program's drafts, one after the other; attributes as of a `DraftTable`."""
+    """The tables of a program's drafts, one after the other."""
 
     def __init__(self, tables: Sequence[DraftTable]) -> None:
-        self._tables = tables
-        self.sizes = np.array([len(table.lengths) for table in tables])
+        rows = joined(tables)
+        self.sizes = [table.slots.shape[1] for table in tables]
         """Number of each draft's slots."""
-        self.kinds = np.concatenate([table.kinds for table in tables])
-        self.steps = np.concatenate([table.steps for table in tables])
-        self.parts = np.concatenate([table.parts for table in tables])
-        self.lengths = np.concatenate([table.lengths for table in tables])
-
-    @cached_property
-    def moves(self) -> Integers:
-        return side_by_side([table.moves for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def products(self) -> Integers:
-        return side_by_side([table.products for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def shapes(self) -> Integers:
-        return side_by_side([table.shapes for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def finishes(self) -> Integers:
-        return side_by_side([table.finishes for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def finish_shapes(self) -> Integers:
-        return side_by_side([table.finish_shapes for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def pieces(self) -> Integers:
-        return side_by_side([table.pieces for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def reads(self) -> Integers:
-        return side_by_side([table.reads for table in self._tables], _NO_ROWS)
-
-    @cached_property
-    def finish_cycles(self) -> Numbers:
-        return side_by_side([table.finish_cycles for table in self._tables], _NO_NUMBERS)
-
-    @cached_property
-    def zeros(self) -> Numbers:
-        return side_by_side([table.zeros for table in self._tables], _NO_NUMBERS)
-
-    @cached_property
-    def kept(self) -> Numbers:
-        return side_by_side([table.kept for table in self._tables], _NO_NUMBERS)
-
-    @cached_property
-    def read_bytes(self) -> Numbers:
-        return side_by_side([table.read_bytes for table in self._tables], _NO_NUMBERS)
+        self.slots = SlotColumns(*rows.slots)
+        self.steps = rows.steps.copy() if len(tables) == 1 else rows.steps
+        """Columns of `StepColumns`; whoever prices them enters amounts here."""
+        self.moves = MoveColumns(*_columns(rows.moves, 7, 1))
+        self.products = np.zeros((0, 0), np.int64) if rows.products is None else rows.products
+        """Columns of `ProductColumns`."""
+        self.shapes = np.zeros((8, 0), np.int64) if rows.shapes is None else rows.shapes
+        self.finishes = FinishColumns(*_columns(rows.finishes, 8, 2))
+        self.finish_shapes: Integers = (
+            np.zeros((8, 0), np.int64) if rows.finish_shapes is None else rows.finish_shapes
+        )
+        self.pieces = PieceColumns(*_columns(rows.pieces, 6, 1))
+        self.reads = ReadColumns(*_columns(rows.reads, 3, 1))
 
 
-def side_by_side(parts: Sequence[NDArray[Number] | None], none: NDArray[Number]) -> NDArray[Number]:
-    """Columns one after the other of all tables that have any, `none` if no table has."""
-    some = [part for part in parts if part is not None]
-    return np.concatenate(some, axis=-1) if some else none
+def _columns(table: Integers | None, count: int, numbers: int) -> list[Any]:
+    """The columns of a table, the last ones floats."""
+    if table is None:
+        table = np.zeros((count, 0), np.int64)
+    return [*table[:-numbers], *table[-numbers:].view(np.float64)]
+
+
+def joined(tables: Sequence[DraftTable]) -> DraftTable:
+    """Tables one after the other as one."""
+    slots, steps, *rows = (_side_by_side(columns) for columns in zip(*tables, strict=True))
+    assert slots is not None
+    assert steps is not None
+    return DraftTable(slots, steps, *rows)
+
+
+def _side_by_side(tables: Iterable[Integers | None]) -> Integers | None:
+    some = [table for table in tables if table is not None]
+    if len(some) < 2:
+        return some[0] if some else None
+    return np.concatenate(some, axis=1)

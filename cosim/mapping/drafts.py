@@ -133,6 +133,8 @@ class Draft:
 
     slots: tuple[Slot, ...]
     streams: tuple[tuple[str, tuple[Node, ...]], ...]
+    parts: tuple[Draft, ...] = ()
+    """What it was joined of."""
     tables: dict[Signature, DraftTable] = field(default_factory=dict, repr=False)
     """The slots in numbers, for every structure of a machine that asked for them."""
 
@@ -160,14 +162,14 @@ class Drafting:
 
 @dataclass(frozen=True, eq=False)
 class DraftedGroup(Generic[Task]):
-    """A group's command and what is fetched for it first, its tasks, and pools that came with them.
+    """A group's command and what is fetched for it first, then its tasks, and pools that came with
+    them.
 
-    `opening` differs from layer to layer; layers of the same shape in the same place between others
-    share `body`.
+    The command differs from layer to layer; layers of the same shape in the same place between
+    others share the draft of the rest.
     """
 
-    opening: Draft
-    body: Draft
+    draft: Draft
     task: Task
     """The `ArrayTask` or `VectorTask` that was drafted."""
     pools: tuple[Pool, ...]
@@ -176,8 +178,29 @@ class DraftedGroup(Generic[Task]):
 bodies: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
 
 
-def shifted(nodes: tuple[Node, ...], shift: int) -> tuple[Node, ...]:
+_openings: Memo[tuple[object, ...], Draft] = Memo("openings", 1024)
+
+
+def interned(draft: Draft) -> Draft:
+    """The first short draft that was equal to this one."""
+    key = (draft.slots, draft.streams)
+    found = _openings.get(key)
+    if found is None:
+        found = _openings[key] = draft
+    return found
+
+
+def joined(first: Draft, second: Draft) -> Draft:
+    """One draft after the other."""
+    streams = dict(first.streams)
+    for lane, nodes in second.streams:
+        streams[lane] = (*streams.get(lane, ()), *shifted(nodes, len(first.slots)))
+    return Draft((*first.slots, *second.slots), tuple(streams.items()), (first, second))
+
+
+def shifted(nodes: tuple[Node, ...], shift: int) -> list[Node]:
     """The same loops over templates further on."""
-    return tuple(
-        Loop(n.count, shifted(n.body, shift)) if isinstance(n, Loop) else n + shift for n in nodes
-    )
+    return [
+        n + shift if isinstance(n, int) else Loop(n.count, tuple(shifted(n.body, shift)))
+        for n in nodes
+    ]

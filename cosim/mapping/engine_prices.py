@@ -18,10 +18,7 @@ from cosim.mapping.draft_table import (
     HOLDS,
     FinishColumns,
     Integers,
-    Numbers,
-    PieceColumns,
     ProductColumns,
-    ReadColumns,
     Tables,
 )  # fmt: skip
 from cosim.mapping.energy import ROLES, Spent
@@ -121,7 +118,7 @@ class EnginePrices:
     tables : Tables
         Of all drafts of the program.
     tasks : sequence of ArrayTask or VectorTask
-        What was drafted, a draft each.
+        What was drafted.
     memories : Memories
     spent : Spent
         Energy is entered here.
@@ -131,66 +128,71 @@ class EnginePrices:
         self, design: Design, tables: Tables, tasks: Sequence[Task], memories: Memories,
         spent: Spent,
     ) -> None:  # fmt: skip
-        self.design, self.tables, self.tasks, self.spent = design, tables, tasks, spent
+        self.design, self.tables, self.spent = design, tables, spent
+        self._engines = {a.name: (n, engine_of(a)) for n, a in enumerate(design.arrays)}
+        self._known: dict[Hashable, int] = {}
         self.buffers, self.holders = memories.buffers, memories.codes
         self.read_pj, self.write_pj = memories.read_pj, memories.write_pj
-        self.arrays = [task.array if isinstance(task, ArrayTask) else "" for task in tasks]
-        vector = design.vector
-        self.vector_ps = design.clock(vector.clock).period_ps
-        precisions = [task.unit_precision for task in tasks]
-        self._operation_pj = np.array([p.energy_pj if p else 0.0 for p in precisions])
-        self._layers: list[tuple[str, Layer]] = []
+        self.vector_ps = design.clock(design.vector.clock).period_ps
+        self._layers: list[tuple[Array, Layer]] = []
         """Layers that differ for the engines."""
-        self._kind, self._mac_pj = self._kinds()
+        facts = np.array([self._facts(task) for task in tasks], np.float64).T
+        # of every task: array engine (by number), layer, energy of a multiply-accumulate and of an
+        # operation of the vector unit, cycles of a lane for one operation
+        self._array, self._layer = facts[:2].astype(np.int64)
+        self._mac_pj, self._operation_pj, self._cycles = facts[2:]
 
-    def _kinds(self) -> tuple[Integers, Numbers]:
-        """Of every draft, the number of its layer, and the energy of a multiply-accumulate."""
-        kind, mac_pj = [-1] * len(self.tasks), [0.0] * len(self.tasks)
-        engines = {
-            name: engine_of(self.design.array_named(name)) for name in set(self.arrays) - {""}
-        }
-        known: dict[Hashable, int] = {}
-        for number, task in enumerate(self.tasks):
-            if not isinstance(task, ArrayTask):
-                continue
-            engine, layer = engines[task.array], task.request.layer
-            mac_pj[number] = engine.mac_pj(layer, task.precision)
-            kind[number] = known.setdefault((task.array, engine.alike(layer)), len(known))
-            if len(known) > len(self._layers):
-                self._layers.append((task.array, layer))
-        return np.array(kind), np.array(mac_pj)
+    def _facts(self, task: Task) -> tuple[int, int, float, float, int]:
+        precision = task.unit_precision
+        each = precision.energy_pj if precision else 0.0
+        if isinstance(task, ArrayTask):
+            number, engine = self._engines[task.array]
+            layer = task.request.layer
+            key = (number, engine.alike(layer))
+            kind = self._known.setdefault(key, len(self._known))
+            if kind == len(self._layers):
+                self._layers.append((self.design.arrays[number], layer))
+            return number, kind, engine.mac_pj(layer, task.precision), each, 1
+        step = precision.cycles_per_step if precision else 1
+        return 0, 0, 0.0, each, step * self.design.vector.reorder_step if task.reorders else step
 
-    def _asked(self, kind: Integers) -> Iterator[tuple[str, Layer, Any]]:
-        """Array, layer, and which of some shapes of these kinds are of it."""
+    def _asked(self, layer: Integers) -> Iterator[tuple[Array, Layer, Any]]:
+        """Array and layer, and which of some shapes of these layers are of it."""
         if len(self._layers) == 1:
             yield *self._layers[0], slice(None)
             return
-        for number in dict.fromkeys(kind.tolist()):
-            yield *self._layers[number], np.flatnonzero(kind == number)
+        for number in dict.fromkeys(layer.tolist()):
+            yield *self._layers[number], np.flatnonzero(layer == number)
 
     # Tiles on an array
 
-    def products(self, at: Integers, draft: Integers) -> Iterator[tuple[Integers, Priced]]:
-        """Tiles of arrays, one engine after the other; `at` are their slots, `draft` the drafts."""
+    def products(self, at: Integers, task: Integers) -> Iterator[tuple[Integers | None, Priced]]:
+        """Tiles of arrays; `at` are their slots.
+
+        Which of them, None for all, and their prices, one engine after the other.
+        """
         table, extents = self.tables.products, self.tables.shapes
-        names = [self.arrays[number] for number in draft.tolist()]
-        present = list(dict.fromkeys(names))
-        if len(present) == 1:
-            yield at, self._products(present[0], at, draft, ProductColumns(*table), extents)
+        arrays = self.design.arrays
+        if len(arrays) == 1:
+            yield None, self._products(arrays[0], at, task, ProductColumns(*table), extents)
             return
         owner = np.repeat(np.arange(len(at)), ProductColumns(*table).shapes)
-        for name in present:
-            own = np.array([other == name for other in names])
-            mine = ProductColumns(*table[:, own])
-            yield at[own], self._products(name, at[own], draft[own], mine, extents[:, own[owner]])
+        for number, array in enumerate(arrays):
+            own = np.flatnonzero(self._array[task] == number)
+            if len(own):
+                mine = ProductColumns(*table[:, own])
+                priced = self._products(
+                    array, at[own], task[own], mine, extents[:, np.isin(owner, own)]
+                )
+                yield own, priced
 
     def _products(
-        self, name: str, at: Integers, draft: Integers, products: ProductColumns, extents: Integers
-    ) -> Priced:
-        array = self.design.array_named(name)
+        self, array: Array, at: Integers, task: Integers, products: ProductColumns,
+        extents: Integers,
+    ) -> Priced:  # fmt: skip
         period = self.design.clock(array.clock).period_ps
         shapes = Shapes(products.shapes, extents)
-        cycles, accesses, uncounted = self._on_array(shapes, shapes.each(self._kind[draft]))
+        cycles, accesses, uncounted = self._on_array(shapes, shapes.each(self._layer[task]))
         busy, fill = shapes.whole(cycles.busy), shapes.whole(cycles.overhead)
         fill = fill - np.where(products.last, uncounted, 0)
         results = shapes.tiles.pixels.size * shapes.tiles.filters
@@ -212,8 +214,8 @@ class EnginePrices:
         weights = crossing.weight * shapes.each(products.bits_w) / 8
         added = self.write_pj[ACCUMULATOR] * (crossing.sums_written * sums)
         added = added + self.read_pj[ACCUMULATOR] * (crossing.sums_read * sums)
-        own = spent.component(name)
-        multiplied = shapes.each(self._mac_pj[draft]) * (results * tile.reduction.size)
+        own = spent.component(array.name)
+        multiplied = shapes.each(self._mac_pj[task]) * (results * tile.reduction.size)
         for component, role, each in (
             (own, 0, multiplied),
             (self.holders[crossing.source_a], products.role_a, self.read_pj[source_a] * streamed),
@@ -224,13 +226,12 @@ class EnginePrices:
         spent.add(at, own, 0, array.idle_mw * priced.duration_ps / 1000)
         return priced
 
-    def _on_array(self, shapes: Shapes, kind: Integers) -> tuple[TileCycles, Accesses, Any]:
+    def _on_array(self, shapes: Shapes, layers: Integers) -> tuple[TileCycles, Accesses, Any]:
         """What an engine says of every shape, and the cycles that it leaves out of a layer."""
         tiles, count = shapes.tiles, shapes.count
         table = np.zeros((6, count), np.int64)
         uncounted = 0
-        for name, layer, own in self._asked(kind):
-            array = self.design.array_named(name)
+        for array, layer, own in self._asked(layers):
             timing, some = timing_of(array, layer), _some(tiles, own)
             answer = (*timing.cycles(some), *engine_of(array).accesses(layer, some))
             for row, values in zip(table, answer, strict=True):
@@ -262,16 +263,14 @@ class EnginePrices:
 
     # The vector unit
 
-    def finishes(self, at: Integers, draft: Integers) -> Priced:
+    def finishes(self, at: Integers, task: Integers) -> Priced:
         """Tiles of results, made of sums."""
         unit, spent, buffers = self.design.vector, self.spent, self.buffers
-        finishes = FinishColumns(*self.tables.finishes)
+        finishes = self.tables.finishes
         elements, stores, role = finishes.elements, finishes.stores > 0, finishes.role
-        vector_cycles, operations = self.tables.finish_cycles
-        walked = self._walked(finishes, draft)
-        cycles = np.maximum(1, np.ceil(walked * vector_cycles / unit.lanes)).astype(np.int64)
-        wide = {array.name: array.accumulator_bits for array in self.design.arrays}
-        bits = np.array([wide.get(name, 0) for name in self.arrays])[draft]
+        walked = self._walked(finishes, task)
+        cycles = np.maximum(1, np.ceil(walked * finishes.cycles / unit.lanes)).astype(np.int64)
+        bits = np.array([a.accumulator_bits for a in self.design.arrays])[self._array[task]]
         sums = np.ceil(elements * bits / 8)
         stored_in = ACCUMULATOR if unit.in_place else OUTPUT
         target = np.where(stores, stored_in, RESIDENT)
@@ -285,7 +284,7 @@ class EnginePrices:
         stall = stall_cycles(flows, cycles, 0, cycles, self.vector_ps)
         priced = _priced(0, cycles, 0, stall, self.vector_ps, role)
         own = spent.component(unit.name)
-        each = self._operation_pj[draft] * np.maximum(elements * operations, elements)
+        each = self._operation_pj[task] * np.maximum(elements * finishes.operations, elements)
         spent.add(at, own, 0, each)
         spent.add(at, self.holders[ACCUMULATOR], ACTIVATION, self.read_pj[ACCUMULATOR] * sums)
         spent.add(at, self.holders[INPUT], ACTIVATION, self.read_pj[INPUT] * finishes.extra)
@@ -293,29 +292,28 @@ class EnginePrices:
         spent.add(at, own, 0, unit.idle_mw * priced.duration_ps / 1000)
         return priced
 
-    def _walked(self, finishes: FinishColumns, draft: Integers) -> Integers:
+    def _walked(self, finishes: FinishColumns, task: Integers) -> Integers:
         """Elements that the unit goes over: those that an array computes as padding as well."""
-        asked = [timing_of(self.design.array_named(name), layer) for name, layer in self._layers]
-        if not any(timing.results for timing in asked):
+        if not any(timing_of(*asked).results for asked in self._layers):
             return finishes.elements
         shapes = Shapes(finishes.shapes, self.tables.finish_shapes)
         walked = np.zeros(shapes.count, np.int64)
-        for name, layer, own in self._asked(shapes.each(self._kind[draft])):
-            results = timing_of(self.design.array_named(name), layer).results
+        for array, layer, own in self._asked(shapes.each(self._layer[task])):
+            results = timing_of(array, layer).results
             if results:
                 walked[own] = results(_some(shapes.tiles, own))
         every: Integers = np.maximum(finishes.elements, shapes.whole(walked))
         return every
 
-    def pieces(self, at: Integers, draft: Integers) -> Priced:
+    def pieces(self, at: Integers, task: Integers) -> Priced:
         """Pieces of groups without a contraction."""
         unit, spent, buffers = self.design.vector, self.spent, self.buffers
-        pieces, reads = PieceColumns(*self.tables.pieces), ReadColumns(*self.tables.reads)
+        pieces, reads = self.tables.pieces, self.tables.reads
         operations, stores, role = pieces.operations, pieces.stores > 0, pieces.role
-        bytes_, count = self.tables.read_bytes, len(at)
-        steps = np.array([self._cycles_per_step(task) for task in self.tasks])[draft]
-        cycles = np.maximum(1, np.ceil(operations * steps / unit.lanes)).astype(np.int64)
-        written = pieces.out + self.tables.kept
+        bytes_, count = reads.bytes, len(at)
+        each = operations * self._cycles[task]
+        cycles = np.maximum(1, np.ceil(each / unit.lanes)).astype(np.int64)
+        written = pieces.out + pieces.kept
         target = np.where(stores, OUTPUT, RESIDENT)
         owner = np.repeat(np.arange(count), pieces.reads)
         source = np.where(reads.resident > 0, RESIDENT, INPUT)
@@ -332,17 +330,11 @@ class EnginePrices:
         stall = stall_cycles(flows, cycles, 0, cycles, self.vector_ps)
         priced = _priced(0, cycles, 0, stall, self.vector_ps, role)
         own = spent.component(unit.name)
-        spent.add(at, own, 0, self._operation_pj[draft] * operations)
+        spent.add(at, own, 0, self._operation_pj[task] * operations)
         spent.add(at[owner], self.holders[source], reads.role, self.read_pj[source] * bytes_)
         spent.add(at, self.holders[target], role, self.write_pj[target] * written)
         spent.add(at, own, 0, unit.idle_mw * priced.duration_ps / 1000)
         return priced
-
-    def _cycles_per_step(self, task: Task) -> int:
-        """Cycles of a lane for one operation."""
-        step = task.unit_precision.cycles_per_step if task.unit_precision else 1
-        reorders = isinstance(task, VectorTask) and task.reorders
-        return step * self.design.vector.reorder_step if reorders else step
 
 
 def _priced(

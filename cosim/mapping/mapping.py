@@ -15,7 +15,15 @@ from sys import maxsize
 
 from cosim.design.design import Design, DramTier
 from cosim.errors import CosimError
-from cosim.mapping.drafts import Command, DraftedGroup, Drafting, Move, Steps
+from cosim.mapping.drafts import (
+    Command,
+    DraftedGroup,
+    Drafting,
+    Move,
+    Steps,
+    interned,
+    joined,
+)  # fmt: skip
 from cosim.mapping.fusion import Group, Grouping
 from cosim.mapping.given import check_given
 from cosim.mapping.governing import govern
@@ -211,8 +219,7 @@ class _Mapper:
             known = _drafted[key] = self._draft(p, group, plan)
         else:
             streams.add_pools(known.pools)
-        for draft in (known.opening, known.body):
-            self.pricing.add(draft, p, group.name, known.task)
+        self.pricing.add(known.draft, p, group.name, known.task)
 
     def _draft(
         self, p: int, group: Group, plan: TilePlan | None
@@ -246,7 +253,8 @@ class _Mapper:
             task = tasks[plan.cut_constants]
             seen = self.design.seen_by(group.array)
             body = ArrayLowering(streams, task, plan, waits, signals, seen).draft()
-        return DraftedGroup(opening.finished(), body, task, tuple(streams.pools[pools:]))
+        draft = joined(interned(opening.finished()), body)
+        return DraftedGroup(draft, task, tuple(streams.pools[pools:]))
 
     def _take_turns(
         self, p: int, group: Group, waits: dict[str, Steps], signals: dict[str, Steps]

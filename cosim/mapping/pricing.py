@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from cosim.mapping.draft_table import (
     MoveColumns,
     Numbers,
     SlotKind,
+    StepColumns,
     Tables,
-    draft_table,
+    table_of,
 )  # fmt: skip
 from cosim.mapping.drafts import Command, Draft, Move, Multiply, Slot
 from cosim.mapping.energy import ROLES, Spent, power_of
@@ -35,8 +37,13 @@ from cosim.mapping.transfer import Port, buffer_width, coded_share, port_of, tra
 
 ACTIVITIES = ("command", "load", "store", "compute", "epilogue", "elementwise")
 COMMAND, LOAD, STORE, COMPUTE, EPILOGUE, ELEMENTWISE = range(len(ACTIVITIES))
-OP, MACS, BUSY, FILL, READ, WRITTEN, STALL = range(len(NUMBERS))
+COLUMNS = len(NUMBERS) + 4
+OP, MACS, BUSY, FILL, READ, WRITTEN, STALL, ACTIVITY, ROLE, HOLD, DURATION = range(COLUMNS)
+"""What is computed of a task: `NUMBERS`, codes of activity and role, its own time in cycles of its
+clock, and the picoseconds for which it draws power of the budget; 0 where it draws none."""
+
 STORES = CARRIES.index("output")
+PART = StepColumns._fields.index("part")
 
 
 class Pricing:
@@ -51,26 +58,22 @@ class Pricing:
     def __init__(self, streams: Streams, design: Design) -> None:
         self.streams, self.design = streams, design
         self.tables: list[DraftTable] = []
+        self.tasks: list[ArrayTask | VectorTask] = []
         self.groups: list[int] = []
         self.names: list[str] = []
-        self.tasks: list[ArrayTask | VectorTask] = []
         self._cores: dict[Hashable, Core] = {}
 
     def add(self, draft: Draft, group: int, name: str, task: ArrayTask | VectorTask) -> None:
-        """The program goes on with a draft of a group."""
-        table = draft.tables.get(self.streams.structure)
-        if table is None:
-            array = task.array if isinstance(task, ArrayTask) else ""
-            table = draft_table(draft, task, lambda slot: self._core(slot, array))
-            draft.tables[self.streams.structure] = table
-        self.tables.append(table)
+        """The program goes on with the draft of a group."""
+        self.tables.append(table_of(draft, task, self.streams.structure, self._core))
+        self.tasks.append(task)
         self.groups.append(group)
         self.names.append(name)
-        self.tasks.append(task)
         self.streams.append(draft)
 
-    def _core(self, slot: Slot, array: str) -> Core:
+    def _core(self, slot: Slot, task: ArrayTask | VectorTask | None) -> Core:
         """Steps of a slot between its waits and its tokens."""
+        array = task.array if isinstance(task, ArrayTask) else ""
         of = (slot.carries, slot.lane) if isinstance(slot, Move) else array
         key = (type(slot), of)
         found = self._cores.get(key)
@@ -103,7 +106,7 @@ class Pricing:
     def descriptor(self, slot: Move, group: int, name: str) -> Template:
         """The template of one descriptor, which is not drafted with others."""
         alone = Pricing(self.streams, self.design)
-        alone.tables = [draft_table(Draft((slot,), ()), None, lambda of: self._core(of, ""))]
+        alone.tables = [table_of(Draft((slot,), ()), None, self.streams.structure, self._core)]
         alone.groups, alone.names = [group], [name]
         return alone.priced().templates()[0]
 
@@ -114,14 +117,15 @@ class _Program:
     def __init__(self, drafts: Pricing) -> None:
         self.design, self.streams, self.names = drafts.design, drafts.streams, drafts.names
         self.tables = tables = Tables(drafts.tables)
-        count = len(tables.kinds)
-        self.draft = np.repeat(np.arange(len(drafts.tables)), tables.sizes)
-        """Which draft each slot is of."""
-        self.numbers = np.zeros((len(NUMBERS), count), np.int64)
-        self.numbers[OP] = np.array(drafts.groups, np.int64)[self.draft]
-        self.activity, self.role, self.hold, self.duration_ps = np.zeros((4, count), np.int64)
-        """`hold` is a task's own time in cycles of its clock, `duration_ps` that for which it
-        draws power of the budget; 0 where it draws none."""
+        kind = tables.slots.kind
+        self.task = np.repeat(np.arange(len(tables.sizes)), tables.sizes)
+        """Which task each slot is of."""
+        self.group = np.array(drafts.groups, np.int64)[self.task]
+        self.order = np.argsort(kind, kind="stable")
+        """Slots kind by kind: all that follows is in this order, and put in place at the end."""
+        ends = np.cumsum(np.bincount(kind, minlength=len(SlotKind))).tolist()
+        self.of_kind = [slice(*ends) for ends in pairwise([0, *ends])]
+        self.columns = np.zeros((COLUMNS, len(kind)), np.int64)
         self.tail_ps = np.zeros(0, np.int64)
         """Of every `Move`."""
         self.spent = Spent()
@@ -134,68 +138,77 @@ class _Program:
 
     def templates(self) -> TemplateColumns:
         """Price everything."""
-        places = [np.flatnonzero(self.tables.kinds == kind) for kind in SlotKind]
-        commands, moves, products, finishes, pieces = places
-        if len(commands):
-            self._commands(commands)
-        if len(moves):
-            self._moves(moves)
-        if len(products):
-            for at, priced in self.engines.products(products, self.draft[products]):
-                self._enter(at, COMPUTE, priced)
-        if len(finishes):
-            priced = self.engines.finishes(finishes, self.draft[finishes])
-            self._enter(finishes, EPILOGUE, priced)
-        if len(pieces):
-            priced = self.engines.pieces(pieces, self.draft[pieces])
-            self._enter(pieces, ELEMENTWISE, priced)
+        for kind, price in (
+            (SlotKind.COMMAND, self._commands), (SlotKind.MOVE, self._moves),
+            (SlotKind.MULTIPLY, self._products), (SlotKind.FINISH, self._finishes),
+            (SlotKind.PIECE, self._pieces),
+        ):  # fmt: skip
+            own = self.of_kind[kind]
+            if own.start < own.stop:
+                price(own, self.order[own])
+        place = np.empty_like(self.order)
+        place[self.order] = np.arange(len(place))
+        self.columns = self.columns[:, place]
+        self.columns[OP] = self.group
         template, thing, spent = self.spent.entries()
-        steps, lengths = self._steps(moves, self._power(template, spent))
+        steps, lengths = self._steps(self._power(template, spent))
         return TemplateColumns(
-            steps, lengths, self.numbers, ACTIVITIES, self.activity, ROLES, self.role,
-            self.spent.things, template, thing, spent,
+            steps, lengths, self.columns[: len(NUMBERS)], ACTIVITIES, self.columns[ACTIVITY],
+            ROLES, self.columns[ROLE], self.spent.things, template, thing, spent,
         )  # fmt: skip
 
-    def _enter(self, at: Integers, activity: int, priced: Priced) -> None:
+    def _products(self, own: slice, at: Integers) -> None:
+        for some, priced in self.engines.products(at, self.task[at]):
+            self._enter(own if some is None else own.start + some, COMPUTE, priced)
+
+    def _finishes(self, own: slice, at: Integers) -> None:
+        self._enter(own, EPILOGUE, self.engines.finishes(at, self.task[at]))
+
+    def _pieces(self, own: slice, at: Integers) -> None:
+        self._enter(own, ELEMENTWISE, self.engines.pieces(at, self.task[at]))
+
+    def _enter(self, own: slice | Integers, activity: int, priced: Priced) -> None:
         """Tasks of an engine."""
-        numbers = self.numbers
-        numbers[MACS, at], numbers[BUSY, at] = priced.macs, priced.busy
-        numbers[FILL, at], numbers[STALL, at] = priced.fill, priced.stall
-        self.activity[at], self.role[at] = activity, priced.role
-        self.hold[at], self.duration_ps[at] = priced.cycles, priced.duration_ps
+        columns = self.columns
+        columns[MACS, own], columns[BUSY, own] = priced.macs, priced.busy
+        columns[FILL, own], columns[STALL, own] = priced.fill, priced.stall
+        columns[ACTIVITY, own], columns[ROLE, own] = activity, priced.role
+        columns[HOLD, own], columns[DURATION, own] = priced.cycles, priced.duration_ps
 
     def _power(self, template: Integers, spent: Numbers) -> Integers | None:
         """Milliwatts that every task asks of the budget; None where there is none."""
         headroom = self.streams.headroom
         if headroom is None:
             return None
-        total = np.bincount(template, spent, len(self.draft))
-        need = np.where(self.duration_ps > 0, power_of(total, self.duration_ps), 0)
+        total = np.bincount(template, spent, len(self.task))
+        duration = self.columns[DURATION]
+        need = np.where(duration > 0, power_of(total, duration), 0)
         beyond = np.flatnonzero(need > headroom)
         if len(beyond):
-            name = self.names[self.draft[beyond[0]]]
+            name = self.names[self.task[beyond[0]]]
             raise self.streams.beyond_budget(int(need[beyond[0]]), name)
         return need
 
-    def _steps(self, moves: Integers, power: Integers | None) -> tuple[Integers, Integers]:
+    def _steps(self, power: Integers | None) -> tuple[Integers, Integers]:
         """The steps of all slots with their amounts, and how many each has."""
-        steps, parts, lengths = self.tables.steps, self.tables.parts, self.tables.lengths
+        steps, part = self.tables.steps[:4], self.tables.steps[PART]
+        lengths = self.tables.slots.steps
         # what the DRAM serves burst by burst has no time of its own
         by_bursts = self.streams.by_bursts
-        own = self.tables.kinds != SlotKind.MOVE if by_bursts else slice(None)
-        steps[parts == Part.HOLD, 1] = self.hold[own]
+        own = self.tables.slots.kind != SlotKind.MOVE if by_bursts else slice(None)
+        steps[1, part == Part.HOLD] = self.columns[HOLD, own]
         if power is not None:
-            steps[parts == Part.POWER, 2] = np.repeat(power[self.duration_ps > 0], 2)
-        tails = np.flatnonzero(parts == Part.TAIL)
+            steps[2, part == Part.POWER] = np.repeat(power[self.columns[DURATION] > 0], 2)
+        tails = np.flatnonzero(part == Part.TAIL)
         if not len(tails):
             return steps, lengths
-        steps[tails, 1] = self.tail_ps
+        steps[1, tails] = self.tail_ps
         without = self.tail_ps == 0
         if without.any():
-            kept = np.ones(len(steps), bool)
+            kept = np.ones(len(part), bool)
             kept[tails[without]] = kept[tails[without] + 1] = False
-            steps = steps[kept]
-            lengths[moves[without]] -= 2
+            steps, lengths = steps[:, kept], lengths.copy()
+            lengths[self.order[self.of_kind[SlotKind.MOVE]][without]] -= 2
         return steps, lengths
 
     # The host and the DMA
@@ -206,17 +219,17 @@ class _Program:
         streams = self.streams
         return [streams.load.get(carries, streams.store) for carries in CARRIES]
 
-    def _commands(self, at: Integers) -> None:
+    def _commands(self, own: slice, at: Integers) -> None:
         """The host prepares and issues one group's command."""
         host = self.design.host
-        self.activity[at], self.hold[at] = COMMAND, host.command_overhead_ps
+        self.columns[ACTIVITY, own], self.columns[HOLD, own] = COMMAND, host.command_overhead_ps
         spent = host.active_mw * host.command_overhead_ps / 1000
         self.spent.add(at, self.spent.component(HOST), 0, spent)
 
-    def _moves(self, at: Integers) -> None:
+    def _moves(self, own: slice, at: Integers) -> None:
         """Descriptors: service by the DRAM, then the rest of the channel's own time."""
         dram, memories = self.design.dram, self.memories
-        moves = MoveColumns(*self.tables.moves)
+        moves = self.tables.moves
         carries, role = moves.carries, moves.role
         channels = self._channels
         ports = [port_of(self.design, channel) for channel in channels]
@@ -231,12 +244,13 @@ class _Program:
             widths[carries, moves.holds],
         )  # fmt: skip
         write = carries == STORES
-        self.activity[at], self.role[at] = np.where(write, STORE, LOAD), role
-        self.hold[at] = self.duration_ps[at] = service
         self.tail_ps = tail.astype(np.int64)
-        numbers = self.numbers
-        numbers[BUSY, at], numbers[FILL, at] = service - dram.latency_ps, dram.latency_ps
-        numbers[READ, at], numbers[WRITTEN, at] = np.where([~write, write], moved, 0)
+        columns = self.columns
+        columns[ACTIVITY, own], columns[ROLE, own] = np.where(write, STORE, LOAD), role
+        columns[HOLD, own] = columns[DURATION, own] = service
+        columns[BUSY, own], columns[FILL, own] = service - dram.latency_ps, dram.latency_ps
+        columns[WRITTEN, own] = np.where(write, moved, 0)
+        columns[READ, own] = moved - columns[WRITTEN, own]
         # energy
         spent = self.spent
         per_bit = np.where(write, dram.write_pj_per_bit, dram.read_pj_per_bit)
@@ -251,7 +265,5 @@ class _Program:
     def _coded(self, moves: MoveColumns) -> Numbers:
         """Share of its bytes that each descriptor moves."""
         channels = self._channels
-        asked = zip(
-            moves.carries.tolist(), moves.bits.tolist(), self.tables.zeros.tolist(), strict=True
-        )
+        asked = zip(moves.carries.tolist(), moves.bits.tolist(), moves.zeros.tolist(), strict=True)
         return np.array([coded_share(channels[c], bits, zeros) for c, bits, zeros in asked])

@@ -80,11 +80,10 @@ class Pool:
     """What would help if somebody waited for it forever: a deeper FIFO."""
 
 
-@dataclass(frozen=True)
-class Loop:
+class Loop(NamedTuple):
     """`count` repetitions of `body`, a sequence of template ids and loops."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # instead of what tuples have by that name
     body: tuple[Node, ...]
 
 

@@ -40,8 +40,8 @@ class TemplateColumns:
 
     Attributes
     ----------
-    steps : int64 array, shape (n_steps, 4)
-        Of all templates, one after the other.
+    steps : int64 array, shape (4, n_steps)
+        Kind, a, b and c of the steps of all templates, one after the other.
     lengths : int64 array, shape (n_templates,)
         Number of each template's steps.
     numbers : int64 array, shape (len(NUMBERS), n_templates)
@@ -71,7 +71,7 @@ class TemplateColumns:
 
     def templates(self) -> tuple[Template, ...]:
         """The same as objects."""
-        steps: list[Step] = [(kind, a, b, c) for kind, a, b, c in self.steps.tolist()]
+        steps: list[Step] = [(kind, a, b, c) for kind, a, b, c in self.steps.T.tolist()]
         ends = np.cumsum(self.lengths).tolist()
         spent: list[list[tuple[str, str, float]]] = [[] for _ in ends]
         for template, thing, pj in zip(
@@ -154,7 +154,7 @@ def columns_of_templates(
     lists = [template.steps for template in templates]
     lengths = np.fromiter(map(len, lists), np.int64, count)
     numbers = chain.from_iterable(chain.from_iterable(lists))
-    steps = np.fromiter(numbers, np.int64, 4 * int(lengths.sum())).reshape(-1, 4)
+    steps = np.fromiter(numbers, np.int64, 4 * int(lengths.sum())).reshape(-1, 4).T
     values = chain.from_iterable(map(_NUMBERS_OF, infos))
     table = np.fromiter(values, np.int64, len(NUMBERS) * count).reshape(-1, len(NUMBERS))
     activities, activity = _coded(
@@ -164,6 +164,7 @@ def columns_of_templates(
     entries = list(chain.from_iterable(info.energy for info in infos))
     spent_on = ((component, role) for component, role, _ in entries)
     things, thing = _coded(spent_on, like.things if like is not None else ())
+    steps = np.ascontiguousarray(steps)
     return TemplateColumns(
         steps, lengths, np.ascontiguousarray(table.T), activities, activity, roles, role, things,
         np.repeat(np.arange(count), [len(info.energy) for info in infos]), thing,
@@ -195,7 +196,7 @@ def interleaved(columns: TemplateColumns, others: Mapping[int, Template]) -> Tem
     entry = np.concatenate([number[columns.entry_template], theirs[given.entry_template]])
     of_entry = np.argsort(entry, kind="stable")
     return TemplateColumns(
-        np.concatenate([columns.steps, given.steps])[of_step],
+        np.concatenate([columns.steps, given.steps], axis=1)[:, of_step],
         lengths[order],
         np.concatenate([columns.numbers, given.numbers], axis=1)[:, order],
         given.activities, np.concatenate([columns.activity, given.activity])[order],
