@@ -31,6 +31,7 @@ the program alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
@@ -75,14 +76,13 @@ def why_not_look(program: Program, flat: Flat, tasks: int, compiled: bool) -> st
         return SERVED_BY_BURSTS
     if program.governing is not None and program.governing.energy_pool is not None:
         return STORED_ENERGY
-    if compiled and tasks < FEW_TASKS:
+    few = compiled and tasks < MANY_TASKS
+    # loops of which a program of so many tasks has too many
+    too_many = (tasks - FEW_TASKS) // FEW_TASKS_OF_A_LOOP + 1 if few else 1
+    loops = sum(1 for _ in islice(long_loops(flat.streams), max(0, too_many)))
+    if few and loops >= too_many:
         return FEW
-    loops = sum(long_loops(stream) for stream in flat.streams)
-    if not loops:
-        return NO_LOOP
-    if compiled and tasks < min(FEW_TASKS + FEW_TASKS_OF_A_LOOP * loops, MANY_TASKS):
-        return FEW
-    return ""
+    return "" if loops else NO_LOOP
 
 
 class FastForward:

@@ -8,7 +8,9 @@ occur more than once.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from cosim.machine import kernel as k
 from cosim.machine.looks import Looks, Sample, State
@@ -33,12 +35,13 @@ Candidate = tuple[int, "tuple[int, int] | None", int]
 """A task of the lead at which to look, the loop level that is then due, the loop's first task."""
 
 
-def long_loops(stream: Stream) -> int:
-    """Loops of a stream, not within others, that are worth a comparison."""
-    return sum(
-        count * _tasks(body) >= MIN_LOOP_TASKS
-        for count, body in (node for node in stream if type(node) is tuple)
-    )
+def long_loops(streams: Iterable[Stream]) -> Iterator[int]:
+    """Tasks of the loops, not within others, that are worth a comparison."""
+    for node in chain.from_iterable(streams):
+        if type(node) is tuple:
+            tasks = node[0] * _tasks(node[1])
+            if tasks >= MIN_LOOP_TASKS:
+                yield tasks
 
 
 def _tasks(stream: Stream) -> int:
