@@ -79,7 +79,12 @@ def why_not_look(program: Program, flat: Flat, tasks: int, compiled: bool) -> st
     few = compiled and tasks < MANY_TASKS
     # loops of which a program of so many tasks has too many
     too_many = (tasks - FEW_TASKS) // FEW_TASKS_OF_A_LOOP + 1 if few else 1
-    loops = sum(1 for _ in islice(long_loops(flat.streams), max(0, too_many)))
+    looped = [
+        stream
+        for part, stream in zip(program.components, flat.streams, strict=True)
+        if len(stream) != part.tasks
+    ]
+    loops = sum(1 for _ in islice(long_loops(looped), max(0, too_many)))
     if few and loops >= too_many:
         return FEW
     return "" if loops else NO_LOOP
