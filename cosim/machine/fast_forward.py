@@ -46,9 +46,9 @@ FREE_COMPARISONS = 40
 SIMULATED_PER_COMPARISON, SKIPPED_PER_COMPARISON = 20_000, 100
 """Fruitless comparisons that are made anyway, and the tasks that earn a further one."""
 
-FEW_TASKS, FEW_TASKS_OF_A_LOOP, MANY_TASKS = 3000, 1000, 100_000
-"""A program without loops, and every loop of one, of whose tasks a compiled kernel runs so many in
-the time that jumps over them take to be worked out; a program of many tasks is always looked at."""
+FEW_TASKS, FEW_TASKS_OF_A_LOOP, MANY_TASKS = 10_000, 1000, 100_000
+"""Tasks that a compiled kernel runs in the time that looking takes at all, and that looking at a
+loop takes; a program of many tasks is always looked at."""
 
 NO_LOOP = "no loop is long enough to repeat"
 FEW = "the compiled kernel runs so few tasks in less time than looking for repetitions takes"
