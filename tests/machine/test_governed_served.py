@@ -41,7 +41,8 @@ def governed_served(draw: st.DrawFn, max_tasks: int = 16) -> Program:
         picojoules = draw(st.sampled_from([0, 40, 900])) if duration or serves else 0
         entries = (("array", "", float(picojoules)),) if picojoules else ()
         templates.append(template._replace(info=template.info._replace(energy=entries)))
-        largest = max(largest, picojoules * 1_000_000, duration)
+        # powers are whole microwatts, so a task may need a little more
+        largest = max(largest, picojoules * 1_000_000 + duration)
         longest = max(longest, duration)
     plain = replace(plain, templates=tuple(templates))
     together = most_ps(plain, LONG // 10)
