@@ -23,18 +23,13 @@ from cosim.errors import CosimError
 from cosim.explore.columns import further, needs_timeline, usual
 from cosim.explore.keys import model_version
 from cosim.explore.shared_mapping import MappingMemory
-from cosim.machine.compiled import compiled_kernel, is_loaded
+from cosim.machine.compiled import compiled_kernel
 from cosim.machine.execute import run
-from cosim.mapping.program import Program
 from cosim.memo import collect_seldom
 from cosim.workload.workload import Workload
 
 KEPT_WORKLOADS = 16
 """Workloads that a worker remembers, with what mapping knows of them."""
-
-FEW_TASKS, FEW_RECORDED = 300_000, 100_000
-"""Tasks that the compiled kernel simulates in the time that looking for repetitions takes: where
-nobody asks for the intervals, and where they are kept."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +107,7 @@ def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
     workload, memory = _workload(job.workload, chunk)
     mapping = memory.mapping(workload, job.design, budgets=chunk.budgets)
     recorded = bool(job.folder or chunk.columns) or needs_timeline(mapping.program)
-    # looking for repetitions pays only where there is much to skip; the result is the same
-    few = is_loaded() and _tasks(mapping.program) < (FEW_RECORDED if recorded else FEW_TASKS)
-    result = run(mapping.program, executor=chunk.executor, fast_forward=not few, record=recorded)
+    result = run(mapping.program, executor=chunk.executor, record=recorded)
     values: dict[str, Any] = {
         **usual(mapping, result),
         **further(mapping, result, chunk.columns),
@@ -124,10 +117,6 @@ def _values(job: Job, chunk: Chunk) -> dict[str, Any]:
 
         keep_run(job, mapping, result)
     return values
-
-
-def _tasks(program: Program) -> int:
-    return sum(component.tasks for component in program.components)
 
 
 _known: OrderedDict[str, tuple[Workload, MappingMemory]] = OrderedDict()

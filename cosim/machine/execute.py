@@ -76,8 +76,8 @@ def run(
     fast_forward : bool
         Whether the fast executor may jump over repetitions. The result is the same.
     record : bool
-        Whether the fast executor keeps the intervals. Without, the timeline is empty and the rest
-        of the result the same: enough for who asks when the run ends.
+        Whether the fast executor keeps the intervals. Without, the timeline is empty and the run
+        ends at the same time: enough for who asks when.
     progress : callable, optional
         Called now and then with the number of rows so far.
     extra : sequence of UserProcess

@@ -71,15 +71,16 @@ class FastExecutor:
             self._advance, self._look = k.advance, k.look
         else:
             self._take(functions)
-        self.modes = ["python" if functions is None else "compiled"]
+        fast = functions is not None
+        self.modes = ["compiled" if fast else "python"]
 
         flat = flatten(program)
         self._why_not = "fast-forward was turned off"
         if fast_forward:
-            self._why_not = why_not_look(program, flat, self._total, functions is not None)
+            self._why_not = why_not_look(program, flat, self._total, compiled=fast, record=record)
         room = 0 if self._why_not else room_for_looks(len(program.components), len(program.pools))
         self._buffer_rows = min(BUFFER_ROWS, 2 * self._total + LEAST_BUFFER)
-        self.memory = _new_memory(flat, room, self._buffer_rows, functions is not None)
+        self.memory = _new_memory(flat, room, self._buffer_rows, fast)
         self._governed: GovernedKernel | None = None
         self.governor_log: GovernorLog | None = None
         if program.governing is not None:

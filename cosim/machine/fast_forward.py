@@ -50,6 +50,9 @@ FEW_TASKS, FEW_TASKS_OF_A_LOOP, MANY_TASKS = 10_000, 1000, 100_000
 """Tasks that a compiled kernel runs in the time that looking takes at all, and that looking at a
 loop takes; a program of many tasks is always looked at."""
 
+KEEPING = 3
+"""Tasks that a compiled kernel runs in the time of one whose intervals are kept."""
+
 NO_LOOP = "no loop is long enough to repeat"
 FEW = "the compiled kernel runs so few tasks in less time than looking for repetitions takes"
 SERVED_BY_BURSTS = "the DRAM is served burst by burst: its state hardly ever recurs"
@@ -59,7 +62,7 @@ FIRST_STRETCH, LONGEST_STRETCH = 64, 65536
 """Tasks simulated before the choice of the lead is thought over, at first and at most."""
 
 
-def why_not_look(program: Program, flat: Flat, tasks: int, compiled: bool) -> str:
+def why_not_look(program: Program, flat: Flat, tasks: int, *, compiled: bool, record: bool) -> str:
     """Why a program is not worth looking for repetitions in, empty if it is.
 
     Parameters
@@ -71,11 +74,15 @@ def why_not_look(program: Program, flat: Flat, tasks: int, compiled: bool) -> st
         Of its components that are not in the background.
     compiled : bool
         Whether its kernel is compiled: it may then be through before a jump is worked out.
+    record : bool
+        Whether its intervals are kept.
     """
     if program.dram is not None:
         return SERVED_BY_BURSTS
     if program.governing is not None and program.governing.energy_pool is not None:
         return STORED_ENERGY
+    if not record:
+        tasks //= KEEPING
     few = compiled and tasks < MANY_TASKS
     # loops of which a program of so many tasks has too many
     too_many = (tasks - FEW_TASKS) // FEW_TASKS_OF_A_LOOP + 1 if few else 1
