@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
-from typing import cast
+from typing import NamedTuple, cast
 
 from cosim.mapping.row_gather import RowGather, RowScatter, row_gather, row_scatter
 from cosim.memo import Signature, canonical
@@ -377,8 +377,7 @@ def gather_cuts(
     return [*picked, *dense] if few else [*dense, *picked]
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """Bytes of the buffers that operands and results pass through, and of a DRAM burst."""
 
     input: int

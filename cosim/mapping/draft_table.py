@@ -185,8 +185,6 @@ def table_of(
 def _new_table(
     draft: Draft, task: ArrayTask | VectorTask | None, structure: Signature, core_of: Cores
 ) -> DraftTable:
-    if draft.parts:
-        return joined([table_of(part, task, structure, core_of) for part in draft.parts])
     rows = _Rows()
     for slot in draft.slots:
         core = core_of(slot, task)

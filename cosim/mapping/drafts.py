@@ -133,8 +133,6 @@ class Draft:
 
     slots: tuple[Slot, ...]
     streams: tuple[tuple[str, tuple[Node, ...]], ...]
-    parts: tuple[Draft, ...] = ()
-    """What it was joined of."""
     tables: dict[Signature, DraftTable] = field(default_factory=dict, repr=False)
     """The slots in numbers, for every structure of a machine that asked for them."""
 
@@ -150,6 +148,11 @@ class Drafting:
         """Place of a slot in the draft."""
         return self._slots.setdefault(slot, len(self._slots))
 
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Those so far."""
+        return tuple(self._slots)
+
     def append(self, lane: str, nodes: tuple[Node, ...]) -> None:
         """Let a component do these next."""
         if nodes:
@@ -157,7 +160,7 @@ class Drafting:
 
     def finished(self) -> Draft:
         streams = tuple((lane, tuple(nodes)) for lane, nodes in self._streams.items())
-        return Draft(tuple(self._slots), streams)
+        return Draft(self.slots, streams)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +168,7 @@ class DraftedGroup(Generic[Task]):
     """A group's command and what is fetched for it first, then its tasks, and pools that came with
     them.
 
-    The command differs from layer to layer; layers of the same shape in the same place between
-    others share the draft of the rest.
+    Layers of the same shape in the same place between others share the draft.
     """
 
     draft: Draft
@@ -175,27 +177,7 @@ class DraftedGroup(Generic[Task]):
     pools: tuple[Pool, ...]
 
 
-bodies: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
-
-
-_openings: Memo[tuple[object, ...], Draft] = Memo("openings", 1024)
-
-
-def interned(draft: Draft) -> Draft:
-    """The first short draft that was equal to this one."""
-    key = (draft.slots, draft.streams)
-    found = _openings.get(key)
-    if found is None:
-        found = _openings[key] = draft
-    return found
-
-
-def joined(first: Draft, second: Draft) -> Draft:
-    """One draft after the other."""
-    streams = dict(first.streams)
-    for lane, nodes in second.streams:
-        streams[lane] = (*streams.get(lane, ()), *shifted(nodes, len(first.slots)))
-    return Draft((*first.slots, *second.slots), tuple(streams.items()), (first, second))
+known_drafts: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
 
 
 def shifted(nodes: tuple[Node, ...], shift: int) -> list[Node]:

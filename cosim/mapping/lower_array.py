@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from operator import attrgetter
 
 from cosim.design.design import Buffer, Design, Precision
-from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, Steps, bodies
+from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, Steps, known_drafts
 from cosim.mapping.program import Node, Step
 from cosim.mapping.streams import Streams, acquire, load_lane, release, store_lane
 from cosim.mapping.tile_tree import Ends, Leaf, tile_tree
@@ -147,13 +147,15 @@ class ArrayLowering:
         Component -> steps after its last task.
     design : Design
         As the engine that runs the group sees it.
+    drafting : Drafting
+        What is done before.
     """
 
     def __init__(
         self, streams: Streams, task: ArrayTask, plan: TilePlan, waits: dict[str, Steps],
-        signals: dict[str, Steps], design: Design,
+        signals: dict[str, Steps], design: Design, drafting: Drafting,
     ) -> None:  # fmt: skip
-        self.streams, self.task, self.plan = streams, task, plan
+        self.streams, self.task, self.plan, self.drafting = streams, task, plan, drafting
         self.waits, self.signals = waits, signals
         self.design, self.request = design, task.request
         self.has_vector = self.request.vector_cycles > 0
@@ -169,17 +171,19 @@ class ArrayLowering:
         self.ready = streams.pool(f"result ready < {maker.name}", cause=Cause.RESULT)
         self.in_place = design.vector.in_place and self.request.store_result
         self.alone = self._places()
-        self.drafting = Drafting()
 
     def draft(self) -> Draft:
-        """This group's tasks; the same object for tasks that differ in nothing but cost."""
+        """The group's tasks, behind those drafted before.
+
+        The same object for tasks that differ in nothing but cost.
+        """
         key = (
             self.task.draft_signature, self.plan.shape, tuple(self.waits.items()),
-            tuple(self.signals.items()), self._machine(),
+            tuple(self.signals.items()), self._machine(), self.drafting.slots,
         )  # fmt: skip
-        draft = bodies.get(key)
+        draft = known_drafts.get(key)
         if draft is None:
-            draft = bodies[key] = self._draft()
+            draft = known_drafts[key] = self._draft()
         return draft
 
     def _machine(self) -> tuple[object, ...]:
@@ -244,12 +248,13 @@ class ArrayLowering:
 
         def tasks(leaf: Leaf) -> tuple[Node, ...]:
             tile, begins, _ = leaf
-            due = [fetch for fetch in fetches if fetch.when(begins)]
             if begins.group:
-                return tuple(drafting.slot(f.of(tile, waited(f.kind))) for f in due)
-            return tuple(fetch.slot(tile, drafting) for fetch in due)
+                moves = [f.of(tile, waited(f.kind)) for f in fetches if f.when(begins)]
+                return tuple(map(drafting.slot, moves))
+            return tuple([f.slot(tile, drafting) for f in fetches if f.when(begins)])
 
-        return once + self.tree.tiles.stream(tasks)
+        tiles = self.tree.tiles
+        return once + tiles.stream([tasks(leaf) for leaf in tiles.leaves])
 
     def _fetches(self, lane: str) -> Iterator[_Fetch]:
         """What is loaded for tiles, in order.
@@ -349,7 +354,8 @@ class ArrayLowering:
             product = Multiply(tile, begins.sums, ends.sums, ends.group, loads, before, after)
             return (drafting.slot(product),)
 
-        return self.tree.tiles.stream(tasks)
+        tiles = self.tree.tiles
+        return tiles.stream([tasks(leaf) for leaf in tiles.leaves])
 
     def _handed_on(self, tile: Tile) -> Step:
         """What the array does with a finished tile of results."""
@@ -395,7 +401,8 @@ class ArrayLowering:
                 after += last
             return (drafting.slot(Finish(tile, before, after)),)
 
-        return self.tree.results.stream(tasks)
+        results = self.tree.results
+        return results.stream([tasks(leaf) for leaf in results.leaves])
 
     def _stores(self, lane: str) -> tuple[Node, ...]:
         """What is stored: every tile of the result, from where it was made."""
@@ -416,4 +423,5 @@ class ArrayLowering:
                 (*after, *last) if ends.group else after,
             )),)  # fmt: skip
 
-        return self.tree.results.stream(tasks)
+        results = self.tree.results
+        return results.stream([tasks(leaf) for leaf in results.leaves])

@@ -22,7 +22,7 @@ from cosim.workload.workload import Tensor
 
 def draft_scatter(
     streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
-    signals: dict[str, Steps],
+    signals: dict[str, Steps], drafting: Drafting,
 ) -> Draft:  # fmt: skip
     """The tasks of a scatter of rows: zeros, then updates; see `VectorLowering`."""
     scatter = row_scatter(task.ops[0], task.tensors)
@@ -33,7 +33,6 @@ def draft_scatter(
     store = store_lane(streams.store)
     at_first = (streams.design.vector.name, store)
     zeros = replace(task, loads=(), resident=(), operations=result.elements)
-    drafting = Drafting()
     before = {name: waits[name] for name in at_first if name in waits}
     VectorLowering(streams, zeros, cut, before, {store: (release(written, 1),)}, drafting).draft()
     updates = replace(task, loads=(*task.loads, result), operations=values.elements)

@@ -40,8 +40,6 @@ class VectorTask:
     macs: int = 0
     ops: tuple[Op, ...] = ()
     tensors: dict[int, Tensor] = field(default_factory=dict)
-    cuts: dict[Room, Cut | None] = field(default_factory=dict)
-    """How it is cut, for every size of the buffers that was asked for."""
 
     @property
     def unit_precision(self) -> Precision | None:
@@ -56,16 +54,9 @@ class VectorTask:
 
 def find_cut(task: VectorTask, room: Room) -> Cut | None:
     """How a group of the vector unit is cut; None when no piece fits, however small."""
-    if room not in task.cuts:
-        task.cuts[room] = choose_cut(
-            list(task.ops),
-            task.tensors,
-            task.loads,
-            task.stores,
-            (*task.resident, *task.kept),
-            room,
-        )
-    return task.cuts[room]
+    return choose_cut(
+        list(task.ops), task.tensors, task.loads, task.stores, (*task.resident, *task.kept), room
+    )
 
 
 def room_of(design: Design) -> Room:
@@ -86,21 +77,20 @@ def why_not(task: VectorTask, room: Room) -> str:
     )
 
 
-def cut_of(task: VectorTask, room: Room) -> Cut:
-    """How a group of the vector unit is cut.
+def uncut(task: VectorTask, room: Room) -> CosimError:
+    """The error of a group of which no piece fits, however small."""
+    return CosimError(
+        f"'{task.name}' {why_not(task, room)}",
+        expected="larger input and output buffers, or host.operations above zero",
+    )
 
-    Raises
-    ------
-    CosimError
-        When operands or results do not fit, however small the pieces.
-    """
-    cut = find_cut(task, room)
-    if cut is None:
-        raise CosimError(
-            f"'{task.name}' {why_not(task, room)}",
-            expected="larger input and output buffers, or host.operations above zero",
-        )
-    return cut
+
+def draft_pieces(
+    streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
+    signals: dict[str, Steps], drafting: Drafting,
+) -> Draft:  # fmt: skip
+    """The tasks of a group, piece by piece; see `VectorLowering`."""
+    return VectorLowering(streams, task, cut, waits, signals, drafting).draft()
 
 
 class VectorLowering:
@@ -112,7 +102,7 @@ class VectorLowering:
 
     def __init__(
         self, streams: Streams, task: VectorTask, cut: Cut, waits: dict[str, Steps],
-        signals: dict[str, Steps], drafting: Drafting | None = None,
+        signals: dict[str, Steps], drafting: Drafting,
     ) -> None:  # fmt: skip
         self.streams, self.task, self.design, self.cut = streams, task, streams.design, cut
         self.waits, self.signals = waits, signals
@@ -120,7 +110,7 @@ class VectorLowering:
         self.streamed = tuple(self.cut.in_order(task.loads))
         self.load = load_lane(streams.load["input"])
         self.store = store_lane(streams.store)
-        self.drafting = drafting or Drafting()
+        self.drafting = drafting
 
     def draft(self) -> Draft:
         """The group's tasks, behind those drafted before."""

@@ -15,15 +15,7 @@ from sys import maxsize
 
 from cosim.design.design import Design, DramTier
 from cosim.errors import CosimError
-from cosim.mapping.drafts import (
-    Command,
-    DraftedGroup,
-    Drafting,
-    Move,
-    Steps,
-    interned,
-    joined,
-)  # fmt: skip
+from cosim.mapping.drafts import Command, DraftedGroup, Drafting, Move, Steps
 from cosim.mapping.fusion import Group, Grouping
 from cosim.mapping.given import check_given
 from cosim.mapping.governing import govern
@@ -31,7 +23,7 @@ from cosim.mapping.host_tasks import emit_host, emit_preparation
 from cosim.mapping.known import known_of, remember
 from cosim.mapping.lower_array import ArrayLowering, ArrayTask
 from cosim.mapping.lower_scatter import draft_scatter
-from cosim.mapping.lower_vector import VectorLowering, VectorTask, cut_of, room_of
+from cosim.mapping.lower_vector import VectorTask, draft_pieces, room_of, uncut
 from cosim.mapping.placing import placing_of
 from cosim.mapping.preparation import Fill, preparation_of
 from cosim.mapping.pricing import Pricing
@@ -139,6 +131,7 @@ class _Mapper:
             )
         self.room = room_of(design)
         self.placing = placing_of(workload, design, self.room)
+        self.cuts = self.placing.cuts(self.room)
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
         stages = [design.buffer(holds) for holds in ("input", "weight")]
@@ -206,7 +199,10 @@ class _Mapper:
         streams, plan = self.streams, None
         cut: object
         if request is None:
-            cut = cut_of(self.placing.vector_task(p), self.room).signature
+            pieces = self.cuts[p]
+            if pieces is None:
+                raise uncut(self.placing.vector_task(p), self.room)
+            cut = pieces.signature
         else:
             plan = self.found[group.array][request.signature]
             if plan is None:
@@ -226,7 +222,7 @@ class _Mapper:
     ) -> DraftedGroup[ArrayTask | VectorTask]:
         """A group's tasks; `plan` is how it is cut on the array, if it is there."""
         streams, prepared = self.streams, self.prepared
-        pools, opening = len(streams.pools), Drafting()
+        pools, drafting = len(streams.pools), Drafting()
         waits, done = self._waits(p)
         queue = streams.pool_of["command queue"]
         signals = {prepared.finisher[p]: (*done, release(queue, 1))}
@@ -234,26 +230,23 @@ class _Mapper:
         participants = prepared.participants[p]
         commands = [streams.pool(f"command {name}", cause=Cause.HOST) for name in participants]
         given = tuple([release(pool, 1) for pool in commands])
-        opening.append(HOST, (opening.slot(Command((acquire(queue, 1),), given)),))
+        drafting.append(HOST, (drafting.slot(Command((acquire(queue, 1),), given)),))
         for name, pool in zip(participants, commands, strict=True):
             waits[name] = (acquire(pool, 1), *waits.get(name, ()))
         for fill in prepared.fills[p]:
-            self._fill(opening, fill, waits)
+            self._fill(drafting, fill, waits)
         tasks = prepared.array_tasks[p]
         task: ArrayTask | VectorTask
         if tasks is None:
-            task = self.placing.vector_task(p)
-            whole = cut_of(task, self.room)
-            if whole.updates is None:
-                body = VectorLowering(streams, task, whole, waits, signals).draft()
-            else:
-                body = draft_scatter(streams, task, whole, waits, signals)
+            task, cut = self.placing.vector_task(p), self.cuts[p]
+            assert cut
+            lower = draft_pieces if cut.updates is None else draft_scatter
+            draft = lower(streams, task, cut, waits, signals, drafting)
         else:
             assert plan
             task = tasks[plan.cut_constants]
             seen = self.design.seen_by(group.array)
-            body = ArrayLowering(streams, task, plan, waits, signals, seen).draft()
-        draft = joined(interned(opening.finished()), body)
+            draft = ArrayLowering(streams, task, plan, waits, signals, seen, drafting).draft()
         return DraftedGroup(draft, task, tuple(streams.pools[pools:]))
 
     def _take_turns(
@@ -277,7 +270,7 @@ class _Mapper:
                 expected="an engine with that precision, or host.operations above zero",
             )
 
-    def _fill(self, opening: Drafting, fill: Fill, waits: dict[str, Steps]) -> None:
+    def _fill(self, drafting: Drafting, fill: Fill, waits: dict[str, Steps]) -> None:
         """Fetch a resident tensor before the group that reads it first."""
         streams, lane = self.streams, load_lane(self.streams.load["input"])
         pool = streams.pool(f"resident loaded > {fill.reader}", cause=Cause.INPUT)
@@ -285,7 +278,7 @@ class _Mapper:
             lane, "input", fill.role, fill.bytes, 1, (8, 0.0), "resident", waits.pop(lane, ()),
             (release(pool, 1),),
         )  # fmt: skip
-        opening.append(lane, (opening.slot(move),))
+        drafting.append(lane, (drafting.slot(move),))
         waits[fill.reader] = (*waits.get(fill.reader, ()), acquire(pool, 1))
 
     def _search(self, array: str, requests: list[TileRequest]) -> dict[Signature, TilePlan | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 
 from cosim.design.design import Design
-from cosim.mapping.cuts import Room
+from cosim.mapping.cuts import Cut, Room
 from cosim.mapping.fusion import Group, Grouping, group_operations, moved_to_host
 from cosim.mapping.known import Known, known_of, remember
 from cosim.mapping.lower_vector import VectorTask, find_cut, why_not
@@ -47,7 +47,7 @@ class Placing:
         self.position = {g.index: p for p, g in enumerate(grouping.groups)}
         self.known: Known = {}
         self._vector_tasks: dict[int, VectorTask] = {}
-        self._large: dict[Room, dict[int, str]] = {}
+        self._cuts: Known = {}
 
     @cached_property
     def nests(self) -> list[Nest | None]:
@@ -106,19 +106,21 @@ class Placing:
             tuple(group.ops), self.tensors,
         )  # fmt: skip
 
+    def cuts(self, room: Room) -> dict[int, Cut | None]:
+        """How each group of the vector unit is cut, by position; None where no piece fits."""
+        return remember(self._cuts, room, lambda: self._new_cuts(room))
+
+    def _new_cuts(self, room: Room) -> dict[int, Cut | None]:
+        groups = enumerate(self.grouping.groups)
+        vector = [p for p, group in groups if group.engine == "vector"]
+        return {p: find_cut(self.vector_task(p), room) for p in vector}
+
     def too_large(self, room: Room) -> dict[int, str]:
         """Groups of the vector unit that cannot be cut to fit its buffers, and why."""
-        found = self._large.get(room)
-        if found is None:
-            tasks = [
-                self.vector_task(p)
-                for p, group in enumerate(self.grouping.groups) if group.engine == "vector"
-            ]  # fmt: skip
-            found = self._large[room] = {
-                task.group: f"it {why_not(task, room)}"
-                for task in tasks if find_cut(task, room) is None
-            }  # fmt: skip
-        return found
+        return {
+            p: f"it {why_not(self.vector_task(p), room)}"
+            for p, cut in self.cuts(room).items() if cut is None
+        }  # fmt: skip
 
 
 def placing_of(workload: Workload, design: Design, room: Room) -> Placing:

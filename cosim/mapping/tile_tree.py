@@ -7,7 +7,7 @@ else, so layers and designs that are cut alike share it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cosim.mapping.nest import Axis, Nest
 from cosim.mapping.program import Node
 from cosim.mapping.streams import repeat
-from cosim.mapping.tiles import CONSTANTS, CutNest, Run, Tile, cut_nest, reuse
+from cosim.mapping.tiles import CutNest, Tile, cut_nest
 from cosim.mapping.tiling import TilePlan
 from cosim.memo import Memo, Signature
 
@@ -34,10 +34,10 @@ class Ends(NamedTuple):
     """The same of the constants of channels."""
 
 
+_GROUP, _SUMS, _STREAMING, _WEIGHT, _CONSTANTS = 16, 8, 4, 2, 1
+_ALL = 31
 _ENDS = tuple(Ends(*bits) for bits in product((False, True), repeat=len(Ends._fields)))
-"""By the bits of a number, the highest first."""
-_BITS = len(Ends._fields)
-_ALL = len(_ENDS) - 1
+"""By the sum of the bits above."""
 
 
 class Leaf(NamedTuple):
@@ -46,6 +46,41 @@ class Leaf(NamedTuple):
     tile: Tile
     begins: Ends
     ends: Ends
+
+
+class _Pattern:
+    """Loops as they look without their sizes; many plans of many contractions share one.
+
+    Attributes
+    ----------
+    places : list of int
+        For every place in the loops, the number of its leaf.
+    leaves : list of (int, Ends, Ends)
+        Number of the tile, what begins and what ends.
+    tiles : list of tuple of int
+        The run of each axis.
+    """
+
+    def __init__(self, axes: tuple[tuple[tuple[tuple[bool, bool, int], ...], int], ...]) -> None:
+        tiles: dict[tuple[int, ...], int] = {}
+        leaves: dict[tuple[int, int, int], int] = {}
+        firsts = [[[look[2] for look in looks].index(look[2]) for look in looks]
+                  for looks, _ in axes]  # fmt: skip
+        self.places: list[int] = []
+        for at in product(*(range(len(looks)) for looks, _ in axes)):
+            begins = ends = _ALL
+            for run, (looks, bits) in zip(at, axes, strict=True):
+                first, last, _ = looks[run]
+                begins &= _ALL if first else ~bits
+                ends &= _ALL if last else ~bits
+            alike = tuple([of[run] for of, run in zip(firsts, at, strict=True)])
+            tile = tiles.setdefault(alike, len(tiles))
+            self.places.append(leaves.setdefault((tile, begins, ends), len(leaves)))
+        self.leaves = [(tile, _ENDS[begins], _ENDS[ends]) for tile, begins, ends in leaves]
+        self.tiles = list(tiles)
+
+
+_patterns: Memo[object, _Pattern] = Memo("loop patterns", 2048)
 
 
 class TileLoops:
@@ -57,56 +92,37 @@ class TileLoops:
         Those that differ, in the order in which they come.
     """
 
-    def __init__(self, nest: CutNest, axes: Sequence[Axis], kept: Sequence[int]) -> None:
-        """`kept` has the bits of `Ends` that each axis counts for."""
-        runs = [nest.runs(axis) for axis in axes]
-        self._repeats = [[run.repeats for run in of_axis] for of_axis in runs]
-        # of every place in the loops a number: shape of the tile, first and last as in `Ends`
-        codes, shift = [(_ALL << _BITS) | _ALL], 2 * _BITS
-        for of_axis, bits in zip(runs, kept, strict=True):
-            inside = [
-                (~((0 if run.first else bits) | (0 if run.last else bits << _BITS)),
-                 run.shape << shift)
-                for run in of_axis
-            ]  # fmt: skip
-            codes = [code & mask | shape for code in codes for mask, shape in inside]
-            shift += len(of_axis).bit_length()
-        number: dict[int, int] = {}
-        self._order = [number.setdefault(code, len(number)) for code in codes]
-        self._nest, self._base = nest, nest.uncut([axis.loop for axis in axes])
-        self._looks = [
-            (axis.loop, len(of_axis).bit_length(), {run.shape: run for run in reversed(of_axis)})
-            for axis, of_axis in zip(axes, runs, strict=True)
+    def __init__(self, nest: CutNest, axes: Sequence[Axis], bits: Sequence[int]) -> None:
+        """`bits` say for which of `Ends` each axis counts."""
+        of_axes = [nest.runs(axis) for axis in axes]
+        self._repeats = [runs.repeats for runs in of_axes]
+        looks = tuple([(runs.looks, counts) for runs, counts in zip(of_axes, bits, strict=True)])
+        pattern = _patterns.get(looks)
+        if pattern is None:
+            pattern = _patterns[looks] = _Pattern(looks)
+        self._places = pattern.places
+        loops = [axis.loop for axis in axes]
+        base = nest.uncut(loops)
+        tiles = [
+            Tile(
+                nest,
+                base,
+                {loop: of.runs[run] for loop, of, run in zip(loops, of_axes, at, strict=True)},
+            )
+            for at in pattern.tiles
         ]
-        self._tiles: dict[int, Tile] = {}
-        self.leaves = [
-            Leaf(self._tile(code >> 2 * _BITS), _ENDS[code & _ALL], _ENDS[code >> _BITS & _ALL])
-            for code in number
-        ]
+        self.leaves = [Leaf(tiles[tile], begins, ends) for tile, begins, ends in pattern.leaves]
 
-    def _tile(self, shapes: int) -> Tile:
-        """The tile whose runs have these shapes; those that look alike are the same object."""
-        found = self._tiles.get(shapes)
-        if found is None:
-            at: dict[str, Run] = {}
-            rest = shapes
-            for loop, bits, of_shape in self._looks:
-                at[loop] = of_shape[rest & ((1 << bits) - 1)]
-                rest >>= bits
-            found = self._tiles[shapes] = Tile(self._nest, self._base, at)
-        return found
-
-    def stream(self, tasks: Callable[[Leaf], tuple[Node, ...]]) -> tuple[Node, ...]:
-        """A component's stream over the loops: what `tasks` makes of every leaf."""
-        of_leaf = [tasks(leaf) for leaf in self.leaves]
-        level = [of_leaf[number] for number in self._order]
+    def stream(self, of_leaves: Sequence[tuple[Node, ...]]) -> tuple[Node, ...]:
+        """A component's stream over the loops: of what it does at each of the leaves."""
+        level = [of_leaves[leaf] for leaf in self._places]
         for repeats in reversed(self._repeats):
             inside, level = level, []
             for start in range(0, len(inside), len(repeats)):
                 body: list[Node] = []
                 for count, nodes in zip(repeats, inside[start : start + len(repeats)], strict=True):
                     if nodes:
-                        body += repeat(count, nodes)
+                        body += nodes if count == 1 else repeat(count, nodes)
                 level.append(tuple(body))
         return level[0]
 
@@ -122,20 +138,13 @@ class TileTree:
 
     def __init__(self, nest: CutNest, plan: TilePlan) -> None:
         self._nest, self._axes = nest, plan.axes
-        self.reduced = tuple(a.loop for a in plan.axes if a.cls == "k")
-        of_bits = (
-            [a.loop for a in plan.axes], self.reduced,
-            *(reuse(nest.nest, plan, operand) for operand in (0, 1, CONSTANTS)),
-        )  # fmt: skip
-        self._kept = [
-            sum(1 << _BITS - 1 - bit for bit, loops in enumerate(of_bits) if axis.loop in loops)
-            for axis in plan.axes
-        ]
+        self.reduced = tuple([a.loop for a in plan.axes if a.cls == "k"])
+        self._bits = _counted(nest, plan)
 
     @cached_property
     def tiles(self) -> TileLoops:
         """Every tile of the loop nest, as loads and array see them."""
-        return TileLoops(self._nest, self._axes, self._kept)
+        return TileLoops(self._nest, self._axes, self._bits)
 
     @cached_property
     def results(self) -> TileLoops:
@@ -143,7 +152,30 @@ class TileTree:
         if not self.reduced:
             return self.tiles
         left = [i for i, axis in enumerate(self._axes) if axis.cls != "k"]
-        return TileLoops(self._nest, [self._axes[i] for i in left], [self._kept[i] for i in left])
+        return TileLoops(self._nest, [self._axes[i] for i in left], [self._bits[i] for i in left])
+
+
+def _counted(cut: CutNest, plan: TilePlan) -> list[int]:
+    """For which of `Ends` each axis counts, as a sum of bits.
+
+    An operand stays in its buffer during loops that it does not depend on: those inside of all
+    that it depends on, or, where it is held, all. It is loaded where all of them are at their first
+    tile, and freed at their last.
+    """
+    axes, nest = plan.axes, cut.nest
+    bits = [_GROUP + _SUMS if axis.cls == "k" else _GROUP for axis in axes]
+    for bit, loops, held in (
+        (_STREAMING, nest.streaming.loops, plan.hold_streaming),
+        (_WEIGHT, nest.weight.loops, plan.hold_weight),
+        (_CONSTANTS, cut.channel_loops, False),
+    ):
+        stays = True
+        for place in range(len(axes) - 1, -1, -1):
+            if axes[place].loop in loops:
+                stays = held
+            elif stays:
+                bits[place] += bit
+    return bits
 
 
 _known: Memo[tuple[CutNest, Signature], TileTree] = Memo("tile trees", 512)

@@ -42,11 +42,20 @@ class Run(NamedTuple):
     """The same for all runs of an axis that look alike."""
 
 
+class AxisRuns(NamedTuple):
+    """The runs of an axis; `looks` is what tells them apart, whatever their sizes."""
+
+    runs: tuple[Run, ...]
+    repeats: tuple[int, ...]
+    looks: tuple[tuple[bool, bool, int], ...]
+
+
 class CutNest:
     """What tiles of a nest depend on, whatever the plan; layers of the same shape share it."""
 
     def __init__(self, nest: Nest) -> None:
         self.nest = nest
+        self.channel_loops = frozenset(nest.channel_loops)
         self.operands = (nest.streaming, nest.weight, nest.result)
         loops = dict.fromkeys(
             (*nest.extents, *(d.loop for o in self.operands for d in o.dimensions))
@@ -73,12 +82,14 @@ class CutNest:
                 a, w, o = a * spans[0], w * spans[1], o * spans[2]
         return a, w, o
 
-    def runs(self, axis: Axis) -> tuple[Run, ...]:
+    def runs(self, axis: Axis) -> AxisRuns:
         """Runs of a cut loop."""
         key = (self, axis.loop, axis.size)
         found = _runs.get(key)
         if found is None:
-            found = _runs[key] = tuple(self._new_runs(axis))
+            runs = tuple(self._new_runs(axis))
+            looks = tuple((run.first, run.last, run.shape) for run in runs)
+            found = _runs[key] = AxisRuns(runs, tuple(run.repeats for run in runs), looks)
         return found
 
     def _new_runs(self, axis: Axis) -> Iterator[Run]:
@@ -107,7 +118,7 @@ class CutNest:
         return run
 
 
-_runs: Memo[tuple[CutNest, str, int], tuple[Run, ...]] = Memo("axis runs", 4096)
+_runs: Memo[tuple[CutNest, str, int], AxisRuns] = Memo("axis runs", 4096)
 _shared: Memo[Signature, CutNest] = Memo("cut nests", 512)
 _of_nests: Attached[Nest, CutNest] = Attached()
 
@@ -165,27 +176,6 @@ class Tile:
     def chunks(self, operand: int) -> int:
         """Contiguous pieces of an operand's part in row-major memory."""
         return max(1, self.elements[operand] // max(1, self.cut.contiguous(operand, self.at)))
-
-
-def reuse(nest: Nest, plan: TilePlan, operand: int) -> tuple[str, ...]:
-    """Cut loops during which an operand's tiles stay in the buffer (`CONSTANTS`: of channels).
-
-    It is loaded where all of them are at their first tile, and released at their last.
-    """
-    if operand == CONSTANTS:
-        loops, hold = frozenset(nest.channel_loops), False
-    elif operand:
-        loops, hold = nest.weight.loops, plan.hold_weight
-    else:
-        loops, hold = nest.streaming.loops, plan.hold_streaming
-    kept: list[str] = []
-    inner = False
-    for axis in reversed(plan.axes):
-        if axis.loop in loops:
-            inner = True
-        elif hold or not inner:
-            kept.append(axis.loop)
-    return tuple(kept)
 
 
 def iterate(plan: TilePlan) -> Iterator[dict[str, tuple[int, int]]]:
