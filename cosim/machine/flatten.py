@@ -221,7 +221,7 @@ def _drawn(program: Program, kind: Integers, lengths: Integers) -> Integers:
 def _scale_budget(program: Program, laid_out: Integers, kind: Integers, pool: Integers) -> None:
     """Let what is asked of the power budget follow the state, where there are several."""
     assert program.governing
-    if len(program.governing.states) < 2:
+    if len(program.governing.states) < 2 or not program.pools:
         return
     budget = np.array([of.kind == "power" for of in program.pools])
     asks, gives = kind == k.ACQUIRE, kind == k.RELEASE

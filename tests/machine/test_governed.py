@@ -19,7 +19,7 @@ from cosim.design.power import (
 from cosim.errors import CosimError
 from cosim.machine.execute import RunResult, run
 from cosim.mapping.governing import govern
-from cosim.mapping.program import Program, StepKind
+from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template
 from cosim.timeline.governor_log import TIME
 from tests.analysis.tiny import DESIGN
 from tests.machine.governed_programs import STATES, THERMAL, governed
@@ -86,6 +86,17 @@ def test_every_executor_does_the_same_under_every_policy(program: Program) -> No
 @settings(max_examples=12)
 def test_long_loops_are_the_same_under_every_policy(program: Program) -> None:
     check_laws(program)
+
+
+def test_a_machine_that_shares_nothing_has_operating_states_as_well() -> None:
+    plain = Program(
+        "alone", (1, 1000), ("ps", "core"), (), (Component("engine", "engine", (0,) * 9),),
+        (Template(((StepKind.HOLD, 5, 1, 0), (StepKind.MARK, 0, 0, 0)), TaskInfo(0, "work")),),
+        ("lane",), ("layer",),
+    )  # fmt: skip
+    policy = RunningAverage(20.0, 60_000, 25.0, 12_000, 3000)
+    power = replace(DESIGN.power, policy=policy, states=STATES)
+    check_laws(govern(plain, replace(DESIGN, power=power)))
 
 
 POLICIES: dict[str, Policy | None] = {
