@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from cosim.design.design import Design
 from cosim.machine.execute import RunResult, run
-from cosim.mapping.program import Program, StepKind, template_counts
+from cosim.mapping.program import Program, StepKind
+from cosim.mapping.task_stream import template_counts
 from cosim.mapping.template import AnyMapping, map_design
 from cosim.workload.workload import Workload
 

@@ -283,7 +283,7 @@ class _Unroller:
 
     def __init__(self, program: Program, timeline: Timeline) -> None:
         trees = LoopTrees()
-        self._streams = [trees.sequence(c.stream) for c in program.components]
+        self._streams = [trees.sequence(tuple(c.stream)) for c in program.components]
         self._timeline = timeline
         self._numbers: list[Integers] = []
         self._size = 0

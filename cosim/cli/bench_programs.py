@@ -7,8 +7,6 @@ from random import Random
 
 from cosim.mapping.program import (
     Component,
-    Loop,
-    Node,
     Pool,
     PoolPhase,
     Program,
@@ -17,6 +15,7 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )
+from cosim.mapping.task_stream import Loop, Node
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import (
     Access,

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cosim.errors import CosimError
-from cosim.mapping.program import Component, Program, StepKind, template_counts
+from cosim.mapping.program import Component, Program, StepKind
+from cosim.mapping.task_stream import template_counts
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,11 @@ the program alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 
 from cosim.machine import kernel as k
 from cosim.machine.flatten import Flat
 from cosim.machine.looks import Looks, Sample, State
-from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels, long_loops
+from cosim.machine.loop_levels import LAYERS, OCCURRENCES, LoopLevels
 from cosim.mapping.program import Program
 from cosim.timeline.blocks import Block
 from cosim.timeline.loop_tree import Sequence, locate
@@ -83,18 +82,10 @@ def why_not_look(program: Program, flat: Flat, tasks: int, *, compiled: bool, re
         return STORED_ENERGY
     if not record:
         tasks //= KEEPING
-    few = compiled and tasks < MANY_TASKS
-    # loops of which a program of so many tasks has too many
-    too_many = (tasks - FEW_TASKS) // FEW_TASKS_OF_A_LOOP + 1 if few else 1
-    looped = [
-        stream
-        for part, stream in zip(program.components, flat.streams, strict=True)
-        if len(stream) != part.tasks
-    ]
-    loops = sum(1 for _ in islice(long_loops(looped), max(0, too_many)))
-    if few and loops >= too_many:
+    few = FEW_TASKS + FEW_TASKS_OF_A_LOOP * flat.long_loops
+    if compiled and tasks < min(few, MANY_TASKS):
         return FEW
-    return "" if loops else NO_LOOP
+    return "" if flat.long_loops else NO_LOOP
 
 
 class FastForward:

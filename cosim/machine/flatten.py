@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,10 @@ from cosim.machine import kernel as k
 from cosim.machine.deadlock import net_producers
 from cosim.machine.loop_levels import MIN_LOOP_TASKS
 from cosim.mapping.program import Component, PoolPhase, Program
+from cosim.mapping.task_stream import Row, TaskStream
 from cosim.mapping.template_columns import columns_of
 from cosim.memo import Attached
-from cosim.timeline.loop_tree import LoopTrees, Sequence, Stream, merge_loops
+from cosim.timeline.loop_tree import LoopTrees, Sequence, Stream
 
 Integers = NDArray[np.int64]
 
@@ -35,13 +36,21 @@ class Flat:
     template_kinds : list of int
         Number of every template's steps; templates of the same steps share one where there are
         loops long enough to look at.
-    streams : list of Stream
-        The loops of every component as they are laid out, see `merge_loops`.
+    rows : list of TaskStream
+        What every component does.
+    long_loops : int
+        Loops, not within others, that are worth a comparison.
     """
 
     array: Integers
     template_kinds: list[int]
-    streams: list[Stream]
+    rows: list[TaskStream]
+    long_loops: int
+
+    @cached_property
+    def streams(self) -> list[Stream]:
+        """The loops of every component."""
+        return [stream.nodes for stream in self.rows]
 
     @cached_property
     def memory(self) -> list[int]:
@@ -67,11 +76,6 @@ class Flat:
             return self.alike
         trees = LoopTrees()
         return [trees.renumbered(sequence) for sequence in self.alike]
-
-    @cached_property
-    def longest_loop(self) -> int:
-        """Tasks of the longest loop that is not within another."""
-        return _longest_loop(self.streams)
 
 
 _laid_out: Attached[Program, Flat] = Attached()
@@ -104,17 +108,17 @@ def _lay_out(program: Program) -> Flat:
     memory += _pools(program, pools, pool_size)
     clocks = _add_clocks(program, memory)
     laid_out, lengths = _steps(program, pools, pool_size, clocks)
-    streams = [merge_loops(component.stream) for component in program.components]
+    streams = [component.rows for component in program.components]
+    nodes = _Nodes(streams)
     kinds = first = list(range(len(lengths)))
-    if _longest_loop(streams) >= MIN_LOOP_TASKS:
+    if nodes.long_loops:
         # equal steps are shared: a machine that is about to do the same is in the same state
         kinds, first = _kinds(laid_out, lengths)
     begins = len(memory) + 4 * (np.cumsum(lengths) - lengths)[first]
-    ends = begins + 4 * lengths
-    nodes = _Nodes(len(memory) + 4 * len(laid_out))
-    for rank, stream in enumerate(streams):
-        memory[parts + rank * part_size + k.CODE] = nodes.end
-        nodes.add(stream)
+    behind = len(memory) + 4 * len(laid_out)
+    code = nodes.code(behind, begins, begins + 4 * lengths)
+    for rank, begin in enumerate(nodes.begins):
+        memory[parts + rank * part_size + k.CODE] = behind + 4 * begin
 
     memory[k.PARTS : k.PART_SIZE + 1] = (parts, pools, part_size)
     memory[k.POOLS : k.POOL_SIZE + 1] = (pools, steps, pool_size)
@@ -123,11 +127,9 @@ def _lay_out(program: Program) -> Flat:
     memory[k.TASK_LIMIT] = memory[k.CHANNEL_WAKE] = k.NEVER
     memory[k.BUFFER_ROWS] = BUFFER_ROWS
     memory[k.GOVERNED_AT] = k.NEVER
-    memory[k.ROWS] = nodes.end
-    array = np.concatenate(
-        [np.array(memory, np.int64), laid_out.reshape(-1), nodes.rows(begins, ends)]
-    )
-    return Flat(array, kinds, streams)
+    memory[k.ROWS] = behind + len(code)
+    array = np.concatenate([np.array(memory, np.int64), laid_out.reshape(-1), code])
+    return Flat(array, kinds, streams, nodes.long_loops)
 
 
 def _part(rank: int, component: Component) -> list[int]:
@@ -230,50 +232,47 @@ def _scale_budget(program: Program, laid_out: Integers, kind: Integers, pool: In
     laid_out[gives & scaled, 0] = k.GIVE_BACK
 
 
+_KINDS = np.array([k.TASK, k.BEGIN, k.END, k.FINISH], np.int64)
+"""Kinds of rows as the kernel has them, by `task_stream.Row`, and the end of a stream."""
+_FINISH = np.array([[3], [0], [0], [0]], np.int64)
+
+
 class _Nodes:
-    """Rows of the components' streams, behind what lies at `first`."""
+    """The rows of all streams, each with its end behind it."""
 
-    def __init__(self, first: int) -> None:
-        self._first = first
-        self._rows: list[tuple[int, int, int]] = []
+    def __init__(self, streams: list[TaskStream]) -> None:
+        parts = [part for stream in streams for part in (stream.rows, _FINISH)]
+        self._rows = np.concatenate(parts, axis=1)
+        sizes = [stream.rows.shape[1] + 1 for stream in streams]
+        self.begins = [0, *accumulate(sizes[:-1])]
+        """Row at which each stream begins."""
 
-    @property
-    def end(self) -> int:
-        """Where the next row will lie."""
-        return self._first + 4 * len(self._rows)
+    @cached_property
+    def long_loops(self) -> int:
+        """Loops, not within others, of many tasks."""
+        kind, _, back, times = self._rows
+        ends = np.flatnonzero(kind == Row.END)
+        if not len(ends):
+            return 0
+        # as many begin before an outermost loop's end as end with it
+        outermost = np.cumsum(kind == Row.BEGIN)[ends] == np.arange(1, len(ends) + 1)
+        done = np.cumsum(times)
+        tasks = (done[ends] - done[ends - back[ends]])[outermost]
+        return int((tasks >= MIN_LOOP_TASKS).sum())
 
-    def add(self, stream: Stream) -> None:
-        """All of a component, and its end."""
-        self._add(stream)
-        self._rows.append((k.FINISH, 0, 0))
+    def code(self, first: int, begins: Integers, ends: Integers) -> Integers:
+        """All rows as the kernel takes them, end to end, behind what lies before `first`.
 
-    def _add(self, stream: Stream) -> None:
-        """A task, or the beginning of a loop, what it repeats, and its end."""
-        rows = self._rows
-        for node in stream:
-            if isinstance(node, int):
-                rows.append((k.TASK, node, 0))
-            else:
-                begin = self.end
-                rows.append((k.BEGIN, node[0], 0))
-                self._add(node[1])
-                rows.append((k.END, begin + 4, begin))
-
-    def rows(self, begins: Integers, ends: Integers) -> Integers:
-        """All rows, end to end; a task's has where its steps begin and end."""
-        table = np.zeros((len(self._rows), 4), np.int64)
-        flat = np.fromiter(chain.from_iterable(self._rows), np.int64, 3 * len(self._rows))
-        table[:, :3] = flat.reshape(-1, 3)
-        tasks = table[:, 0] == k.TASK
-        numbers = table[tasks, 1]
-        table[tasks, 2], table[tasks, 3] = begins[numbers], ends[numbers]
+        `begins` and `ends` are those of templates' steps.
+        """
+        kind, value, back, _ = self._rows
+        table = np.zeros((len(kind), 4), np.int64)
+        table[:, 0], table[:, 1] = _KINDS[kind], value
+        tasks = np.flatnonzero(kind == Row.TASK)
+        templates = value[tasks]
+        table[tasks, 2], table[tasks, 3] = begins[templates], ends[templates]
+        over = np.flatnonzero(kind == Row.END)
+        if len(over):
+            begin = first + 4 * (over - back[over])
+            table[over, 1], table[over, 2] = begin + 4, begin
         return table.reshape(-1)
-
-
-def _longest_loop(streams: list[Stream]) -> int:
-    loops = (node for stream in streams for node in stream if not isinstance(node, int))
-    return max(map(_tasks, loops), default=0)
-
-
-def _tasks(node: int | tuple[int, Stream]) -> int:
-    return 1 if isinstance(node, int) else node[0] * sum(map(_tasks, node[1]))

@@ -8,13 +8,11 @@ occur more than once.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from cosim.machine import kernel as k
 from cosim.machine.looks import Looks, Sample, State
-from cosim.timeline.loop_tree import Place, Sequence, Stream, locate
+from cosim.timeline.loop_tree import Place, Sequence, locate
 
 MIN_LOOP_TASKS = 48
 """Loops of fewer tasks are not worth a comparison."""
@@ -33,19 +31,6 @@ LAYERS = -1
 
 Candidate = tuple[int, "tuple[int, int] | None", int]
 """A task of the lead at which to look, the loop level that is then due, the loop's first task."""
-
-
-def long_loops(streams: Iterable[Stream]) -> Iterator[int]:
-    """Tasks of the loops, not within others, that are worth a comparison."""
-    for node in chain.from_iterable(streams):
-        if type(node) is tuple:
-            tasks = node[0] * _tasks(node[1])
-            if tasks >= MIN_LOOP_TASKS:
-                yield tasks
-
-
-def _tasks(stream: Stream) -> int:
-    return sum(1 if type(node) is int else node[0] * _tasks(node[1]) for node in stream)
 
 
 @dataclass

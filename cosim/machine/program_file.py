@@ -7,17 +7,8 @@ from typing import Any
 
 from cosim.design.power import POLICY_KINDS, StateFactors, ThermalNetwork
 from cosim.errors import CosimError
-from cosim.mapping.program import (
-    Component,
-    Governing,
-    Loop,
-    Node,
-    Pool,
-    PoolPhase,
-    Program,
-    TaskInfo,
-    Template,
-)
+from cosim.mapping.program import Component, Governing, Pool, PoolPhase, Program, TaskInfo, Template
+from cosim.mapping.task_stream import Loop, Node
 from cosim.timeline.causes import Cause
 
 
@@ -35,7 +26,7 @@ def program_to_data(program: Program) -> dict[str, Any]:
             {
                 "name": component.name,
                 "kind": component.kind,
-                "stream": _nodes_to_data(component.stream),
+                "stream": _nodes_to_data(tuple(component.stream)),
                 "background": component.background,
                 "release_cause": None
                 if component.release_cause is None

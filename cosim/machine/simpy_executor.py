@@ -21,7 +21,8 @@ from cosim.machine.dram.server import Request as ServiceRequest
 from cosim.machine.environment import COMPONENT, MachineEnvironment, TokenPool
 from cosim.machine.environment import Request as TokenRequest
 from cosim.machine.governed_simpy import GovernedMachine
-from cosim.mapping.program import Pool, PoolPhase, Program, StepKind, expand
+from cosim.mapping.program import Pool, PoolPhase, Program, StepKind
+from cosim.mapping.task_stream import expand
 from cosim.timeline.causes import Cause
 from cosim.timeline.governor_log import GovernorLog
 from cosim.timeline.recorder import Progress, Recorder

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
-from cosim.mapping.program import Component, Loop, Node, PoolPhase, Program, Step, StepKind
+from cosim.mapping.program import Component, PoolPhase, Program, Step, StepKind
+from cosim.mapping.task_stream import Loop, Node
 from cosim.mapping.template_columns import columns_of
 from cosim.memo import Attached
 
@@ -94,10 +95,12 @@ def _within(indices: Integers, count: int) -> bool:
 
 
 def _check_stream(program: Program, component: Component) -> None:
-    _check_loops(component.stream, component.name)
-    if not component.counts:
+    if component.rows is not component.stream:
+        _check_loops(tuple(component.stream), component.name)
+    templates = component.rows.templates
+    if not len(templates):
         return
-    least, most = min(component.counts), max(component.counts)
+    least, most = int(templates.min()), int(templates.max())
     if least < 0 or most >= len(program.templates):
         raise CosimError(
             f"template {least if least < 0 else most} does not exist",
@@ -122,7 +125,7 @@ def _check_requesters(program: Program) -> None:
     asked = np.zeros((len(program.pools), count), bool)
     for rank, component in enumerate(program.components):
         own = np.zeros(len(columns.lengths), bool)
-        own[list(component.counts)] = True
+        own[component.rows.templates] = True
         asked[columns.steps[1, taken[own[template]]], rank] = True
     several = np.flatnonzero(asked.sum(axis=1) > 1)
     for index in several.tolist():

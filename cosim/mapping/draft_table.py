@@ -6,7 +6,7 @@ lays the tables of its groups one after the other and prices all slots together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import chain
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from cosim.mapping.energy import ROLES
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
 from cosim.mapping.program import Step
+from cosim.mapping.task_stream import on_lanes
 from cosim.memo import Signature
 
 Integers = NDArray[np.int64]
@@ -36,10 +37,10 @@ class SlotKind(IntEnum):
     PIECE = 4
 
 
-KINDS: dict[type, SlotKind] = {
-    Command: SlotKind.COMMAND, Move: SlotKind.MOVE, Multiply: SlotKind.MULTIPLY,
-    Finish: SlotKind.FINISH, Piece: SlotKind.PIECE,
-}  # fmt: skip
+KINDS: dict[type, int] = {
+    kind: number for number, kind in enumerate((Command, Move, Multiply, Finish, Piece))
+}
+"""Types of slots -> `SlotKind`."""
 
 CARRIES = ("input", "weight", "output")
 HOLDS = ("input", "weight", "accumulator", "output", "resident", "")
@@ -157,126 +158,139 @@ class DraftTable(NamedTuple):
     reads: Integers | None
     shapes: Integers | None
     finish_shapes: Integers | None
+    streams: Integers | None
+    """What components do, see `Streams.append`."""
 
 
-Cores = Callable[[Slot, ArrayTask | VectorTask | None], Core]
+class Machine(NamedTuple):
+    """What of a machine decides how drafts are laid down.
+
+    Attributes
+    ----------
+    structure : Signature
+        Equal for machines on which the rest is.
+    core_of : callable
+        The steps of a slot of a task between its waits and the tokens it gives.
+    ranks : mapping
+        Of the components by their names.
+    """
+
+    structure: Signature
+    core_of: Callable[[Slot, ArrayTask | VectorTask | None], Core]
+    ranks: Mapping[str, int]
 
 
-def table_of(
-    draft: Draft, task: ArrayTask | VectorTask | None, structure: Signature, core_of: Cores
-) -> DraftTable:
+def table_of(draft: Draft, task: ArrayTask | VectorTask | None, machine: Machine) -> DraftTable:
     """The table of a draft.
 
     Parameters
     ----------
     task
         What was drafted, or one that has the same draft; None where all slots are moves.
-    structure
-        Equal for machines on which all slots have the same steps.
-    core_of
-        The steps of a slot of a task between its waits and the tokens it gives.
     """
-    table = draft.tables.get(structure)
+    table = draft.tables.get(machine.structure)
     if table is None:
-        table = draft.tables[structure] = _new_table(draft, task, structure, core_of)
+        table = draft.tables[machine.structure] = _new_table(draft, task, machine)
     return table
 
 
-def _new_table(
-    draft: Draft, task: ArrayTask | VectorTask | None, structure: Signature, core_of: Cores
-) -> DraftTable:
-    rows = _Rows()
-    for slot in draft.slots:
-        core = core_of(slot, task)
-        rows.steps += slot.before
-        rows.steps += core.steps
-        rows.steps += slot.after
-        rows.parts += (0,) * len(slot.before)
-        rows.parts += core.parts
-        rows.parts += (0,) * len(slot.after)
-        count = len(core.parts) + len(slot.before) + len(slot.after)
-        rows.slots.append((KINDS[type(slot)], count))
-        if isinstance(slot, Move):
-            rows.move(slot)
-        elif isinstance(slot, Multiply):
-            assert isinstance(task, ArrayTask)
-            rows.product(slot, task)
-        elif isinstance(slot, Finish):
-            assert isinstance(task, ArrayTask)
-            rows.finish(slot, task)
-        elif isinstance(slot, Piece):
-            rows.piece(slot)
-    return rows.table()
+def _new_table(draft: Draft, task: ArrayTask | VectorTask | None, machine: Machine) -> DraftTable:
+    slots = draft.slots
+    steps: list[Step] = []
+    parts: list[int] = []
+    kinds: list[tuple[int, int]] = []
+    of_kind: dict[type, list[Any]] = {}
+    for slot in slots:
+        core, before, after = machine.core_of(slot, task), slot.before, slot.after
+        steps += before
+        steps += core.steps
+        steps += after
+        parts += (0,) * len(before)
+        parts += core.parts
+        parts += (0,) * len(after)
+        kind = type(slot)
+        kinds.append((KINDS[kind], len(before) + len(core.parts) + len(after)))
+        of_kind.setdefault(kind, []).append(slot)
+    table = np.empty((len(StepColumns._fields), len(steps)), np.int64)
+    flat = np.fromiter(chain.from_iterable(steps), np.int64, 4 * len(steps))
+    table[:-1], table[-1] = flat.reshape(-1, 4).T, parts
+    pieces, ranks = of_kind.get(Piece, []), machine.ranks
+    streams = [(ranks[lane], nodes) for lane, nodes in draft.streams]
+    of_array: tuple[Integers | None, ...] = (None, None, None, None)
+    if isinstance(task, ArrayTask):
+        of_array = _of_array(of_kind.get(Multiply, []), of_kind.get(Finish, []), task)
+    products, shapes, finishes, finish_shapes = of_array
+    moves = _moves(of_kind.get(Move, []))
+    return DraftTable(
+        np.array(kinds, np.int64).T, table, moves, products, finishes, _pieces(pieces),
+        _reads(pieces), shapes, finish_shapes, on_lanes(streams) if streams else None,
+    )  # fmt: skip
 
 
-class _Rows:
-    """Rows of every kind, as they come."""
+def _moves(slots: Sequence[Move]) -> Integers | None:
+    rows = [
+        (_CARRIES[slot.carries], _HOLDS[slot.holds], _ROLES[slot.role], slot.bytes, slot.chunks,
+         slot.elements[0])
+        for slot in slots
+    ]  # fmt: skip
+    return _rows(rows, [slot.elements[1] for slot in slots])
 
-    def __init__(self) -> None:
-        self.slots: list[tuple[int, int]] = []
-        self.steps: list[Step] = []
-        self.parts: list[int] = []
-        self.moves: list[tuple[int, ...]] = []
-        self.zeros: list[float] = []
-        self.products: list[tuple[int, ...]] = []
-        self.finishes: list[tuple[int, ...]] = []
-        self.cycles: list[float] = []
-        self.operations: list[float] = []
-        self.pieces: list[tuple[int, ...]] = []
-        self.kept: list[float] = []
-        self.reads: list[tuple[int, ...]] = []
-        self.read_bytes: list[float] = []
-        self.shapes: list[tuple[int, ...]] = []
-        self.finish_shapes: list[tuple[int, ...]] = []
 
-    def move(self, slot: Move) -> None:
-        bits, zeros = slot.elements
-        self.moves.append((
-            _CARRIES[slot.carries], _HOLDS[slot.holds], _ROLES[slot.role], slot.bytes, slot.chunks,
-            bits,
-        ))  # fmt: skip
-        self.zeros.append(zeros)
+def _of_array(
+    multiplies: Sequence[Multiply], finishes: Sequence[Finish], task: ArrayTask
+) -> tuple[Integers | None, ...]:
+    """Products and their shapes, finishes and theirs."""
+    request, streaming, weight = task.request, task.streaming, task.weight
+    load_a, load_w = request.load_streaming, request.load_weight
+    operands = (
+        streaming.bits, weight.bits, _ROLES[streaming.role.value], _ROLES[weight.role.value]
+    )  # fmt: skip
+    products = [
+        (tile.macs, not first_k, last_k, last, load_a, load_w, load_a and loads[0],
+         load_w and loads[1], *tile.elements, *operands, len(tile.shapes))
+        for tile, first_k, last_k, last, loads, _, _ in multiplies
+    ]  # fmt: skip
+    role, stores, cycles = (
+        _ROLES[task.result.role.value],
+        request.store_result,
+        request.vector_cycles,
+    )
+    made = [
+        (tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile), stores, role,
+         len(tile.shapes))
+        for tile, _, _ in finishes
+    ]  # fmt: skip
+    count = len(made)
+    operations = request.vector_operations or cycles
+    return (
+        _rows(products), _shapes(multiplies), _rows(made, [cycles] * count, [operations] * count),
+        _shapes(finishes),
+    )  # fmt: skip
 
-    def product(self, slot: Multiply, task: ArrayTask) -> None:
-        request, tile = task.request, slot.tile
-        a, w, o = tile.elements
-        self.products.append((
-            tile.macs, not slot.first_k, slot.last_k, slot.last,
-            request.load_streaming, request.load_weight,
-            request.load_streaming and slot.loads[0], request.load_weight and slot.loads[1],
-            a, w, o, task.streaming.bits, task.weight.bits,
-            _ROLES[task.streaming.role.value], _ROLES[task.weight.role.value], len(tile.shapes),
-        ))  # fmt: skip
-        self.shapes += [(s.groups, *s.pixels, s.filters, *s.reduction) for s in tile.shapes]
 
-    def finish(self, slot: Finish, task: ArrayTask) -> None:
-        request, tile = task.request, slot.tile
-        self.finishes.append((
-            tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile),
-            request.store_result, _ROLES[task.result.role.value], len(tile.shapes),
-        ))  # fmt: skip
-        self.cycles.append(request.vector_cycles)
-        self.operations.append(request.vector_operations or request.vector_cycles)
-        self.finish_shapes += [(s.groups, *s.pixels, s.filters, *s.reduction) for s in tile.shapes]
+def _shapes(slots: Sequence[Multiply | Finish]) -> Integers | None:
+    return _rows([
+        (s.groups, *s.pixels, s.filters, *s.reduction) for slot in slots for s in slot.tile.shapes
+    ])  # fmt: skip
 
-    def piece(self, slot: Piece) -> None:
-        count = len(slot.parts) + len(slot.resident)
-        self.pieces.append((slot.operations, slot.out, slot.stores, _ROLES[slot.role], count))
-        self.kept.append(slot.kept)
-        self.reads += [(False, _ROLES[role]) for role, _ in slot.parts]
-        self.reads += [(True, _ROLES[role]) for role, _ in slot.resident]
-        self.read_bytes += [bytes_ for _, bytes_ in (*slot.parts, *slot.resident)]
 
-    def table(self) -> DraftTable:
-        steps = np.zeros((len(StepColumns._fields), len(self.parts)), np.int64)
-        flat = np.fromiter(chain.from_iterable(self.steps), np.int64, 4 * len(self.steps))
-        steps[:-1], steps[-1] = flat.reshape(-1, 4).T, self.parts
-        return DraftTable(
-            np.array(self.slots, np.int64).T, steps, _rows(self.moves, self.zeros),
-            _rows(self.products), _rows(self.finishes, self.cycles, self.operations),
-            _rows(self.pieces, self.kept), _rows(self.reads, self.read_bytes),
-            _rows(self.shapes), _rows(self.finish_shapes),
-        )  # fmt: skip
+def _pieces(slots: Sequence[Piece]) -> Integers | None:
+    rows = [
+        (slot.operations, slot.out, slot.stores, _ROLES[slot.role],
+         len(slot.parts) + len(slot.resident))
+        for slot in slots
+    ]  # fmt: skip
+    return _rows(rows, [slot.kept for slot in slots])
+
+
+def _reads(slots: Sequence[Piece]) -> Integers | None:
+    reads = [
+        (resident, _ROLES[role], bytes_)
+        for slot in slots
+        for resident, read in ((False, slot.parts), (True, slot.resident))
+        for role, bytes_ in read
+    ]
+    return _rows([(resident, role) for resident, role, _ in reads], [b for _, _, b in reads])
 
 
 def _rows(integers: Sequence[tuple[int, ...]], *numbers: Sequence[float]) -> Integers | None:
@@ -296,7 +310,7 @@ class Tables:
     """The tables of a program's drafts, one after the other."""
 
     def __init__(self, tables: Sequence[DraftTable]) -> None:
-        rows = joined(tables)
+        rows = DraftTable._make([*_columns_joined(tables), None])
         self.sizes = [table.slots.shape[1] for table in tables]
         """Number of each draft's slots."""
         self.slots = SlotColumns(*rows.slots)
@@ -321,12 +335,10 @@ def _columns(table: Integers | None, count: int, numbers: int) -> list[Any]:
     return [*table[:-numbers], *table[-numbers:].view(np.float64)]
 
 
-def joined(tables: Sequence[DraftTable]) -> DraftTable:
-    """Tables one after the other as one."""
-    slots, steps, *rows = (_side_by_side(columns) for columns in zip(*tables, strict=True))
-    assert slots is not None
-    assert steps is not None
-    return DraftTable(slots, steps, *rows)
+def _columns_joined(tables: Sequence[DraftTable]) -> Iterator[Any]:
+    """All but the streams."""
+    for columns in zip(*(table[:-1] for table in tables), strict=True):
+        yield _side_by_side(columns)
 
 
 def _side_by_side(tables: Iterable[Integers | None]) -> Integers | None:

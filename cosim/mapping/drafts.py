@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from cosim.mapping.program import Loop, Node, Pool, Step
+from cosim.mapping.program import Pool, Step
+from cosim.mapping.task_stream import Node
 from cosim.mapping.tiles import Tile
 from cosim.memo import Memo, Signature
 
@@ -178,11 +179,3 @@ class DraftedGroup(Generic[Task]):
 
 
 known_drafts: Memo[tuple[object, ...], Draft] = Memo("drafts", 1024)
-
-
-def shifted(nodes: tuple[Node, ...], shift: int) -> list[Node]:
-    """The same loops over templates further on."""
-    return [
-        n + shift if isinstance(n, int) else Loop(n.count, tuple(shifted(n.body, shift)))
-        for n in nodes
-    ]

@@ -23,9 +23,10 @@ from cosim.errors import CosimError
 from cosim.mapping.cuts import Picks
 from cosim.mapping.dram_service import COLUMNS, IN_THE_BACKGROUND, DramMaster, DramService
 from cosim.mapping.mapping import Mapping
-from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template, template_counts
+from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template
 from cosim.mapping.regions import Region, Task, host_region, is_stored, tasks_of, tensors_of, whole
 from cosim.mapping.streams import load_lane, store_lane
+from cosim.mapping.task_stream import template_counts
 from cosim.mapping.transfer import channel_for
 from cosim.workload.workload import Tensor
 

@@ -32,8 +32,8 @@ from cosim.mapping.program import (
     StepKind,
     TaskInfo,
     Template,
-    template_counts,
 )
+from cosim.mapping.task_stream import template_counts
 from cosim.timeline.causes import Cause
 from cosim.units import format_energy, format_power, format_temperature, format_voltage
 

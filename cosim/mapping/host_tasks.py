@@ -42,7 +42,7 @@ def emit_host(streams: Streams, task: VectorTask, before: Steps, after: Steps) -
         task.group, "host", task.macs, 0, 0, read, written, "activation",
         tuple(entry for entry in energy if entry[2]),
     )  # fmt: skip
-    streams.streams[HOST].append(streams.template(steps, info))
+    streams.do(HOST, (streams.template(steps, info),))
 
 
 def _read_by_host(task: VectorTask, tensor: Tensor) -> int:
@@ -62,4 +62,4 @@ def emit_preparation(streams: Streams, samples: int) -> None:
     steps.append((int(StepKind.MARK), streams.lanes[HOST], 0, 0))
     energy = (("host", "", host.active_mw * host.preparation_ps / 1000),)
     info = TaskInfo(-1, "prepare", energy=tuple(e for e in energy if e[2]))
-    streams.streams[HOST] += repeat(samples, (streams.template(steps, info),))
+    streams.do(HOST, repeat(samples, (streams.template(steps, info),)))

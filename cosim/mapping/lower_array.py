@@ -12,8 +12,9 @@ from operator import attrgetter
 
 from cosim.design.design import Buffer, Design, Precision
 from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, Steps, known_drafts
-from cosim.mapping.program import Node, Step
+from cosim.mapping.program import Step
 from cosim.mapping.streams import Streams, acquire, load_lane, release, store_lane
+from cosim.mapping.task_stream import Node
 from cosim.mapping.tile_tree import Ends, Leaf, tile_tree
 from cosim.mapping.tiles import Tile
 from cosim.mapping.tiling import TilePlan, TileRequest

@@ -14,8 +14,9 @@ from cosim.design.design import Design, Precision
 from cosim.errors import CosimError
 from cosim.mapping.cuts import Cut, Room, choose_cut
 from cosim.mapping.drafts import Draft, Drafting, Move, Piece, Steps
-from cosim.mapping.program import Node, Step
+from cosim.mapping.program import Step
 from cosim.mapping.streams import Streams, acquire, load_lane, release, repeat, store_lane
+from cosim.mapping.task_stream import Node
 from cosim.mapping.work import is_reordering
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Op, Tensor

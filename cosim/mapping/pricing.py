@@ -18,6 +18,7 @@ from cosim.mapping.draft_table import (
     CARRIES,
     DraftTable,
     Integers,
+    Machine,
     MoveColumns,
     Numbers,
     SlotKind,
@@ -62,14 +63,17 @@ class Pricing:
         self.groups: list[int] = []
         self.names: list[str] = []
         self._cores: dict[Hashable, Core] = {}
+        self.machine = Machine(streams.structure, self._core, streams.lanes)
 
     def add(self, draft: Draft, group: int, name: str, task: ArrayTask | VectorTask) -> None:
         """The program goes on with the draft of a group."""
-        self.tables.append(table_of(draft, task, self.streams.structure, self._core))
+        table = table_of(draft, task, self.machine)
+        assert table.streams is not None
+        self.streams.append(table.streams, table.slots.shape[1])
+        self.tables.append(table)
         self.tasks.append(task)
         self.groups.append(group)
         self.names.append(name)
-        self.streams.append(draft)
 
     def _core(self, slot: Slot, task: ArrayTask | VectorTask | None) -> Core:
         """Steps of a slot between its waits and its tokens."""
@@ -106,7 +110,7 @@ class Pricing:
     def descriptor(self, slot: Move, group: int, name: str) -> Template:
         """The template of one descriptor, which is not drafted with others."""
         alone = Pricing(self.streams, self.design)
-        alone.tables = [table_of(Draft((slot,), ()), None, self.streams.structure, self._core)]
+        alone.tables = [table_of(Draft((slot,), ()), None, self.machine)]
         alone.groups, alone.names = [group], [name]
         return alone.priced().templates()[0]
 

@@ -31,7 +31,7 @@ without bypass: a waiting request that does not fit holds back those behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -39,6 +39,7 @@ from typing import NamedTuple
 
 from cosim.design.power import Policy, StateFactors, ThermalNetwork
 from cosim.mapping.dram_service import DramService
+from cosim.mapping.task_stream import Node, TaskStream, as_rows, count_tasks, template_counts
 from cosim.timeline.causes import Cause
 
 
@@ -80,16 +81,6 @@ class Pool:
     """What would help if somebody waited for it forever: a deeper FIFO."""
 
 
-class Loop(NamedTuple):
-    """`count` repetitions of `body`, a sequence of template ids and loops."""
-
-    count: int  # type: ignore[assignment]  # instead of what tuples have by that name
-    body: tuple[Node, ...]
-
-
-Node = int | Loop
-
-
 @dataclass(frozen=True)
 class Component:
     """A machine component and its stream. Its index in the program is its rank.
@@ -101,9 +92,14 @@ class Component:
 
     name: str
     kind: str
-    stream: tuple[Node, ...]
+    stream: Sequence[Node]
     background: bool = False
     release_cause: Cause | None = None
+
+    @cached_property
+    def rows(self) -> TaskStream:
+        """The stream as rows."""
+        return as_rows(self.stream)
 
     @cached_property
     def counts(self) -> dict[int, int]:
@@ -113,7 +109,7 @@ class Component:
     @property
     def tasks(self) -> int:
         """Number of tasks in the stream."""
-        return sum(self.counts.values())
+        return count_tasks(self.stream)
 
 
 class TaskInfo(NamedTuple):
@@ -210,36 +206,3 @@ class Program:
     """Further results of mapping for analysis: placements, decisions, compulsory traffic."""
     dram: DramService | None = None
     """The DRAM channel burst by burst, where a step is SERVE."""
-
-
-def count_tasks(stream: tuple[Node, ...]) -> int:
-    """Number of tasks in a stream, without expanding it."""
-    total = 0
-    for node in stream:
-        total += node.count * count_tasks(node.body) if isinstance(node, Loop) else 1
-    return total
-
-
-def expand(stream: tuple[Node, ...]) -> Iterator[int]:
-    """Template ids of a stream, one a task, in order."""
-    for node in stream:
-        if isinstance(node, Loop):
-            for _ in range(node.count):
-                yield from expand(node.body)
-        else:
-            yield node
-
-
-def template_counts(stream: tuple[Node, ...]) -> dict[int, int]:
-    """How often each template occurs in a stream, without expanding it."""
-    counts: dict[int, int] = {}
-    _add_counts(stream, 1, counts)
-    return counts
-
-
-def _add_counts(stream: tuple[Node, ...], times: int, counts: dict[int, int]) -> None:
-    for node in stream:
-        if isinstance(node, Loop):
-            _add_counts(node.body, times * node.count, counts)
-        else:
-            counts[node] = counts.get(node, 0) + times

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
 
 from cosim.design.design import Buffer, Design, DmaChannel, DramTier
 from cosim.errors import CosimError
 from cosim.mapping.core_steps import Core, Entered, Part, core
-from cosim.mapping.drafts import Draft, no_pools, shifted
+from cosim.mapping.drafts import no_pools
 from cosim.mapping.energy import Energy, power_mw
 from cosim.mapping.program import (
     Component,
-    Loop,
-    Node,
     Pool,
     PoolPhase,
     Program,
@@ -34,10 +35,22 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )  # fmt: skip
+from cosim.mapping.task_stream import (
+    KIND,
+    VALUE,
+    Integers,
+    Loop,
+    Node,
+    Row,
+    TaskStream,
+    on_lanes,
+    rows_of,
+)  # fmt: skip
 from cosim.mapping.template_columns import TemplateColumns, Templates, interleaved
 from cosim.mapping.transfer import channel_for
 from cosim.memo import Signature, canonical
 from cosim.timeline.causes import Cause
+from cosim.timeline.loop_tree import merge_loops
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
 _HOLD, _MARK = int(HOLD), int(MARK)
@@ -77,7 +90,9 @@ class Streams:
         }
         self.store = channel_for(design, "output")
         self.names = list(self.kinds)
-        self.streams: dict[str, list[Node]] = {name: [] for name in self.names}
+        self._rows: list[Integers] = []
+        self._firsts: list[int] = []
+        """What components do, as it came, and the first template of each."""
         self.lanes = {name: i for i, name in enumerate(self.names)}
         self.exclusive = _lanes_of(design, design.exclusive)
         # pools that every array engine asks of
@@ -274,12 +289,35 @@ class Streams:
             tuple((channel.name, channel.carries) for channel in design.dma),
         )))  # fmt: skip
 
-    def append(self, draft: Draft) -> None:
-        """Let components do what was drafted next; its slots become templates in their order."""
-        first = self.count
-        self.count += len(draft.slots)
-        for lane, nodes in draft.streams:
-            self.streams[lane] += shifted(nodes, first)
+    def do(self, lane: str, nodes: Sequence[Node]) -> None:
+        """Let a component do these next."""
+        if nodes:
+            self._rows.append(on_lanes([(self.lanes[lane], merge_loops(tuple(nodes)))]))
+            self._firsts.append(0)
+
+    def append(self, rows: Integers, slots: int) -> None:
+        """Let components do what was drafted next; its slots become templates in their order.
+
+        Parameters
+        ----------
+        rows : int64 array, shape (5, n_rows)
+            The rank of the component, then as in a `TaskStream`, with slots for templates.
+        """
+        self._rows.append(rows)
+        self._firsts.append(self.count)
+        self.count += slots
+
+    def _streams(self) -> list[TaskStream]:
+        """What every component does."""
+        if not self._rows:
+            return [TaskStream(rows_of(())) for _ in self.names]
+        sizes = [rows.shape[1] for rows in self._rows]
+        rank, *rows = np.concatenate(self._rows, axis=1)
+        rows[VALUE][:] += np.where(rows[KIND] == Row.TASK, np.repeat(self._firsts, sizes), 0)
+        order = np.argsort(rank, kind="stable")
+        ordered = np.stack(rows)[:, order]
+        bounds = np.searchsorted(rank[order], np.arange(len(self.names) + 1)).tolist()
+        return [TaskStream(ordered[:, begin:end]) for begin, end in pairwise(bounds)]
 
     def program(
         self, name: str, layers: list[str], facts: dict[str, object],
@@ -300,7 +338,7 @@ class Streams:
             (1, *(clock.period_ps for clock in self.design.clocks)),
             ("ps", *(clock.name for clock in self.design.clocks)),
             tuple(self.pools),
-            tuple(Component(c, self.kinds[c], tuple(self.streams[c])) for c in self.names),
+            tuple(map(Component, self.names, self.kinds.values(), self._streams())),
             templates,
             tuple(self.names),
             tuple(layers),

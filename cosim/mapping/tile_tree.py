@@ -13,8 +13,8 @@ from itertools import product
 from typing import NamedTuple
 
 from cosim.mapping.nest import Axis, Nest
-from cosim.mapping.program import Node
 from cosim.mapping.streams import repeat
+from cosim.mapping.task_stream import Node
 from cosim.mapping.tiles import CutNest, Tile, cut_nest
 from cosim.mapping.tiling import TilePlan
 from cosim.memo import Memo, Signature

@@ -12,7 +12,7 @@ import pytest
 from cosim.analysis.energy import ALWAYS
 from cosim.analysis.summary import analyse, summarise
 from cosim.design.design import Dataflow
-from cosim.mapping.program import template_counts
+from cosim.mapping.task_stream import template_counts
 from cosim.simulate import simulate
 from tests.mapping.examples import Builder, design
 

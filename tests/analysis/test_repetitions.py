@@ -22,7 +22,8 @@ from cosim.design.design import Design
 from cosim.errors import CosimError
 from cosim.machine.execute import RunResult, run
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import Component, Loop, Program, TaskInfo, Template
+from cosim.mapping.program import Component, Program, TaskInfo, Template
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.blocks import Block
 from cosim.timeline.rows import COLUMN_TYPES, Rows
 from cosim.timeline.timeline import Timeline

@@ -21,7 +21,6 @@ from cosim.design.design import (
 from cosim.machine import execute
 from cosim.mapping.program import (
     Component,
-    Loop,
     Pool,
     PoolPhase,
     Program,
@@ -30,6 +29,7 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
 from cosim.timeline.rows import Rows
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from cosim.mapping.program import (
     Component,
-    Loop,
     Pool,
     PoolPhase,
     Program,
@@ -23,6 +22,7 @@ from cosim.mapping.program import (
     TaskInfo,
     Template,
 )
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = (int(kind) for kind in StepKind)

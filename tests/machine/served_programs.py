@@ -11,7 +11,8 @@ from cosim.design import catalogue
 from cosim.design.address_map import address_map
 from cosim.design.design import DramController
 from cosim.mapping.dram_service import IN_THE_BACKGROUND, DramMaster, DramService
-from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template, template_counts
+from cosim.mapping.program import Component, Program, StepKind, TaskInfo, Template
+from cosim.mapping.task_stream import template_counts
 from tests.machine.random_programs import HOLD, MARK, SERVE, programs
 
 PARTS = sorted(catalogue.dram_parts())

@@ -14,7 +14,8 @@ from cosim.machine import kernel as k
 from cosim.machine.execute import run
 from cosim.machine.fast_executor import FastExecutor
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import Component, Loop, Pool, PoolPhase, Program, Template
+from cosim.mapping.program import Component, Pool, PoolPhase, Program, Template
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
 from cosim.timeline.loop_tree import LoopTrees, merge_loops
 from cosim.timeline.repetition import repeats

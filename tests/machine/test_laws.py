@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cosim.machine.execute import run
 from cosim.machine.simpy_executor import SimPyExecutor
-from cosim.mapping.program import Program, StepKind, count_tasks, template_counts
+from cosim.mapping.program import Program, StepKind
+from cosim.mapping.task_stream import count_tasks, template_counts
 from cosim.timeline.causes import Cause
 from tests.machine.random_programs import programs
 

@@ -6,7 +6,8 @@ import pytest
 
 from cosim.errors import CosimError
 from cosim.machine.execute import run
-from cosim.mapping.program import Component, Loop, Pool, PoolPhase, Program, TaskInfo, Template
+from cosim.mapping.program import Component, Pool, PoolPhase, Program, TaskInfo, Template
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
 
 ACQUIRE, HOLD, RELEASE, MARK = range(4)

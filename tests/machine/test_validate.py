@@ -6,7 +6,8 @@ import pytest
 
 from cosim.errors import CosimError
 from cosim.machine.execute import run
-from cosim.mapping.program import Component, Loop, Pool, PoolPhase
+from cosim.mapping.program import Component, Pool, PoolPhase
+from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
 from tests.machine.test_small_machines import ACQUIRE, HOLD, MARK, RELEASE, machine
 

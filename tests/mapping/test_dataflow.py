@@ -12,7 +12,7 @@ from cosim.mapping.engines import timing_of
 from cosim.mapping.engines.systolic import gemm_cycles, matrix_product
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import template_counts
+from cosim.mapping.task_stream import template_counts
 
 from .examples import Builder, design, ideal
 

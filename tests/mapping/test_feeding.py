@@ -14,7 +14,7 @@ from cosim.mapping.engines.systolic import Systolic, matrix_product
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.feeding import Flow, Phase, shared, stall_cycles
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import template_counts
+from cosim.mapping.task_stream import template_counts
 from cosim.simulate import simulate
 
 from .examples import Builder, design, ideal

@@ -8,7 +8,7 @@ import pytest
 
 from cosim.errors import CosimError
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import count_tasks, template_counts
+from cosim.mapping.task_stream import count_tasks, template_counts
 from cosim.simulate import simulate
 from cosim.workload.workload import Kind, Role
 

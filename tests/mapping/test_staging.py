@@ -10,7 +10,7 @@ from cosim.design.design import MappingPolicy, Objective, RunLength, Stays
 from cosim.errors import CosimError
 from cosim.machine.execute import run
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import template_counts
+from cosim.mapping.task_stream import template_counts
 from cosim.workload.zeros import with_zeros
 
 from .examples import KIB, Builder, design

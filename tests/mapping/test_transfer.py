@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cosim.design.design import Buffer
 from cosim.mapping.mapping import map_workload
-from cosim.mapping.program import template_counts
+from cosim.mapping.task_stream import template_counts
 from cosim.mapping.transfer import transfer
 from cosim.simulate import simulate
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cosim.errors import CosimError
 from cosim.machine.execute import run
 from cosim.machine.program_file import program_to_data
-from cosim.mapping.program import Program, template_counts
+from cosim.mapping.program import Program
+from cosim.mapping.task_stream import template_counts
 from cosim.timeline.block_table import blocks_from_arrays, blocks_to_arrays
 from cosim.timeline.blocks import Block
 from cosim.timeline.rows import COLUMN_TYPES, Rows

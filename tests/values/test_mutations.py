@@ -14,8 +14,9 @@ from cosim.machine.execute import run
 from cosim.machine.values.claims import check_claims
 from cosim.machine.values.replay import replay
 from cosim.mapping.mapping import Mapping
-from cosim.mapping.program import Loop, Node, Program, StepKind, Template, expand
+from cosim.mapping.program import Program, StepKind, Template
 from cosim.mapping.regions import Region, Slot, Task, tasks_of
+from cosim.mapping.task_stream import Loop, Node, expand
 from tests.values.cases import Case, board, case, small
 
 Tasks = dict[str, list[Task]]

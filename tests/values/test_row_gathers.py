@@ -15,9 +15,9 @@ from cosim.machine.values.faults import Mismatch, ValueFault
 from cosim.machine.values.inspect import Inspection
 from cosim.machine.values.replay import replay
 from cosim.machine.values.singles import stored_singles
-from cosim.mapping.program import template_counts
 from cosim.mapping.regions import tasks_of, tensors_of
 from cosim.mapping.row_gather import row_gather
+from cosim.mapping.task_stream import template_counts
 from cosim.simulate import simulate
 from cosim.workload.capture import capture, record_values
 from tests.values.cases import small

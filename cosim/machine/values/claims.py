@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from cosim.errors import CosimError
 from cosim.mapping.mapping import Mapping
-from cosim.mapping.program import Program, StepKind, Template, expand
+from cosim.mapping.program import Program, StepKind, Template
 from cosim.mapping.regions import Slot, Task
 from cosim.mapping.streams import sums_pool
+from cosim.mapping.task_stream import expand
 
 ACTIVITIES = {"fill": "load"}
 """What a template calls a task, where it differs."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cosim.mapping.program import Loop, Node, Step
+from cosim.mapping.program import Step
 from cosim.mapping.streams import acquire, release, repeat
+from cosim.mapping.task_stream import Loop, Node
 from cosim.timeline.causes import Cause
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from cosim.mapping.pipeline.fifos import Fifo, chunk_rows
 from cosim.mapping.pipeline.lines import Lines, peel, window_unit
 from cosim.mapping.pipeline.stages import INPUT, Shape, StageGraph, StageKind
 from cosim.mapping.pricing import Pricing
-from cosim.mapping.program import Loop, Node, Step, StepKind, TaskInfo
+from cosim.mapping.program import Step, StepKind, TaskInfo
 from cosim.mapping.streams import HOST, Streams, acquire, load_lane, release, repeat, store_lane
+from cosim.mapping.task_stream import Loop, Node
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Role
 
@@ -152,7 +153,7 @@ class StageLowering:
             steps[hold] = (kind, cycles + fill, clock, 0)
             info = info._replace(fill_cycles=fill)
         begun = self.streams.template((*first, *steps), info)
-        self.streams.streams[lane] += [begun, *rest, *repeat(images - 1, image)]
+        self.streams.do(lane, (begun, *rest, *repeat(images - 1, image)))
 
     # Host and DMA
 
@@ -164,7 +165,7 @@ class StageLowering:
         steps.append(release(streams.pool("command", cause=Cause.HOST), 1))
         spent = host.active_mw * host.command_overhead_ps / 1000
         info = TaskInfo(0, "command", energy=(("host", "", spent),) if spent else ())
-        streams.streams[HOST].append(streams.template(steps, info))
+        streams.do(HOST, (streams.template(steps, info),))
 
     def _input(self) -> None:
         streams, shape, bits = self.streams, self.graph.input_shape, self.graph.input_bits
@@ -193,7 +194,7 @@ class StageLowering:
             tuple(after),
         )  # fmt: skip
         node = self._descriptor(slot, len(self.engines) - 1, "output")
-        streams.streams[lane] += repeat(chunks * self.graph.images, (node,))
+        streams.do(lane, repeat(chunks * self.graph.images, (node,)))
 
     def _descriptor(self, slot: Move, group: int, name: str) -> int:
         """Template of a load or store."""

@@ -14,7 +14,8 @@ from cosim.design.pipeline import FifoSize, LayerFolding
 from cosim.machine.execute import run
 from cosim.mapping.pipeline.mapping import BuiltPipeline, build_pipeline
 from cosim.mapping.pipeline.stages import Shape, StageGraph, StageKind
-from cosim.mapping.program import StepKind, template_counts
+from cosim.mapping.program import StepKind
+from cosim.mapping.task_stream import template_counts
 from cosim.timeline.causes import Cause
 from cosim.timeline.rows import COLUMN_TYPES
 from tests.mapping.pipeline.machines import chain, chains, convolution, machine, with_images

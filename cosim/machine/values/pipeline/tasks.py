@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cosim.mapping.pipeline.mapping import PipelineMapping
-from cosim.mapping.program import StepKind, Template, expand
+from cosim.mapping.program import StepKind, Template
+from cosim.mapping.task_stream import expand
 
 
 @dataclass(frozen=True)
