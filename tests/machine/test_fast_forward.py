@@ -158,5 +158,9 @@ def test_the_compiled_kernel_looks_only_where_that_takes_less_time(
         assert (compiled.tasks_skipped > 0) is looks
         assert looks or "less time than looking" in compiled.why_not_skipped
         assert_same(compiled, uncompiled)
+    between = pipeline(20, 20, 20)
+    kept, unrecorded = (run(between, executor="compiled", record=r) for r in (True, False))
+    assert kept.tasks_skipped > unrecorded.tasks_skipped == 0
+    assert kept.makespan_ps == unrecorded.makespan_ps
     many = incommensurate_loops(50_000)  # whatever it costs
     assert "no state of the machine recurred" in run(many, executor="compiled").why_not_skipped
