@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from cosim.cli.bench_programs import random_tiles
 from cosim.errors import CosimError
 from cosim.machine import kernel as k
 from cosim.machine.compiled import compiled_functions, compiled_kernel
 from cosim.machine.dram import scheduler
+from cosim.machine.execute import run
 from cosim.machine.fast_executor import FastExecutor
 from cosim.machine.flatten import BUFFER_ROWS, flatten
 from cosim.mapping.program import Program
@@ -85,3 +87,23 @@ def test_every_function_of_a_text_is_compiled(text: Any) -> None:
     functions = compiled_functions(text)
     assert functions is not None
     assert set(functions) == {name for name, _ in getmembers(text, isfunction)}
+
+
+def test_a_short_run_is_little_more_than_its_kernel() -> None:
+    """Laid out and checked, it takes some dozens of calls however many tasks there are."""
+    calls = []
+    for tiles in (100, 3000):
+        program = random_tiles(tiles)
+        run(program, executor="compiled")
+        calls.append(0)
+
+        def count(frame: object, event: str, argument: object) -> None:
+            calls[-1] += event == "call"
+
+        sys.setprofile(count)
+        try:
+            run(program, executor="compiled")
+        finally:
+            sys.setprofile(None)
+    assert calls[0] < 80
+    assert calls[1] <= calls[0] + 40  # rows are taken out of the machine some thousand at a time
