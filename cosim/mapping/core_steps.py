@@ -31,6 +31,8 @@ class Core(NamedTuple):
 
     steps: tuple[Step, ...]
     parts: tuple[int, ...]
+    rows: tuple[tuple[int, int, int, int, int], ...]
+    """Every step with its part."""
 
     def filled(self, hold: int, power: int) -> tuple[Step, ...]:
         """The steps of one task without a tail; 0 is no power."""
@@ -52,4 +54,5 @@ Entered = tuple[Step, int]
 def core(*steps: Entered | Step) -> Core:
     """A core of steps, each alone or with its part."""
     pairs = [(step, Part.NOTHING) if len(step) == 4 else step for step in steps]
-    return Core(tuple(step for step, _ in pairs), tuple(int(part) for _, part in pairs))
+    rows = tuple((*step, int(part)) for step, part in pairs)
+    return Core(tuple(step for step, _ in pairs), tuple(int(part) for _, part in pairs), rows)

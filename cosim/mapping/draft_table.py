@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from cosim.mapping.drafts import Command, Draft, Finish, Move, Multiply, Piece, 
 from cosim.mapping.energy import ROLES
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
-from cosim.mapping.program import Step
 from cosim.mapping.task_stream import on_lanes
 from cosim.memo import Signature
 
@@ -158,8 +157,8 @@ class DraftTable(NamedTuple):
     reads: Integers | None
     shapes: Integers | None
     finish_shapes: Integers | None
-    streams: Integers | None
-    """What components do, see `Streams.append`."""
+    streams: Integers
+    """What components do, see `Streams.lay_down`."""
 
 
 class Machine(NamedTuple):
@@ -180,130 +179,138 @@ class Machine(NamedTuple):
     ranks: Mapping[str, int]
 
 
-def table_of(draft: Draft, task: ArrayTask | VectorTask | None, machine: Machine) -> DraftTable:
-    """The table of a draft.
+def tables_of(
+    drafts: Sequence[tuple[Draft, ArrayTask | VectorTask | None]], machine: Machine
+) -> list[DraftTable]:
+    """The tables of drafts, made together where there are none yet.
 
     Parameters
     ----------
-    task
-        What was drafted, or one that has the same draft; None where all slots are moves.
+    drafts
+        Each with what was drafted, or what has the same draft; None where all slots are moves.
     """
-    table = draft.tables.get(machine.structure)
-    if table is None:
-        table = draft.tables[machine.structure] = _new_table(draft, task, machine)
-    return table
+    structure = machine.structure
+    new = [each for each in drafts if structure not in each[0].tables]
+    if new:
+        for (draft, _), table in zip(new, _new_tables(new, machine), strict=True):
+            draft.tables[structure] = table
+    return [draft.tables[structure] for draft, _ in drafts]
 
 
-def _new_table(draft: Draft, task: ArrayTask | VectorTask | None, machine: Machine) -> DraftTable:
-    slots = draft.slots
-    steps: list[Step] = []
-    parts: list[int] = []
-    kinds: list[tuple[int, int]] = []
-    of_kind: dict[type, list[Any]] = {}
-    for slot in slots:
-        core, before, after = machine.core_of(slot, task), slot.before, slot.after
-        steps += before
-        steps += core.steps
-        steps += after
-        parts += (0,) * len(before)
-        parts += core.parts
-        parts += (0,) * len(after)
-        kind = type(slot)
-        kinds.append((KINDS[kind], len(before) + len(core.parts) + len(after)))
-        of_kind.setdefault(kind, []).append(slot)
-    table = np.empty((len(StepColumns._fields), len(steps)), np.int64)
-    flat = np.fromiter(chain.from_iterable(steps), np.int64, 4 * len(steps))
-    table[:-1], table[-1] = flat.reshape(-1, 4).T, parts
-    pieces, ranks = of_kind.get(Piece, []), machine.ranks
-    streams = [(ranks[lane], nodes) for lane, nodes in draft.streams]
-    of_array: tuple[Integers | None, ...] = (None, None, None, None)
-    if isinstance(task, ArrayTask):
-        of_array = _of_array(of_kind.get(Multiply, []), of_kind.get(Finish, []), task)
-    products, shapes, finishes, finish_shapes = of_array
-    moves = _moves(of_kind.get(Move, []))
-    return DraftTable(
-        np.array(kinds, np.int64).T, table, moves, products, finishes, _pieces(pieces),
-        _reads(pieces), shapes, finish_shapes, on_lanes(streams) if streams else None,
-    )  # fmt: skip
+class _Rows:
+    """Rows of one kind, draft by draft; floats beside them."""
+
+    def __init__(self, numbers: int = 0) -> None:
+        self.rows: list[tuple[int, ...]] = []
+        self.numbers: tuple[list[float], ...] = tuple([] for _ in range(numbers))
+        self._ends: list[int] = []
+
+    def end(self) -> None:
+        """What comes is the next draft's."""
+        self._ends.append(len(self.rows))
+
+    def tables(self) -> Iterator[Integers | None]:
+        """The columns of every draft, integers and then floats bit by bit; None if it has none."""
+        if not self.rows:
+            yield from repeat(None, len(self._ends))
+            return
+        width, count = len(self.rows[0]), len(self.rows)
+        table = np.empty((width + len(self.numbers), count), np.int64)
+        flat = np.fromiter(chain.from_iterable(self.rows), np.int64, width * count)
+        table[:width] = flat.reshape(-1, width).T
+        for row, column in zip(table[width:], self.numbers, strict=True):
+            row.view(np.float64)[:] = column
+        begin = 0
+        for end in self._ends:
+            yield table[:, begin:end] if begin < end else None
+            begin = end
 
 
-def _moves(slots: Sequence[Move]) -> Integers | None:
-    rows = [
-        (_CARRIES[slot.carries], _HOLDS[slot.holds], _ROLES[slot.role], slot.bytes, slot.chunks,
-         slot.elements[0])
-        for slot in slots
-    ]  # fmt: skip
-    return _rows(rows, [slot.elements[1] for slot in slots])
+def _new_tables(
+    drafts: Sequence[tuple[Draft, ArrayTask | VectorTask | None]], machine: Machine
+) -> Iterator[DraftTable]:
+    """One table for each draft, all made at once."""
+    slots, steps, moves, products, shapes, finish_shapes = (_Rows() for _ in range(6))
+    moves, finishes, pieces, reads = _Rows(1), _Rows(2), _Rows(1), _Rows(1)
+    streams = []
+    kinds = (slots, steps, moves, products, finishes, pieces, reads, shapes, finish_shapes)
+    for draft, task in drafts:
+        _enter_steps(draft, task, machine, slots, steps)
+        if isinstance(task, ArrayTask):
+            _enter_products(draft, task, products, shapes)
+            _enter_finishes(draft, task, finishes, finish_shapes)
+        else:
+            _enter_pieces(draft, pieces, reads)
+        _enter_moves(draft, moves)
+        streams.append(on_lanes((machine.ranks[lane], nodes) for lane, nodes in draft.streams))
+        for rows in kinds:
+            rows.end()
+    for columns in zip(*(rows.tables() for rows in kinds), streams, strict=True):
+        yield DraftTable(*columns)
 
 
-def _of_array(
-    multiplies: Sequence[Multiply], finishes: Sequence[Finish], task: ArrayTask
-) -> tuple[Integers | None, ...]:
-    """Products and their shapes, finishes and theirs."""
+def _enter_steps(
+    draft: Draft, task: ArrayTask | VectorTask | None, machine: Machine, slots: _Rows, steps: _Rows
+) -> None:
+    rows, sizes, core_of = steps.rows, slots.rows, machine.core_of
+    for slot in draft.slots:
+        first = len(rows)
+        rows += [(*step, 0) for step in slot.before]
+        rows += core_of(slot, task).rows
+        rows += [(*step, 0) for step in slot.after]
+        sizes.append((KINDS[type(slot)], len(rows) - first))
+
+
+def _enter_moves(draft: Draft, moves: _Rows) -> None:
+    for slot in draft.slots:
+        if type(slot) is Move:
+            _, carries, role, bytes_, chunks, (bits, zeros), holds, _, _ = slot
+            moves.rows.append(
+                (_CARRIES[carries], _HOLDS[holds], _ROLES[role], bytes_, chunks, bits)
+            )
+            moves.numbers[0].append(zeros)
+
+
+def _enter_products(draft: Draft, task: ArrayTask, products: _Rows, shapes: _Rows) -> None:
     request, streaming, weight = task.request, task.streaming, task.weight
     load_a, load_w = request.load_streaming, request.load_weight
     operands = (
         streaming.bits, weight.bits, _ROLES[streaming.role.value], _ROLES[weight.role.value]
     )  # fmt: skip
-    products = [
-        (tile.macs, not first_k, last_k, last, load_a, load_w, load_a and loads[0],
-         load_w and loads[1], *tile.elements, *operands, len(tile.shapes))
-        for tile, first_k, last_k, last, loads, _, _ in multiplies
-    ]  # fmt: skip
-    role, stores, cycles = (
-        _ROLES[task.result.role.value],
-        request.store_result,
-        request.vector_cycles,
-    )
-    made = [
-        (tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile), stores, role,
-         len(tile.shapes))
-        for tile, _, _ in finishes
-    ]  # fmt: skip
-    count = len(made)
-    operations = request.vector_operations or cycles
-    return (
-        _rows(products), _shapes(multiplies), _rows(made, [cycles] * count, [operations] * count),
-        _shapes(finishes),
-    )  # fmt: skip
+    for slot in draft.slots:
+        if type(slot) is Multiply:
+            tile, first_k, last_k, last, loads, _, _ = slot
+            products.rows.append((
+                tile.macs, not first_k, last_k, last, load_a, load_w, load_a and loads[0],
+                load_w and loads[1], *tile.elements, *operands, len(tile.shapes),
+            ))  # fmt: skip
+            shapes.rows += tile.extents
 
 
-def _shapes(slots: Sequence[Multiply | Finish]) -> Integers | None:
-    return _rows([
-        (s.groups, *s.pixels, s.filters, *s.reduction) for slot in slots for s in slot.tile.shapes
-    ])  # fmt: skip
+def _enter_finishes(draft: Draft, task: ArrayTask, finishes: _Rows, shapes: _Rows) -> None:
+    request, role = task.request, _ROLES[task.result.role.value]
+    cycles, stores = request.vector_cycles, request.store_result
+    for slot in draft.slots:
+        if type(slot) is Finish:
+            tile = slot.tile
+            finishes.rows.append((
+                tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile), stores, role,
+                len(tile.shapes),
+            ))  # fmt: skip
+            finishes.numbers[0].append(cycles)
+            finishes.numbers[1].append(request.vector_operations or cycles)
+            shapes.rows += tile.extents
 
 
-def _pieces(slots: Sequence[Piece]) -> Integers | None:
-    rows = [
-        (slot.operations, slot.out, slot.stores, _ROLES[slot.role],
-         len(slot.parts) + len(slot.resident))
-        for slot in slots
-    ]  # fmt: skip
-    return _rows(rows, [slot.kept for slot in slots])
-
-
-def _reads(slots: Sequence[Piece]) -> Integers | None:
-    reads = [
-        (resident, _ROLES[role], bytes_)
-        for slot in slots
-        for resident, read in ((False, slot.parts), (True, slot.resident))
-        for role, bytes_ in read
-    ]
-    return _rows([(resident, role) for resident, role, _ in reads], [b for _, _, b in reads])
-
-
-def _rows(integers: Sequence[tuple[int, ...]], *numbers: Sequence[float]) -> Integers | None:
-    """Columns of integers, then of floats bit by bit."""
-    if not integers:
-        return None
-    width = len(integers[0])
-    table = np.empty((width + len(numbers), len(integers)), np.int64)
-    flat = np.fromiter(chain.from_iterable(integers), np.int64, width * len(integers))
-    table[:width] = flat.reshape(-1, width).T
-    for row, column in zip(table[width:], numbers, strict=True):
-        row.view(np.float64)[:] = column
-    return table
+def _enter_pieces(draft: Draft, pieces: _Rows, reads: _Rows) -> None:
+    for slot in draft.slots:
+        if type(slot) is Piece:
+            count = len(slot.parts) + len(slot.resident)
+            pieces.rows.append((slot.operations, slot.out, slot.stores, _ROLES[slot.role], count))
+            pieces.numbers[0].append(slot.kept)
+            reads.rows += [(False, _ROLES[role]) for role, _ in slot.parts]
+            reads.rows += [(True, _ROLES[role]) for role, _ in slot.resident]
+            reads.numbers[0].extend(bytes_ for _, bytes_ in (*slot.parts, *slot.resident))
 
 
 class Tables:

@@ -6,7 +6,7 @@ design point costs hardly depends on how many tiles of different shapes it has.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ from cosim.mapping.draft_table import (
     SlotKind,
     StepColumns,
     Tables,
-    table_of,
+    tables_of,
 )  # fmt: skip
 from cosim.mapping.drafts import Command, Draft, Move, Multiply, Slot
 from cosim.mapping.energy import ROLES, Spent, power_of
@@ -58,8 +58,8 @@ class Pricing:
 
     def __init__(self, streams: Streams, design: Design) -> None:
         self.streams, self.design = streams, design
-        self.tables: list[DraftTable] = []
-        self.tasks: list[ArrayTask | VectorTask] = []
+        self.drafts: list[tuple[Draft, ArrayTask | VectorTask | None]] = []
+        self.places: list[int] = []
         self.groups: list[int] = []
         self.names: list[str] = []
         self._cores: dict[Hashable, Core] = {}
@@ -67,11 +67,8 @@ class Pricing:
 
     def add(self, draft: Draft, group: int, name: str, task: ArrayTask | VectorTask) -> None:
         """The program goes on with the draft of a group."""
-        table = table_of(draft, task, self.machine)
-        assert table.streams is not None
-        self.streams.append(table.streams, table.slots.shape[1])
-        self.tables.append(table)
-        self.tasks.append(task)
+        self.places.append(self.streams.reserve(len(draft.slots)))
+        self.drafts.append((draft, task))
         self.groups.append(group)
         self.names.append(name)
 
@@ -105,22 +102,25 @@ class Pricing:
         CosimError
             When the power budget could never admit a task.
         """
-        return _Program(self).templates()
+        tables = tables_of(self.drafts, self.machine)
+        for place, table in zip(self.places, tables, strict=True):
+            self.streams.lay_down(place, table.streams)
+        return _Program(self, tables).templates()
 
     def descriptor(self, slot: Move, group: int, name: str) -> Template:
         """The template of one descriptor, which is not drafted with others."""
         alone = Pricing(self.streams, self.design)
-        alone.tables = [table_of(Draft((slot,), ()), None, self.machine)]
-        alone.groups, alone.names = [group], [name]
-        return alone.priced().templates()[0]
+        alone.drafts, alone.groups, alone.names = [(Draft((slot,), ()), None)], [group], [name]
+        tables = tables_of(alone.drafts, self.machine)
+        return _Program(alone, tables).templates().templates()[0]
 
 
 class _Program:
     """All slots of a program while they are priced, columns of shape (n_slots,)."""
 
-    def __init__(self, drafts: Pricing) -> None:
+    def __init__(self, drafts: Pricing, of_drafts: Sequence[DraftTable]) -> None:
         self.design, self.streams, self.names = drafts.design, drafts.streams, drafts.names
-        self.tables = tables = Tables(drafts.tables)
+        self.tables = tables = Tables(of_drafts)
         kind = tables.slots.kind
         self.task = np.repeat(np.arange(len(tables.sizes)), tables.sizes)
         """Which task each slot is of."""
@@ -134,11 +134,12 @@ class _Program:
         """Of every `Move`."""
         self.spent = Spent()
         self.memories = Memories(self.design, self.spent)
-        self._tasks = drafts.tasks
+        self._drafts = drafts.drafts
 
     @cached_property
     def engines(self) -> EnginePrices:
-        return EnginePrices(self.design, self.tables, self._tasks, self.memories, self.spent)
+        tasks = [task for _, task in self._drafts if task is not None]
+        return EnginePrices(self.design, self.tables, tasks, self.memories, self.spent)
 
     def templates(self) -> TemplateColumns:
         """Price everything."""

@@ -65,6 +65,9 @@ def release(pool: int, amount: int) -> Step:
     return (int(RELEASE), pool, amount, 0)
 
 
+_NO_ROWS = np.zeros((5, 0), np.int64)
+
+
 class Streams:
     """Pools, lanes, templates and the stream of every component while a program is built."""
 
@@ -295,17 +298,25 @@ class Streams:
             self._rows.append(on_lanes([(self.lanes[lane], merge_loops(tuple(nodes)))]))
             self._firsts.append(0)
 
-    def append(self, rows: Integers, slots: int) -> None:
+    def reserve(self, slots: int) -> int:
         """Let components do what was drafted next; its slots become templates in their order.
+
+        A number for `lay_down`, which says what they do.
+        """
+        self._rows.append(_NO_ROWS)
+        self._firsts.append(self.count)
+        self.count += slots
+        return len(self._rows) - 1
+
+    def lay_down(self, number: int, rows: Integers) -> None:
+        """What components do in a reserved place.
 
         Parameters
         ----------
         rows : int64 array, shape (5, n_rows)
             The rank of the component, then as in a `TaskStream`, with slots for templates.
         """
-        self._rows.append(rows)
-        self._firsts.append(self.count)
-        self.count += slots
+        self._rows[number] = rows
 
     def _streams(self) -> list[TaskStream]:
         """What every component does."""

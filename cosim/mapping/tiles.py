@@ -169,6 +169,11 @@ class Tile:
         return tile_shapes(self.nest, {loop: run.size for loop, run in self.at.items()})
 
     @cached_property
+    def extents(self) -> list[tuple[int, ...]]:
+        """The eight numbers of each of `shapes`."""
+        return [(s.groups, *s.pixels, s.filters, *s.reduction) for s in self.shapes]
+
+    @cached_property
     def macs(self) -> int:
         """Useful multiply-accumulates."""
         return self.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
