@@ -54,44 +54,38 @@ RELEASE."""
 _FOLLOWS[ACQUIRE] = [True, True, False, False, True]
 _FOLLOWS[HOLD] = _FOLLOWS[SERVE] = [False, True, False, True, False]
 _FOLLOWS[RELEASE] = _FOLLOWS[MARK] = [True, True, True, False, True]
+_LASTS = np.array([kind in (MARK, RELEASE) for kind in StepKind])
+"""Which kinds of steps a template may end with."""
 
 
 def are_sound(program: Program) -> bool:
     """Whether the steps of no template break the rules, all templates looked at together."""
     columns = columns_of(program)
     kind, a, b, _ = columns.steps
-    if not len(kind) or not columns.lengths.all():
-        return not len(columns.lengths)
+    lengths = columns.lengths
+    if not len(kind) or not lengths.all():
+        return not len(lengths)
     if kind.min() < 0 or kind.max() >= len(StepKind):
         return False
-    last = np.cumsum(columns.lengths) - 1
-    before = np.empty_like(kind)
-    before[0], before[1:] = RELEASE, kind[:-1]
-    before[last[:-1] + 1] = RELEASE
-    ends = kind[last]
-    if not _FOLLOWS[before, kind].all() or not ((ends == MARK) | (ends == RELEASE)).all():
+    ends = np.cumsum(lengths)
+    before = np.concatenate(([RELEASE], kind[:-1]))
+    before[ends[:-1]] = RELEASE
+    if not (_FOLLOWS[before, kind].all() and _LASTS[kind[ends - 1]].all()):
         return False
-    if program.dram is None and (kind == SERVE).any():
+    pools, clocks = len(program.pools), len(program.clock_periods_ps)
+    serve = _NO_LIMIT if program.dram is not None else 0
+    # below which `a` and `b` must be, by kind of step
+    most_a = np.array([pools, _NO_LIMIT, pools, len(program.lanes), serve])[kind]
+    most_b = np.array([_NO_LIMIT, clocks, _NO_LIMIT, _NO_LIMIT, _NO_LIMIT])[kind]
+    counted = kind <= RELEASE
+    if not (((a >= 0) & (a < most_a)).all() and ((b >= 0) | ~counted).all() and (b < most_b).all()):
         return False
-    moves = (kind == ACQUIRE) | (kind == RELEASE)
-    holds, marks = kind == HOLD, kind == MARK
-    most = np.array([_NO_LIMIT if p.capacity is None else p.capacity for p in program.pools])
-    taken = kind == ACQUIRE
-    return bool(
-        _within(a[moves], len(program.pools))
-        and (b[moves] >= 0).all()
-        and (b[taken] <= most[a[taken]]).all()
-        and _within(b[holds], len(program.clock_periods_ps))
-        and (a[holds] >= 0).all()
-        and _within(a[marks], len(program.lanes))
-    )
+    limits = [_NO_LIMIT if pool.capacity is None else pool.capacity for pool in program.pools]
+    taken = np.flatnonzero(kind == ACQUIRE)
+    return not len(taken) or bool((b[taken] <= np.array(limits)[a[taken]]).all())
 
 
 _NO_LIMIT = np.iinfo(np.int64).max
-
-
-def _within(indices: Integers, count: int) -> bool:
-    return not len(indices) or bool(indices.min() >= 0 and indices.max() < count)
 
 
 def _check_stream(program: Program, component: Component) -> None:

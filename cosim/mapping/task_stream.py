@@ -69,13 +69,6 @@ def on_lanes(lanes: Iterable[tuple[int, Sequence[Node]]]) -> Integers:
     return table
 
 
-def shifted(rows: Integers, shift: int) -> Integers:
-    """Rows behind ranks, of templates further on."""
-    further = rows.copy()
-    further[1 + VALUE, rows[1 + KIND] == Row.TASK] += shift
-    return further
-
-
 _TASK, _BEGIN, _END = (int(kind) for kind in Row)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from cosim.errors import CosimError
 from cosim.machine.execute import run
+from cosim.machine.validate import _grammar_problem, are_sound
 from cosim.mapping.program import Component, Pool, PoolPhase
 from cosim.mapping.task_stream import Loop
 from cosim.timeline.causes import Cause
@@ -38,6 +41,21 @@ def test_steps_that_break_the_grammar(steps: list, message: str) -> None:
     program = machine([POOL], [Component("array", "engine", (0,))], [steps])
     with pytest.raises(CosimError, match=message):
         run(program)
+
+
+any_step = st.tuples(st.integers(0, 4), st.integers(-1, 2), st.integers(-1, 3), st.integers(0, 1))
+sound_step = st.sampled_from(
+    [(ACQUIRE, 0, 1, 0), (RELEASE, 0, 1, 0), (HOLD, 3, 0, 0), (MARK, 0, 0, 0)]
+)
+
+
+@given(st.lists(st.lists(sound_step | any_step, max_size=6), max_size=4))
+@example([[(ACQUIRE, 0, 1, 0), *WORK, (RELEASE, 0, 1, 0)], WORK])
+@settings(max_examples=300)
+def test_all_templates_together_are_sound_if_each_one_is(lists: list[list]) -> None:
+    program = machine([POOL], [Component("array", "engine", ())], lists)
+    alone = [not _grammar_problem(program, template.steps) for template in program.templates]
+    assert are_sound(program) == all(alone)
 
 
 def test_an_immediate_pool_has_one_requester() -> None:
