@@ -105,6 +105,15 @@ _SECOND = np.arange(len(LABELS))
 _SECOND[_LABEL["compute"]] = _LABEL["fill/drain"]
 _SECOND[_LABEL["input"]] = _LABEL["bandwidth"]
 
+_WAYS = 4
+_WHOLE, _FILLS, _MOVES, _STALLS = range(_WAYS)
+"""How the time of a row of some label is split further."""
+
+_WAY_OF_LABEL = np.full(len(LABELS), _WHOLE)
+_WAY_OF_LABEL[_LABEL["compute"]] = _FILLS
+_WAY_OF_LABEL[_LABEL["input"]] = _MOVES
+_WAY_OF_LABEL[_LABEL["vector"]] = _STALLS
+
 
 @dataclass(frozen=True)
 class Breakdown:
@@ -158,32 +167,38 @@ def latency_breakdown(program: Program, design: Design, source: Source) -> Break
     label = _labels(run.tasks, row)
     slowed = _slowed(run, path)
     own = row.time if slowed is None else row.time - slowed  # at the design's own clocks
-    share = _second_share(run.tasks, design, row, label, own)
-    stall = _stalls(run.tasks, row, label, own - share)
-    times: list[tuple[Integers | int, Integers]] = [
-        (label, own - share - stall),
-        (_SECOND[label], share),
-    ]
-    times.append((_LABEL["on-chip memory"], stall))
-    if slowed is not None:
-        times.append((_LABEL["throttled"], slowed))
+    share, stall = _split(run.tasks, design, row, label)
+    share = np.minimum(share, own)
+    own = own - share
+    stall = np.minimum(stall, own)
     by_layer = np.zeros((len(program.layers) + 1, len(LABELS)), np.int64)
-    first = run.tasks.layer[row.template] * len(LABELS)  # -1 is the last line
-    for which, time in times:
-        np.add.at(by_layer.reshape(-1), first + which, time * path.count)
+    flat, first = by_layer.reshape(-1), run.tasks.layer[row.template] * len(LABELS)
+
+    def add(which: Integers | int, time: Integers) -> None:
+        # layer -1 is the last line
+        np.add.at(flat, first + which, time * path.count if path.repetitions else time)
+
+    add(label, own - stall)
+    add(_SECOND[label], share)
+    add(_LABEL["on-chip memory"], stall)
+    if slowed is not None:
+        add(_LABEL["throttled"], slowed)
     return Breakdown(path, label, by_layer, _waited_for_power(program, path, row))
 
 
 class _PathRows:
-    """Columns of the rows of a path, each of shape (n_path_rows,)."""
+    """Columns of the rows of a path, each of shape (n_path_rows,).
+
+    `entry` is the place of a row's template and part in columns over both.
+    """
 
     def __init__(self, run: DistinctRows, path: Path) -> None:
-        at, rows = path.position, run.rows
+        at = path.position
         self.template = run.template[at]
-        self.component = rows.component[at]
-        self.cause = rows.cause[at]
+        self.entry = self.template if run.tasks.parts == 1 else run.entry[at]
+        self.component = run.component[at]
+        self.cause = run.cause[at]
         self.time = run.durations[at]
-        self.part = run.part[at]
 
 
 def _slowed(run: DistinctRows, path: Path) -> Integers | None:
@@ -196,7 +211,7 @@ def _slowed(run: DistinctRows, path: Path) -> Integers | None:
 
 def _labels(tasks: TaskTable, row: _PathRows) -> Integers:
     of_component = np.array([_OF_KIND.get(k, _LABEL["host"]) for k in tasks.kind_names], np.int64)
-    label: Integers = of_component[np.minimum(row.component, len(of_component) - 1)]
+    label: Integers = of_component.take(row.component, mode="clip")
     label[tasks.refreshes[row.template]] = _LABEL["refresh"]
     moves = (label < 0).nonzero()[0]
     if len(moves):
@@ -207,36 +222,33 @@ def _labels(tasks: TaskTable, row: _PathRows) -> Integers:
 def _transfer_labels(tasks: TaskTable, row: _PathRows, moves: Integers) -> Integers:
     """Labels of the rows at positions `moves` of the path, which are transfers."""
     # what each row's successor waited for
-    waited = np.append(row.cause[1:], _LAST)
+    waited = np.full(len(row.cause), _LAST)
+    waited[:-1] = row.cause[1:]
     decides = (waited != int(Cause.SEQUENCE)).nonzero()[0]
     # a row whose successor followed in sequence inherits: look for the next that does not
     owner = decides[decides.searchsorted(moves)]
-    writes = (tasks.written_bytes[row.template[owner]] > 0).astype(np.int64)
-    label: Integers = _OF_TRANSFER[writes, waited[owner]]
+    direction = (tasks.written_bytes[row.template[owner]] > 0) * _OF_TRANSFER.shape[1]
+    label: Integers = _OF_TRANSFER.reshape(-1)[direction + waited[owner]]
     return label
 
 
-def _second_share(
-    tasks: TaskTable, design: Design, row: _PathRows, label: Integers, time: Integers
-) -> Integers:
-    """How much of a row's time belongs to the second label of its own.
+def _split(
+    tasks: TaskTable, design: Design, row: _PathRows, label: Integers
+) -> tuple[Integers, Integers]:
+    """How much of a row's time belongs to the second label of its own, and to on-chip memory.
 
-    Compute gives its fill and drain away, input its pure data movement.
+    Compute gives its fill and drain away, input its pure data movement; an engine stands still for
+    a buffer, as mapping says.
     """
-    share = np.zeros(len(label), np.int64)
-    computes = ((label == _LABEL["compute"]) & (row.part == 0)).nonzero()[0]
-    share[computes] = tasks.fill_ps[row.template[computes]]
-    feeds = (label == _LABEL["input"]).nonzero()[0]
-    if len(feeds):
-        share[feeds] = data_time(tasks, design)[row.template[feeds], row.part[feeds]]
-    return np.minimum(share, time)
-
-
-def _stalls(tasks: TaskTable, row: _PathRows, label: Integers, time: Integers) -> Integers:
-    """How much of each row's `time` an engine stood still for a buffer, as mapping says."""
-    works = ((label == _LABEL["compute"]) | (label == _LABEL["vector"])) & (row.part == 0)
-    stall: Integers = np.minimum(tasks.stall_ps[row.template] * works, time)
-    return stall
+    # by how a label is split, template and part; what belongs to a task is in its first part
+    split = np.zeros((2, _WAYS, tasks.size, tasks.parts), np.int64)
+    split[0, _FILLS, :, 0] = tasks.fill_ps
+    split[0, _MOVES] = data_time(tasks, design)
+    split[1, (_FILLS, _STALLS), :, 0] = tasks.stall_ps
+    # rows of no template go to the end of some way, where nothing is
+    which = _WAY_OF_LABEL[label] * (tasks.size * tasks.parts) + row.entry
+    share, stall = split.reshape(2, -1).take(which, axis=1)
+    return share, stall
 
 
 def _waited_for_power(program: Program, path: Path, row: _PathRows) -> dict[str, int]:

@@ -68,10 +68,10 @@ class _SortedRows:
         stop = self.edges[-1]  # others are attached from outside
         self.order, self.component = order[:stop], component[:stop]
         # rows that the end of the run cuts off count up to there
-        self.start = np.minimum(run.rows.start[self.order], makespan_ps)
-        self.end = np.minimum(run.rows.end[self.order], makespan_ps)
+        self.start = np.minimum(run.start[self.order], makespan_ps)
+        self.end = np.minimum(run.end[self.order], makespan_ps)
         self.count = run.count[self.order]
-        self.cause = run.rows.cause[self.order]
+        self.cause = run.cause[self.order]
 
 
 def _waits(run: DistinctRows, rows: _SortedRows) -> tuple[Integers, Integers]:

@@ -48,7 +48,7 @@ class OverTime:
 
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or DistinctRows
         Their first times, in the order in which they ended.
     repetitions : sequence of Repetition
     makespan_ps : int
@@ -56,7 +56,7 @@ class OverTime:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Rows | DistinctRows,
         repetitions: Sequence[Repetition],
         makespan_ps: int,
         table: RepetitionTable | None = None,
@@ -114,7 +114,7 @@ class Counters(OverTime):
     """All counters of one run; what they share is made once."""
 
     def __init__(self, run: DistinctRows, makespan_ps: int) -> None:
-        super().__init__(run.rows, run.repetitions, makespan_ps, run.table)
+        super().__init__(run, run.repetitions, makespan_ps, run.table)
         self._run = run
 
     @cached_property

@@ -18,19 +18,25 @@ from cosim.mapping.program import Program
 from cosim.timeline.rows import Rows
 
 
-def last_row(program: Program, rows: Rows) -> int:
+def last_row(program: Program, component: NDArray[np.integer]) -> int:
     """Position of the row that ends the run: the last to end among those that keep it alive.
 
-    Returns -1 if there is none.
+    Parameters
+    ----------
+    component : int array, shape (n_rows,)
+        Ranks of the components of all rows, in the order in which these end.
+
+    Returns
+    -------
+    int
+        -1 if there is none.
     """
     # components attached from outside rank above the program's own and keep nothing alive
-    background = np.array([*(c.background for c in program.components), True])
-    keeps = np.flatnonzero(~background[np.minimum(rows.component, len(program.components))])
-    if not len(keeps):
-        return -1
-    ends = rows.end[keeps]
-    # rows are ordered by end, but a window need not be: ask for the largest, the latest of equals
-    return int(keeps[len(ends) - 1 - int(np.argmax(ends[::-1]))])
+    alive = {rank for rank, part in enumerate(program.components) if not part.background}
+    for position in range(len(component) - 1, -1, -1):
+        if int(component[position]) in alive:
+            return position
+    return -1
 
 
 def critical_path(program: Program, rows: Rows) -> NDArray[np.int64]:
@@ -46,7 +52,7 @@ def critical_path(program: Program, rows: Rows) -> NDArray[np.int64]:
     ValueError
         If a row starts at another instant than its cause ends: the timeline is damaged.
     """
-    position = last_row(program, rows)
+    position = last_row(program, rows.component)
     if position < 0:
         return np.empty(0, np.int64)
     # a memoryview hands out Python integers several times faster than an array does

@@ -5,17 +5,19 @@ over a run are sums over distinct rows weighted by how often each happens. Where
 the same with other templates (another layer), its rows are distinct again, so here repetitions
 differ in time and task alone.
 
-Rows are numbered by *position* here; `Rows.number` is the number in the timeline of the first time
+Rows are numbered by *position* here; `DistinctRows.number` is the number in the timeline of the first time
 a row happens, and times are those of the first time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.analysis.task_table import Integers, TaskTable
 from cosim.mapping.program import Program
@@ -92,10 +94,9 @@ class DistinctRows:
     Attributes
     ----------
     tasks : TaskTable
-    rows : Rows
-        The first time of each, in the order in which they ended.
-    back : int64 array, shape (n_rows,)
-        Number of rows back to the row's cause, 0 for none; the same every time.
+    stored : mapping of str to array
+        Columns of the first time of each row, as a timeline stores them, in the order in which
+        they ended.
     repetitions : tuple of Repetition
         The outermost ones, in order.
     total : int
@@ -103,13 +104,47 @@ class DistinctRows:
     """
 
     tasks: TaskTable
-    rows: Rows
-    back: Integers
+    stored: Mapping[str, NDArray[Any]]
     repetitions: tuple[Repetition, ...]
     total: int
 
     def __len__(self) -> int:
-        return len(self.back)
+        return len(self.start)
+
+    @property
+    def start(self) -> Integers:
+        """Picoseconds, of the first time of each row."""
+        return self.stored["start"]
+
+    @property
+    def end(self) -> Integers:
+        """Picoseconds, of the first time of each row."""
+        return self.stored["end"]
+
+    @property
+    def cause(self) -> NDArray[np.int8]:
+        """`cosim.timeline.causes.Cause` of the start of each row."""
+        return self.stored["cause"]
+
+    @property
+    def back(self) -> Integers:
+        """Number of rows back to the row's cause, 0 for none; the same every time."""
+        return self.stored["cause_offset"]
+
+    @cached_property
+    def number(self) -> Integers:
+        """Number of each row in the timeline."""
+        number = np.arange(len(self), dtype=np.int64)
+        if self.repetitions:
+            number += self.table.before(self.table.extra_rows, number)
+        return number
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The first time of each row."""
+        cause_row = np.where(self.back > 0, self.number - self.back, -1)
+        columns = {name: self.stored[name] for name in COLUMN_TYPES if name != "cause_row"}
+        return Rows(**columns, cause_row=cause_row, number=self.number)
 
     @cached_property
     def table(self) -> RepetitionTable:
@@ -131,12 +166,17 @@ class DistinctRows:
 
     @cached_property
     def durations(self) -> Integers:
-        return self.rows.duration
+        return self.end - self.start
 
     @cached_property
     def template(self) -> Integers:
         """Template of every row, as an index into columns of the task table."""
-        return self.rows.template.astype(np.int64)
+        return self.stored["template"].astype(np.int64)
+
+    @cached_property
+    def component(self) -> Integers:
+        """Rank of the component of every row."""
+        return self.stored["component"].astype(np.int64)
 
     @cached_property
     def entry(self) -> Integers:
@@ -147,8 +187,8 @@ class DistinctRows:
     @cached_property
     def by_component(self) -> tuple[Integers, Integers]:
         """Positions of the rows component by component, in order; and their components."""
-        order = self.rows.component.argsort(kind="stable")
-        return order, self.rows.component[order].astype(np.int64)
+        order = self.stored["component"].argsort(kind="stable")
+        return order, self.component[order]
 
     @cached_property
     def part(self) -> Integers:
@@ -174,7 +214,7 @@ class DistinctRows:
     def end_ps(self) -> int:
         """End of the run's last row."""
         closing = self.table.cut_ps[self.table.stop == len(self)]
-        return int(self.rows.end.max() + closing.sum()) if len(self) else 0
+        return int(self.end.max() + closing.sum()) if len(self) else 0
 
     def expanded(self, chosen: Integers) -> Rows:
         """Every time of the rows at some positions, in order of time: as many as there are."""
@@ -191,23 +231,17 @@ def distinct_rows(program: Program, source: Source, tasks: TaskTable | None = No
         return source
     tasks = tasks or TaskTable(program)
     if isinstance(source, Rows):
-        back = np.where(source.cause_row >= 0, source.number - source.cause_row, 0)
-        return DistinctRows(tasks, source, back, (), len(source))
+        return DistinctRows(tasks, _as_stored(source), (), len(source))
     if any(map(_has_other_templates, source.blocks)):
         return _Unroller(program, source).distinct(tasks)
-    repetitions = tuple(_plain(block) for block in source.blocks)
-    stored = source.stored
-    number = np.arange(len(stored["end"]), dtype=np.int64)
-    if repetitions:
-        table = RepetitionTable(repetitions)
-        number += table.before(table.extra_rows, number)
-    back = stored["cause_offset"]
-    rows = Rows(
-        **{name: stored[name] for name in COLUMN_TYPES if name != "cause_row"},
-        cause_row=np.where(back > 0, number - back, -1),
-        number=number,
-    )
-    return DistinctRows(tasks, rows, back, repetitions, len(source))
+    repetitions = tuple(map(_plain, source.blocks))
+    return DistinctRows(tasks, source.stored, repetitions, len(source))
+
+
+def _as_stored(rows: Rows) -> dict[str, NDArray[Any]]:
+    stored = {name: getattr(rows, name) for name in COLUMN_TYPES if name != "cause_row"}
+    stored["cause_offset"] = np.where(rows.cause_row >= 0, rows.number - rows.cause_row, 0)
+    return stored
 
 
 def occurrences(table: RepetitionTable, size: int) -> Integers:
@@ -292,9 +326,8 @@ class _Unroller:
         timeline = self._timeline
         stop = len(timeline.stored["end"])
         repetitions, _ = self._period(0, stop, timeline.blocks, 0, {})
-        rows = timeline.take(np.concatenate(self._numbers))
-        back = np.where(rows.cause_row >= 0, rows.number - rows.cause_row, 0)
-        return DistinctRows(tasks, rows, back, repetitions, len(timeline))
+        stored = _as_stored(timeline.take(np.concatenate(self._numbers)))
+        return DistinctRows(tasks, stored, repetitions, len(timeline))
 
     def _period(
         self, first: int, stop: int, blocks: Sequence[Block], number: int, moved: dict[int, int]

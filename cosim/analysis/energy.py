@@ -57,7 +57,7 @@ def task_counts(program: Program, source: Source) -> Integers:
     """Tasks executed of every template, shape (n_templates,)."""
     run = distinct_rows(program, source)
     counts = np.zeros(len(program.templates) + 1, np.int64)
-    np.add.at(counts, run.rows.template, run.count if run.tasks.parts == 1 else run.first_count)
+    np.add.at(counts, run.template, run.first_count)
     return counts[:-1]
 
 

@@ -59,12 +59,12 @@ def group_starts(program: Program, source: Source) -> Integers:
     Prefetching its operands does not begin a group; a group without rows begins with the next.
     """
     run = distinct_rows(program, source)
-    tasks, rows = run.tasks, run.rows
+    tasks = run.tasks
     works = ~tasks.does(*_NOT_WORK)
-    layer = np.where(works, tasks.layer, -1)[rows.template]
+    layer = np.where(works, tasks.layer, -1)[run.template]
     # the last line is for rows that begin no group
     starts = np.full(len(program.layers) + 1, np.iinfo(np.int64).max, np.int64)
-    np.minimum.at(starts, layer, rows.start)
+    np.minimum.at(starts, layer, run.start)
     starts = np.minimum.accumulate(starts[-2::-1])[::-1]
     if len(starts):
         starts[0] = 0

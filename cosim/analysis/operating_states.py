@@ -54,10 +54,10 @@ def energy_factors(run: DistinctRows) -> Numbers | None:
         return None
     own = _own_state(program)
     times = first_interval_ps(program)
-    factors = np.ones(len(run.rows))
-    left = (run.part == 0) & (run.rows.template >= 0)
+    factors = np.ones(len(run))
+    left = (run.part == 0) & (run.template >= 0)
     for number in (own, *(n for n in range(len(governing.states)) if n != own)):
-        here = left & (times[number][run.rows.template] == run.rows.duration)
+        here = left & (times[number][run.template] == run.durations)
         left &= ~here
         factors[here] = governing.states[number].voltage ** 2
     return factors
@@ -68,8 +68,8 @@ def weighted_counts(run: DistinctRows, counts: Integers) -> Numbers:
     weighted = counts.astype(np.float64)
     factors = energy_factors(run)
     if factors is not None:
-        first = np.flatnonzero((run.part == 0) & (run.rows.template >= 0))
-        np.add.at(weighted, run.rows.template[first], factors[first] - 1.0)
+        first = np.flatnonzero((run.part == 0) & (run.template >= 0))
+        np.add.at(weighted, run.template[first], factors[first] - 1.0)
     return weighted
 
 

@@ -75,12 +75,12 @@ class Path:
     @cached_property
     def start(self) -> Integers:
         """When each row starts the first time, in picoseconds."""
-        return self.run.rows.start[self.position] + self._later
+        return self.run.start[self.position] + self._later
 
     @cached_property
     def end(self) -> Integers:
         """When each row ends the first time, in picoseconds."""
-        return self.run.rows.end[self.position] + self._later
+        return self.run.end[self.position] + self._later
 
     @cached_property
     def _later(self) -> Integers | int:
@@ -125,7 +125,7 @@ def path_of(run: DistinctRows) -> Path:
     ValueError
         If a row starts at another instant than its cause ends: the timeline is damaged.
     """
-    last = last_row(run.tasks.program, run.rows)
+    last = last_row(run.tasks.program, run.component)
     if last < 0:
         return Path(run, np.empty(0, np.int64), (), [])
     path = _Writer().path(run, _Walk(run).whole(last))
@@ -207,13 +207,14 @@ class _Walk:
 
     def __init__(self, run: DistinctRows) -> None:
         self._run = run
-        before = np.where(run.back > 0, np.arange(len(run)) - run.back, _BEGIN)
+        before = np.arange(len(run)) - run.back
+        before[run.back == 0] = _BEGIN
         self._before: list[int] = before.tolist()
         self._known: dict[tuple[int, int], tuple[list[_Piece], int]] = {}
 
     def whole(self, last: int) -> list[_Piece]:
         """The walk from the last time of a distinct row."""
-        run, number = self._run, int(self._run.rows.number[last])
+        run, number = self._run, int(self._run.number[last])
         if run.repetitions:
             table = run.table
             around = (table.first <= last) & (last < table.stop)
