@@ -23,7 +23,7 @@ from cosim.analysis.distinct_rows import (
 from cosim.analysis.operating_states import energy_factors
 from cosim.analysis.repeated_steps import CompactTime, Counter, Period, RepeatedSteps
 from cosim.analysis.step_function import step_function
-from cosim.analysis.task_table import Integers, Numbers
+from cosim.analysis.task_table import Integers
 from cosim.design.power import Capacitor
 from cosim.mapping.program import Pool, Program
 from cosim.timeline.rows import Rows
@@ -97,8 +97,8 @@ class OverTime:
             axis=1, out=given[:, 1:]
         )
         held -= given.take(ended, axis=1)
-        most = np.maximum(0, held.max(axis=1)).tolist()
-        return [n * of.scale + of.base for n, of in zip(most, counters, strict=True)]
+        most = held.max(axis=1).tolist()
+        return [max(0, n) * of.scale + of.base for n, of in zip(most, counters, strict=True)]
 
     @cached_property
     def _by_start(self) -> tuple[Integers, Integers]:
@@ -157,7 +157,7 @@ class Counters(OverTime):
     @cached_property
     def dram_bandwidth(self) -> Contributions:
         """Whole bytes a second on the DRAM's pins, averaged over each descriptor's service."""
-        rate = self._rate(self._run.tasks.dram_bytes.astype(np.float64) * 1e12)
+        rate = self._rates[0]
         return Contributions("DRAM bandwidth", "B/s", rate, rate)
 
     @cached_property
@@ -166,10 +166,27 @@ class Counters(OverTime):
 
         Static power, and each task's energy over its first interval.
         """
-        rate = self._rate(self._run.tasks.domain_energy_pj * 1e9, energy_factors(self._run))
-        static = self._run.tasks.program.static_mw
-        self._add_while_off(rate, static)
+        rate, static = self._rates[1], self._run.tasks.program.static_mw
         return Contributions("power", "mW", rate, rate, 1e-6, static)
+
+    @cached_property
+    def _rates(self) -> Integers:
+        """Bytes a second and nanowatts of every row that is its task's first, shape (2, n_rows).
+
+        What a task moves and spends is spread over its first interval, if time passes in it.
+        """
+        run, tasks = self._run, self._run.tasks
+        spread = run.durations > 0
+        if tasks.parts > 1:
+            spread &= run.part == 0
+        amounts = np.array((tasks.dram_bytes * 1e12, tasks.domain_energy_pj * 1e9))
+        rates = amounts.take(run.template, axis=1) / np.where(spread, run.durations, np.inf)
+        factors = energy_factors(run)
+        if factors is not None:
+            rates[1] *= factors
+        whole = np.rint(rates).astype(np.int64)
+        self._add_while_off(whole[1], tasks.program.static_mw)
+        return whole
 
     def _add_while_off(self, rate: Integers, static_mw: float) -> None:
         """What a machine that a governor switched off draws beyond its static power, nanowatts."""
@@ -186,19 +203,6 @@ class Counters(OverTime):
             drawn = round(1e3 * energy_aj / time_ps) if time_ps else 0
             here = self._run.template == governing.rows[activity]
             rate[here] += drawn - round(static_mw * 1e6)
-
-    def _rate(self, amount: Numbers, factors: Numbers | None = None) -> Integers:
-        """Amount a picosecond of every row that is its task's first; 0 where no time passes."""
-        rate = amount[self._run.template] / self._time_of_rate
-        if factors is not None:
-            rate *= factors
-        return np.rint(rate).astype(np.int64)
-
-    @cached_property
-    def _time_of_rate(self) -> Numbers:
-        """Picoseconds over which a row's amount is spread; without end where it has none."""
-        duration, part = self._run.durations, self._run.part
-        return np.where((duration > 0) & (part == 0), duration, np.inf)
 
 
 def buffer_occupancy(program: Program, source: Source, makespan_ps: int) -> list[Counter]:

@@ -10,6 +10,7 @@ MARK: a DMA descriptor has part 0, the DRAM's service, and part 1, the rest of t
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ EXTERNAL = "external"
 """Activity of rows of no template."""
 
 _ACQUIRE, _HOLD, _RELEASE, _MARK, _SERVE = (int(kind) for kind in StepKind)
+_KEEPS_BUSY = np.array([kind in (_HOLD, _SERVE) for kind in StepKind])
 
 
 class EnergyEntries(NamedTuple):
@@ -42,10 +44,13 @@ class EnergyEntries(NamedTuple):
 
 def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
     """Codes below `count` numbered anew, in the order in which they come first, and that order."""
-    order = list(dict.fromkeys(codes.tolist()))
-    number = np.zeros(count, np.int64)
-    number[order] = np.arange(len(order))
-    return number[codes], order
+    first = np.full(count, len(codes))
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # what is entered last stays
+    seen = int((first < len(codes)).sum())
+    order = first.argsort()
+    number = np.empty(count, np.int64)
+    number[order] = np.arange(count)
+    return number[codes], order[:seen].tolist()
 
 
 class Steps(NamedTuple):
@@ -55,8 +60,6 @@ class Steps(NamedTuple):
     kind: Integers
     a: Integers
     b: Integers
-    marks_before: Integers
-    """MARKs of the same template before it."""
 
 
 COUNTED_POOLS = ("buffer", "power")
@@ -167,15 +170,23 @@ class TaskTable:
     def _steps(self) -> Steps:
         lengths = self._templates.lengths
         kind, a, b, _ = self._templates.steps
-        template = np.repeat(np.arange(len(lengths)), lengths)
-        marks = np.concatenate([[0], np.cumsum(kind == _MARK)])
-        first = np.cumsum(lengths) - lengths
-        return Steps(template, kind, a, b, marks[:-1] - marks[np.repeat(first, lengths)])
+        return Steps(np.arange(len(lengths)).repeat(lengths), kind, a, b)
+
+    @cached_property
+    def _marks_before(self) -> Integers:
+        """MARKs of the same template before each step."""
+        lengths, is_mark = self._templates.lengths, self._steps.kind == _MARK
+        before = is_mark.cumsum() - is_mark
+        first = lengths.cumsum() - lengths
+        # a template without steps has no first one
+        of_first = before[np.minimum(first, max(0, len(before) - 1))]
+        result: Integers = before - of_first.repeat(lengths)
+        return result
 
     def _of_first(self, which: NDArray[np.bool_], column: Integers, none: int) -> Integers:
         """A column of each template's first step of some, and of rows of no template."""
         found = np.full(self.size, none, np.int64)
-        places = np.flatnonzero(which)[::-1]  # the first of a template is entered last
+        places = which.nonzero()[0][::-1]  # the first of a template is entered last
         found[self._steps.template[places]] = column[places]
         return found
 
@@ -200,8 +211,7 @@ class TaskTable:
     def _first_period(self) -> Integers:
         """Picoseconds of a cycle of each template's first HOLD."""
         steps = self._steps
-        holds = (steps.kind == _HOLD) | (steps.kind == _SERVE)
-        return self._periods(self._of_first(holds, steps.b, 0))
+        return self._periods(self._of_first(_KEEPS_BUSY[steps.kind], steps.b, 0))
 
     @cached_property
     def busy_ps(self) -> Integers:
@@ -250,22 +260,23 @@ class TaskTable:
     def tokens(self) -> Tokens:
         """Tokens of every pool of a kind in `COUNTED_POOLS`."""
         steps, parts, size = self._steps, self.parts, self.size
-        all_pools = self.program.pools
-        pools = [
-            i for kind in COUNTED_POOLS for i, pool in enumerate(all_pools) if pool.kind == kind
-        ]
+        of_kind: dict[str, list[int]] = {kind: [] for kind in COUNTED_POOLS}
+        for number, pool in enumerate(self.program.pools):
+            of_kind.get(pool.kind, []).append(number)
+        pools = list(chain.from_iterable(of_kind.values()))
         # one line more, for pools that nobody asks for
-        line = np.full(len(all_pools), len(pools), np.int64)
-        line[pools] = np.arange(len(pools))
+        line = [len(pools)] * len(self.program.pools)
+        for place, number in enumerate(pools):
+            line[number] = place
         given = steps.kind == _RELEASE
         moves = (given | (steps.kind == _ACQUIRE)).nonzero()[0]
         given, where = given[moves], steps.template[moves]
         if parts > 1:
             # what is given belongs to the MARK before it, what is taken to the one after it, if any
-            part = np.maximum(steps.marks_before[moves] - given, 0)
+            part = np.maximum(self._marks_before[moves] - given, 0)
             part = np.minimum(part, self.marks[where] - 1)
             where = where * parts + part
-        where += (2 * line[steps.a[moves]] + given) * (size * parts)
+        where += (np.array(line, np.int64)[steps.a[moves]] * 2 + given) * (size * parts)
         amounts = np.zeros((len(pools) + 1, 2, size * parts), np.int64)
         np.add.at(amounts.reshape(-1), where, steps.b[moves])
         return Tokens(pools, amounts[:-1])
