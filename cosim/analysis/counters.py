@@ -90,15 +90,14 @@ class OverTime:
         order, ended = self._by_start
         if not len(order) or not counters:
             return [of.base for of in counters]
-        held = np.concatenate([of.taken for of in counters]).reshape(len(counters), -1)
-        held = held.take(order, axis=1).cumsum(axis=1)
-        given = np.zeros((len(counters), len(self._time.end) + 1), np.int64)
-        np.concatenate([of.given for of in counters]).reshape(len(counters), -1).cumsum(
-            axis=1, out=given[:, 1:]
-        )
-        held -= given.take(ended, axis=1)
-        most = held.max(axis=1).tolist()
-        return [max(0, n) * of.scale + of.base for n, of in zip(most, counters, strict=True)]
+        given = np.zeros(len(self._time.end) + 1, np.int64)
+        found = []
+        for of in counters:
+            of.given.cumsum(out=given[1:])
+            held = of.taken[order].cumsum()
+            held -= given[ended]
+            found.append(max(0, int(held.max())) * of.scale + of.base)
+        return found
 
     @cached_property
     def _by_start(self) -> tuple[Integers, Integers]:
