@@ -127,7 +127,8 @@ class _Repeated:
         (table.cut_ps * takes_part).cumsum(axis=1, out=self.cut[:, 1:])
         self.before = self.cut[rows.component, table.stop.searchsorted(rows.order, side="right")]
         self._line, self._item = takes_part.nonzero()
-        self._first, self._final = first[takes_part], stop[takes_part] - 1
+        self._first = first[self._line, self._item]
+        self._final = stop[self._line, self._item] - 1
         self.once = rows.count.copy()
         np.floor_divide.at(self.once, self._first, table.repeats[self._item] + 1)
 

@@ -5,8 +5,8 @@ over a run are sums over distinct rows weighted by how often each happens. Where
 the same with other templates (another layer), its rows are distinct again, so here repetitions
 differ in time and task alone.
 
-Rows are numbered by *position* here; `DistinctRows.number` is the number in the timeline of the first time
-a row happens, and times are those of the first time.
+Rows are numbered by *position* here; `DistinctRows.number` is the number in the timeline of the
+first time a row happens, and times are those of the first time.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class RepetitionTable:
 
     def before(self, amount: Integers, positions: Integers) -> Integers:
         """Sum of `amount`, one of the columns, over all that stop at or before each position."""
-        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(amount)])
-        found: Integers = total[np.searchsorted(self.stop, positions, side="right")]
+        total = np.zeros(len(amount) + 1, np.int64)
+        amount.cumsum(out=total[1:])
+        found: Integers = total[self.stop.searchsorted(positions, side="right")]
         return found
 
 

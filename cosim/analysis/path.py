@@ -87,27 +87,27 @@ class Path:
         """How much later than the distinct row each row is."""
         if not self.moved:
             return 0
-        return self._sums([(move.item.shift_ps,) for move in self.moved])[:, 0]
+        return self._sums([move.times * move.item.shift_ps for move in self.moved])
 
-    def _sums(self, amounts: list[tuple[int, ...]]) -> Integers:
-        """What repetitions move each row by, all together, given the amounts of one time."""
-        change = np.array(amounts, np.int64) * np.array([[move.times] for move in self.moved])
-        changes = np.zeros((len(self.position) + 1, change.shape[1]), np.int64)
-        np.add.at(changes, [move.first for move in self.moved], change)
-        np.subtract.at(changes, [move.stop for move in self.moved], change)
-        return np.cumsum(changes[:-1], axis=0)
+    def _sums(self, amounts: list[int]) -> Integers:
+        """What stretches that are moved by some amounts move each row by, all together."""
+        changes = np.zeros(len(self.position) + 1, np.int64)
+        np.add.at(changes, [move.first for move in self.moved], amounts)
+        np.subtract.at(changes, [move.stop for move in self.moved], amounts)
+        sums: Integers = changes.cumsum()[:-1]
+        return sums
 
     @cached_property
     def rows(self) -> Rows:
         """First times of its rows, with their numbers in the timeline."""
         rows, back = self.run.rows.select(self.position), self.run.back[self.position]
         if self.moved:
-            moved = self._sums(
-                [(move.item.shift_rows, *move.item.task_shift) for move in self.moved]
-            )
             rows.start[:], rows.end[:] = self.start, self.end
-            rows.number[:] += moved[:, 0]
-            rows.task[:] += moved[np.arange(len(moved)), 1 + rows.component.astype(np.int64)]
+            rows.number[:] += self._sums([m.times * m.item.shift_rows for m in self.moved])
+            for rank in range(len(self.moved[0].item.task_shift)):
+                mine = rows.component == rank
+                further = self._sums([m.times * m.item.task_shift[rank] for m in self.moved])
+                rows.task[mine] += further[mine]
         rows.cause_row[:] = np.where(back > 0, rows.number - back, -1)
         return rows
 

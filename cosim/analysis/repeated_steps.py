@@ -106,16 +106,18 @@ class CompactTime:
         depth = np.array(table.depth)
         cut_within = np.zeros(len(depth), np.int64)  # by outer levels, before each repetition
         result = start.copy()
-        for level in range(int(depth.max()) + 1):
-            here = np.flatnonzero(depth == level)
-            cut = np.concatenate([np.zeros(1, np.int64), np.cumsum(table.cut_ps[here])])
-            last_begin = self._begin[here] + table.cut_ps[here] - cut_within[here]
+        for level in range(max(table.depth) + 1):
+            here = (depth == level).nonzero()[0]
+            stops, cuts = table.stop[here], table.cut_ps[here]
+            cut = np.zeros(len(here) + 1, np.int64)
+            cuts.cumsum(out=cut[1:])
+            last_begin = self._begin[here] + cuts - cut_within[here]
             moved = np.minimum(
-                np.searchsorted(last_begin, result, side="right"),
-                np.searchsorted(table.stop[here], positions, side="right"),
+                last_begin.searchsorted(result, side="right"),
+                stops.searchsorted(positions, side="right"),
             )
             result -= cut[moved]
-            cut_within += cut[np.searchsorted(table.stop[here], table.first, side="right")]
+            cut_within += cut[stops.searchsorted(table.first, side="right")]
         return result
 
     def periods(self, repetitions: Sequence[Repetition]) -> tuple[Period, ...]:

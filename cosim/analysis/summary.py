@@ -258,7 +258,7 @@ def _traffic(analysis: Analysis) -> dict[str, Any]:
 
     def by_role(size: Integers) -> dict[str, int]:
         totals = np.zeros(len(roles), np.int64)
-        np.add.at(totals, role[:-1], counts * size[:-1])
+        np.add.at(totals, role, counts * size[:-1])
         return {name: amount for name, amount in zip(roles, totals.tolist(), strict=True) if amount}
 
     read, written = by_role(tasks.read_bytes), by_role(tasks.written_bytes)

@@ -46,11 +46,13 @@ def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
     """Codes below `count` numbered anew, in the order in which they come first, and that order."""
     first = np.full(count, len(codes))
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # what is entered last stays
-    seen = int((first < len(codes)).sum())
-    order = first.argsort()
+    places = first.tolist()
+    order = sorted(
+        (code for code in range(count) if places[code] < len(codes)), key=places.__getitem__
+    )
     number = np.empty(count, np.int64)
-    number[order] = np.arange(count)
-    return number[codes], order[:seen].tolist()
+    number[order] = np.arange(len(order))
+    return number[codes], order
 
 
 class Steps(NamedTuple):
@@ -102,7 +104,8 @@ class TaskTable:
         """Which tasks are of these activities."""
         among = [activity in activities for activity in self._templates.activities]
         found = np.zeros(self.size, bool)
-        found[:-1] = np.array(among, bool)[self._templates.activity]
+        if any(among):
+            found[:-1] = np.array(among)[self._templates.activity]
         found[-1] = EXTERNAL in activities
         return found
 
@@ -233,13 +236,12 @@ class TaskTable:
         """Kinds of components; the last one, ``external``, is that of what users attached."""
         return (*(component.kind for component in self.program.components), "external")
 
-    @cached_property
+    @property
     def roles(self) -> tuple[list[str], Integers]:
-        """Tensor roles, and the role (index) of every template's tasks."""
-        given = (*self._templates.roles, "")
-        codes = np.append(self._templates.role, given.index(""))
-        number, roles = first_seen(codes, len(given))
-        return [given[role] for role in roles], number
+        """Tensor roles, and the role (index) of every template's tasks, shape (n_templates,)."""
+        columns = self._templates
+        number, roles = first_seen(columns.role, len(columns.roles))
+        return [columns.roles[role] for role in roles], number
 
     @cached_property
     def tails(self) -> tuple[Integers, Integers]:
