@@ -14,14 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.mapping.engines.shapes import role_place
-from cosim.mapping.nest import Axis, ClassTiles, Dimension, Nest, class_candidates, tile_runs
+from cosim.mapping.nest import (
+    Axis,
+    ClassTiles,
+    Dimension,
+    Nest,
+    Operand,
+    class_candidates,
+    tile_runs,
+)
 from cosim.memo import Memo
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-OPERANDS = ("bmk", "bnk", "bmn")
-"""Classes that streaming operand, weight and result depend on."""
+THROUGH = ("result", "streaming", "weight", "result", "result", "result", "")
+"""What goes through buffers, by the operand that it has the shape of: further operands of the
+epilogue, streaming operand, weight and result, which are moved; partial sums, results between the
+vector unit and the DRAM, and constants, which come once."""
+
+DEPENDS = {"streaming": "bmk", "weight": "bnk", "result": "bmn", "": ""}
+"""Classes that operands depend on."""
 
 INNER = ("k", "mk", "nk", "k")
 """Of streaming operand and weight, with rows outside and with columns outside: classes whose loops
@@ -29,9 +42,6 @@ run within a pass over the operand and replace its tiles."""
 
 PASSES = ("n", "n", "m", "m")
 """Class that makes the passes, in the same order."""
-
-STREAMED, STORED = 0, 2
-"""Operands whose layout in memory decides how many pieces a tile of them is."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +55,22 @@ class ClassCut:
 class Rows:
     """Rows of `ClassTable.products`: slices, or the first where their number varies."""
 
-    TILES = slice(0, 3)
-    """Tiles of streaming operand, weight and result."""
-    INNER = slice(3, 7)
-    """Tiles of the loops in `INNER`, PASSES those of the loops in `PASSES`."""
-    PASSES = slice(7, 11)
-    SPANS = slice(11, 14)
-    """Elements of the largest tile of streaming operand, weight and result."""
+    TILES = slice(0, 7)
+    """Tiles of all in `THROUGH`."""
+    SPANS = slice(7, 14)
+    """Elements of their largest tiles."""
     SUMS = slice(14, 18)
-    """Elements of all tiles of streaming operand, weight, result and again of the result."""
-    HELD = slice(18, 22)
+    """Elements of all tiles of those that are moved, the first four."""
+    INNER = slice(18, 22)
+    """Tiles of the loops in `INNER`, PASSES those of the loops in `PASSES`."""
+    PASSES = slice(22, 26)
+    HELD = slice(26, 30)
     """Elements of an operand that is held, in the order of `INNER`: of one batch, and of one step
     of the class outside."""
-    CHANNELS = slice(22, 25)
-    """Of the channels of a result: elements of the largest tile, of all, and number of tiles."""
-    SLOTS = 25
-    """From here on, for each dimension of streaming operand and result, the last first: how much
-    of it a tile touches; then, in the same order, 1 where that is all of it."""
+    SLOTS = 30
+    """From here on, how tiles of streaming operand and result lie in memory, by dimension, the
+    last first: how much a tile touches of all but the last; then 1 where that is all there is, of
+    all but the first."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,11 @@ class ClassTable:
     candidates : list of ClassTiles
     cuts : list of ClassCut
         The same as parts of a plan.
-    products : float64 array, shape (Rows.SLOTS + 4 * depth, n_candidates)
+    products : float64 array, shape (Rows.SLOTS + 4 * (depth - 1), n_candidates)
         What multiplies over the classes, see `Rows`.
+    channels : float64 array, shape (3, n_candidates)
+        The same of the channels of a result: elements of the largest tile, of all, and their
+        number.
     sizes : int64 array, shape (3, n_sizes, n_candidates)
         Sizes of the class's tiles by their place in what array engines see, see `role_place`.
     times : int64 array, shape (n_sizes, n_candidates)
@@ -84,6 +96,7 @@ class ClassTable:
     candidates: list[ClassTiles]
     cuts: list[ClassCut]
     products: Array
+    channels: Array
     sizes: Integers
     times: Integers
 
@@ -141,59 +154,69 @@ def slot_depth(nest: Nest) -> int:
     return max(len(nest.streaming.dimensions), len(nest.result.dimensions))
 
 
-def slot_rows(depth: int, operand: int) -> tuple[int, int]:
-    """First rows of `ClassTable.products` for an operand's dimensions: touched, and whole."""
-    first = Rows.SLOTS + (depth if operand == STORED else 0)
-    return first, first + 2 * depth
-
-
 def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable:
-    count, depth = len(candidates), slot_depth(nest)
-    products = np.ones((Rows.SLOTS + 4 * depth, count))
-    spans, sums = products[Rows.SPANS], products[Rows.SUMS]
+    count = len(candidates)
     sizes, times = np.ones((3, 1, count), np.int64), np.ones((1, count), np.int64)
+    tiles = {
+        loop: np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
+        for loop in nest.classes[name]
+    }
     number = np.ones(count)
-    if name == "b":
-        _enter_constants(nest, products, depth)
-    operands = (nest.streaming, nest.weight, nest.result)
-    for loop in nest.classes[name]:
+    for loop, tile in tiles.items():
         extent = nest.extents[loop]
-        tile = np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
         number *= -(-extent // tile)
         if loop in nest.phases:
             sizes, times = _in_phases(sizes, times, role_place(nest, loop), nest.phases[loop])
         else:
             sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
-        for o, operand in enumerate(operands):
-            for place, dimension in enumerate(reversed(operand.dimensions)):
-                if dimension.loop != loop:
-                    continue
-                largest, total = np.array(
-                    [tile_spans(dimension, extent, t) for t in tile.tolist()]
-                ).T
-                spans[o] *= largest
-                sums[o] *= total
-                if o in (STREAMED, STORED):
-                    touched, whole = slot_rows(depth, o)
-                    products[touched + place] = largest
-                    products[whole + place] = tile == extent
-    _enter_passes(name, products, number)
+    operands = {"streaming": nest.streaming, "weight": nest.weight, "result": nest.result}
+    spans = {role: _spans(nest, operand, tiles, count) for role, operand in operands.items()}
+    spans[""] = np.ones((2, count))
+    ones = np.ones(count)
+    through = [number if name in DEPENDS[role] else ones for role in THROUGH]
+    through += [spans[role][0] for role in THROUGH]
+    through += [spans[role][1] for role in THROUGH[:4]]
+    through += [number if name in depends else ones for depends in (*INNER, *PASSES)]
+    for role, outside in (("streaming", "m"), ("streaming", "n"), ("weight", "m"), ("weight", "n")):
+        through.append(spans[role][0 if name in ("b", outside) else 1])
+    products = np.concatenate([through, _slots(nest, name, tiles, count)])
+    channels = np.array([*spans["weight"], number] if name in "bn" else [ones] * 3)
     cuts = [class_cut(nest, name, c) for c in candidates]
-    return ClassTable(candidates, cuts, products, *_without_none(sizes, times))
+    return ClassTable(candidates, cuts, products, channels, *_without_none(sizes, times))
 
 
-def _enter_passes(name: str, products: Array, number: Array) -> None:
-    """What follows from a class's number of tiles and what they span."""
-    spans, sums = products[Rows.SPANS], products[Rows.SUMS]
-    sums[3] = sums[2]
-    for rows, classes in ((Rows.TILES, OPERANDS), (Rows.INNER, INNER), (Rows.PASSES, PASSES)):
-        for row, depends in zip(products[rows], classes, strict=True):
-            if name in depends:
-                row[:] = number
-    for row, operand, outside in zip(products[Rows.HELD], (0, 0, 1, 1), "mnmn", strict=True):
-        row[:] = spans[operand] if name in ("b", outside) else sums[operand]
-    if name in ("b", "n"):
-        products[Rows.CHANNELS] = spans[1], sums[1], number
+def _spans(nest: Nest, operand: Operand, tiles: dict[str, Integers], count: int) -> Array:
+    """Elements of an operand's largest tile, and of all, as far as some loops decide."""
+    spans = np.ones((2, count))
+    for dimension in operand.dimensions:
+        if dimension.loop in tiles:
+            spans *= _touched(nest, dimension, tiles[dimension.loop])
+    return spans
+
+
+def _touched(nest: Nest, dimension: Dimension, tile: Integers) -> Array:
+    """What tiles of a loop touch of a dimension: one at most, and all together."""
+    extent = nest.extents[dimension.loop]
+    return np.array([tile_spans(dimension, extent, t) for t in tile.tolist()], np.float64).T
+
+
+def _slots(nest: Nest, name: str, tiles: dict[str, Integers], count: int) -> Array:
+    """How tiles lie in memory, as far as a class decides; dimensions without a loop are b's."""
+    depth = slot_depth(nest)
+    touched, whole = np.ones((2, depth, count)), np.ones((2, depth, count))
+    loops = {loop for names in nest.classes.values() for loop in names}
+    for o, operand in enumerate((nest.streaming, nest.result)):
+        for place, dimension in enumerate(reversed(operand.dimensions)):
+            loop = dimension.loop
+            if loop in tiles:
+                # a tile may lie wholly in the padding: nothing to move, in one piece
+                touched[o, place] = np.maximum(_touched(nest, dimension, tiles[loop])[0], 1.0)
+                whole[o, place] = tiles[loop] == nest.extents[loop]
+            elif name == "b" and loop not in loops:
+                low, high = dimension.region(0, 1)
+                touched[o, place] = span = max(1, high - low)
+                whole[o, place] = span >= dimension.size
+    return np.concatenate([*touched[:, 1:], *whole[:, :-1]])
 
 
 def _without_none(sizes: Integers, times: Integers) -> tuple[Integers, Integers]:
@@ -202,19 +225,6 @@ def _without_none(sizes: Integers, times: Integers) -> tuple[Integers, Integers]
     times = np.take_along_axis(times, order, axis=0)
     sizes = np.take_along_axis(sizes, order[np.newaxis], axis=1)
     return np.where(times > 0, sizes, 1), times
-
-
-def _enter_constants(nest: Nest, products: Array, depth: int) -> None:
-    """Dimensions along which no loop runs: counted once, with the first class."""
-    loops = {loop for names in nest.classes.values() for loop in names}
-    for o, operand in ((STREAMED, nest.streaming), (STORED, nest.result)):
-        touched, whole = slot_rows(depth, o)
-        for place, dimension in enumerate(reversed(operand.dimensions)):
-            if dimension.loop not in loops:
-                low, high = dimension.region(0, 1)
-                span = max(1, high - low)
-                products[touched + place] = span
-                products[whole + place] = span >= dimension.size
 
 
 def _cut(

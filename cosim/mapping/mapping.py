@@ -25,7 +25,7 @@ from cosim.mapping.lower_array import ArrayLowering, ArrayTask
 from cosim.mapping.lower_scatter import draft_scatter
 from cosim.mapping.lower_vector import VectorTask, draft_pieces, room_of, uncut
 from cosim.mapping.placing import placing_of
-from cosim.mapping.preparation import Fill, preparation_of
+from cosim.mapping.preparation import Contractions, Fill, preparation_of
 from cosim.mapping.pricing import Pricing
 from cosim.mapping.program import Program
 from cosim.mapping.rescale import MACHINE_FIXED_POINT
@@ -37,7 +37,7 @@ from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor, Workload
 
 _plans: Memo[tuple[object, ...], dict[Signature, TilePlan | None]] = Memo("tilings", 256)
-"""Tilings found in this process, by machine, then by contraction; None where none fits."""
+"""Tilings found in this process, by contractions and machine; None where none fits."""
 
 _drafted: Memo[tuple[object, ...], DraftedGroup[ArrayTask | VectorTask]] = Memo(
     "drafted groups", 2048
@@ -150,9 +150,7 @@ class _Mapper:
                     self.design.array_named(group.array), group.name,
                 )  # fmt: skip
         self.found = {
-            name: self._search(name, [r for g, r in zip(groups, requests, strict=True)
-                                      if r is not None and g.array == name])
-            for name in dict.fromkeys(self.placing.array_of.values())
+            name: self._search(name, asked) for name, asked in self.prepared.contractions.items()
         }  # fmt: skip
         self.pricing = Pricing(self.streams, self.design)
         emit_preparation(self.streams, self.workload.batch)
@@ -281,14 +279,12 @@ class _Mapper:
         drafting.append(lane, (drafting.slot(move),))
         waits[fill.reader] = (*waits.get(fill.reader, ()), acquire(pool, 1))
 
-    def _search(self, array: str, requests: list[TileRequest]) -> dict[Signature, TilePlan | None]:
-        """Tilings of all contractions of an engine, those not known yet found together."""
+    def _search(self, array: str, asked: Contractions) -> dict[Signature, TilePlan | None]:
+        """Tilings of all contractions of an engine, found together."""
         d = self.design.seen_by(array)
-        key = (d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks, d.mapping)
+        key = (asked.key, d.array, d.vector, d.buffers, d.dma, d.dram, d.clocks, d.mapping)
         known = _plans.get(key)
         if known is None:
-            known = _plans[key] = {}
-        new = {r.signature: r for r in requests if r.signature not in known}
-        if new:
-            known.update(zip(new, search_all(d, list(new.values())), strict=True))
+            plans = search_all(d, list(asked.requests.values()))
+            known = _plans[key] = dict(zip(asked.requests, plans, strict=True))
         return known

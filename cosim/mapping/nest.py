@@ -89,6 +89,10 @@ class Operand:
     def loops(self) -> frozenset[str]:
         return frozenset(d.loop for d in self.dimensions if d.loop)
 
+    @property
+    def elements(self) -> int:
+        return prod(d.size for d in self.dimensions)
+
 
 def tile_runs(
     extent: int, tile: int, dimensions: Sequence[Dimension], gathered: Gathered | None = None

@@ -25,6 +25,7 @@ from cosim.mapping.streams import HOST, load_lane, store_lane
 from cosim.mapping.tiling import TileRequest
 from cosim.mapping.transfer import channel_for
 from cosim.mapping.work import lane_operations
+from cosim.memo import Signature, canonical
 from cosim.workload.workload import Kind, Tensor
 
 
@@ -50,6 +51,18 @@ class Fill(NamedTuple):
     """The component that reads it."""
 
 
+class Contractions(NamedTuple):
+    """What the tilings of an array must know, once for all contractions that are equal."""
+
+    requests: dict[Signature, TileRequest]
+    key: Signature
+    """Stands for them all."""
+
+    @classmethod
+    def of(cls, requests: dict[Signature, TileRequest]) -> Contractions:
+        return cls(requests, canonical(Signature(tuple(requests))))
+
+
 @dataclass(frozen=True)
 class Preparation:
     """What there is to do; lists have one entry a group.
@@ -69,6 +82,8 @@ class Preparation:
         Pools that it gives a token when it is finished.
     turns : list of tuple
         Pools by which array engines take turns: where its engine takes a token, and gives one.
+    contractions : dict
+        Array -> the contractions that it runs.
     """
 
     operands: list[Operands]
@@ -81,6 +96,7 @@ class Preparation:
     turns: list[tuple[str | None, str | None]]
     array_tasks: list[tuple[ArrayTask, ArrayTask] | None]
     """Where constants of channels come whole, and in parts."""
+    contractions: dict[str, Contractions]
     token: object = field(default_factory=object, compare=False)
     """Stands for all this."""
 
@@ -133,7 +149,15 @@ class _Preparer:
                                         self._task(p, g, o, r, self._constants(o, r.nest)))
                 for p, (g, o, r) in enumerate(every)
             ],
+            self._contractions(requests),
         )  # fmt: skip
+
+    def _contractions(self, requests: list[TileRequest | None]) -> dict[str, Contractions]:
+        asked: dict[str, dict[Signature, TileRequest]] = {}
+        for group, request in zip(self.placing.grouping.groups, requests, strict=True):
+            if request is not None:
+                asked.setdefault(group.array, {})[request.signature] = request
+        return {name: Contractions.of(of_array) for name, of_array in asked.items()}
 
     # Operands
 

@@ -28,7 +28,8 @@ from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.engines.shapes import class_extents
 from cosim.mapping.engines.timing import Factor, Timing
 from cosim.mapping.nest import CLASSES
-from cosim.memo import Memo, Signature
+from cosim.mapping.tile_costs import MOVED, Facts
+from cosim.memo import Memo
 
 if TYPE_CHECKING:
     from cosim.design.arrays import Array as ArrayEngine
@@ -50,6 +51,10 @@ class Run(NamedTuple):
         return range(self.first, self.stop)
 
 
+_OPERANDS = slice(Rows.SPANS.start + 1, Rows.SPANS.start + 4)
+"""Rows of the spans of streaming operand, weight and result."""
+
+
 class ClassStack:
     """The tables of one class, one for each of several requests.
 
@@ -58,7 +63,7 @@ class ClassStack:
     tables : list of ClassTable
     counts, starts : int64 array, shape (n_requests,)
         Candidates of each request, and the number of its first.
-    products : float64 array, shape (Rows.SLOTS + 4 * depth, n_candidates)
+    products, channels : float64 array, shape (n_rows, n_candidates)
         As in `ClassTable`, with room for the most dimensions of any of them.
     sizes : int64 array, shape (3, n_sizes, n_candidates)
     times : int64 array, shape (n_sizes, n_candidates)
@@ -75,10 +80,13 @@ class ClassStack:
             [_deepened(t.products, own, depth) for t, own in zip(tables, depths, strict=True)],
             axis=1,
         )
+        self.channels = np.concatenate([t.channels for t in tables], axis=1)
         most = max(len(table.times) for table in tables)
         self.sizes = np.concatenate([_lengthened(t.sizes, most, 1) for t in tables], axis=2)
         self.times = np.concatenate([_lengthened(t.times, most, 0) for t in tables], axis=1)
+        self._place = CLASSES.index(name)
         self._sums: dict[tuple[Factor, int, int], Array] = {}
+        self._all: dict[tuple[Factor, ...], Array] = {}
 
     @cached_property
     def cuts(self) -> list[ClassCut]:
@@ -105,12 +113,24 @@ class ClassStack:
         -------
         float64 array, shape (terms, n_candidates)
         """
-        place, bounds = CLASSES.index(self.name), self._bounds
+        if len(runs) == 1:
+            return self._of_all(runs[0].timing.factors[self._place])
+        bounds = self._bounds
         found = np.zeros((terms, bounds[-1]))
         for run in runs:
             first, stop = bounds[run.first], bounds[run.stop]
-            for line, term in zip(found, run.timing.terms, strict=False):
-                line[first:stop] = self._sum(term.factors[place], first, stop)
+            for line, factor in zip(found, run.timing.factors[self._place], strict=False):
+                line[first:stop] = self._sum(factor, first, stop)
+        return found
+
+    def _of_all(self, factors: tuple[Factor, ...]) -> Array:
+        """The same where an engine times all requests alike."""
+        found = self._all.get(factors)
+        if found is None:
+            if len(self._all) >= SUMS_KEPT:
+                self._all.clear()
+            found = np.array([self._sum(factor, 0, self._bounds[-1]) for factor in factors])
+            self._all[factors] = found
         return found
 
     def _sum(self, factor: Factor, first: int, stop: int) -> Array:
@@ -138,6 +158,8 @@ class PairStack:
         Number of the request.
     spans : float64 array, shape (3, n_combinations)
         What both classes give the largest tile of streaming operand, weight and result.
+    products : float64 array, shape (n_rows, n_combinations)
+        Those of both classes, multiplied.
     """
 
     def __init__(self, one: ClassStack, other: ClassStack) -> None:
@@ -145,8 +167,19 @@ class PairStack:
         self.counts = one.counts * other.counts
         self.starts = np.cumsum(self.counts) - self.counts
         self.owner = np.repeat(np.arange(len(self.counts)), self.counts)
-        self.spans = one.products[Rows.SPANS].take(self.first, axis=1)
-        self.spans *= other.products[Rows.SPANS].take(self.second, axis=1)
+        self._stacks = one, other
+        self.spans = self.multiplied(one.products[_OPERANDS], other.products[_OPERANDS])
+
+    @cached_property
+    def products(self) -> Array:
+        one, other = self._stacks
+        return self.multiplied(one.products, other.products)
+
+    def multiplied(self, one: Array, other: Array) -> Array:
+        """Rows of the one class and of the other, multiplied."""
+        result: Array = one.take(self.first, axis=1)
+        result *= other.take(self.second, axis=1)
+        return result
 
 
 def combinations(ones: Integers, others: Integers, starts: Integers) -> tuple[Integers, Integers]:
@@ -165,29 +198,62 @@ def combinations(ones: Integers, others: Integers, starts: Integers) -> tuple[In
 class RequestStack:
     """Contractions whose tilings are sought together: what of them no design changes.
 
+    Parameters
+    ----------
+    requests : sequence of TileRequest
+    accumulator_bits : int
+        Of the array.
+
     Attributes
     ----------
-    requests : tuple of TileRequest
-    facts : float64 array, shape (n_facts, n_requests)
-        See `Facts`.
     layers : list of Layer
         Of every request.
     depths : list of int
         Dimensions of its streaming operand or result, whichever has more.
+    facts : Facts
+        Arrays of shape (n_requests,); the rows of `all_facts`.
+    moved_bytes, vector_cycles : float64 array, shape (n_requests,)
+        If everything is moved once; cycles of all lanes.
     """
 
-    def __init__(self, requests: Sequence[TileRequest]) -> None:
+    def __init__(self, requests: Sequence[TileRequest], accumulator_bits: int) -> None:
         self.requests = tuple(requests)
-        self.facts = np.array([request.facts for request in requests], np.float64).T.copy()
-        self.depths = [slot_depth(request.nest) for request in requests]
         self.layers = [request.layer for request in requests]
+        self.depths = [slot_depth(request.nest) for request in requests]
+        facts = np.array([request.facts(accumulator_bits) for request in requests], np.float64)
+        self.all_facts: Array = np.ascontiguousarray(facts.T)
+        self.facts = Facts(*self.all_facts)
+        nests = [request.nest for request in requests]
+        operands = [(n.result, n.streaming, n.weight, n.result) for n in nests]
+        elements = [[operand.elements for operand in every] for every in operands]
+        self.moved_bytes: Array = (np.array(elements).T * self.all_facts[MOVED]).sum(axis=0)
+        self.vector_cycles: Array = np.array(elements)[:, 0] * self.facts.vector_cycles
+        self.has_constants = bool(self.facts.channel_bytes.any())
+
+    def staged(self, in_place: bool) -> list[str]:
+        """What buffers hold (``input``, ``weight``...) that any of the requests needs.
+
+        With `in_place`, results go to the DRAM from where the sums are.
+        """
+        return [h for h, used in self._uses.items() if used and not (in_place and h == "output")]
+
+    @cached_property
+    def _uses(self) -> dict[str, bool]:
+        facts = self.facts
+        return {
+            "input": facts.load_streaming.any() or facts.has_extra.any(),
+            "weight": facts.load_weight.any() or facts.bias_bytes.any(),
+            "accumulator": True,
+            "output": (facts.store_result * facts.vector_cycles).any(),
+        }
 
     def runs(self, array: ArrayEngine) -> list[Run]:
         """Neighbouring requests that an array times alike."""
-        layers, engine, runs = self.layers, engine_of(array), []
-        for _, some in groupby(range(len(layers)), lambda number: engine.alike(layers[number])):
-            first, *rest = some
-            runs.append(Run(first, first + len(rest) + 1, timing_of(array, layers[first])))
+        engine, first, runs = engine_of(array), 0, []
+        for _, some in groupby([engine.alike(layer) for layer in self.layers]):
+            stop = first + len(list(some))
+            runs.append(Run(first, stop, timing_of(array, self.layers[first])))
+            first = stop
         return runs
 
     def classes(self, runs: Sequence[Run]) -> list[ClassStack]:
@@ -221,15 +287,15 @@ def _rounding(name: str, run: Run) -> Rounding:
 
 _stacks: Memo[tuple[object, ...], ClassStack] = Memo("classes of contractions", 256)
 _pairs: Memo[tuple[ClassStack, ClassStack], PairStack] = Memo("pairs of classes", 128)
-_requests: Memo[tuple[Signature, ...], RequestStack] = Memo("contractions tiled together", 64)
+_requests: Memo[tuple[object, ...], RequestStack] = Memo("contractions tiled together", 64)
 
 
-def request_stack(requests: Sequence[TileRequest]) -> RequestStack:
+def request_stack(requests: Sequence[TileRequest], accumulator_bits: int) -> RequestStack:
     """The stack of some requests: the same object for requests with the same signatures."""
-    key = tuple([request.signature for request in requests])
+    key = (accumulator_bits, *[request.signature for request in requests])
     found = _requests.get(key)
     if found is None:
-        found = _requests[key] = RequestStack(requests)
+        found = _requests[key] = RequestStack(requests, accumulator_bits)
     return found
 
 
@@ -245,12 +311,9 @@ def _deepened(products: Array, own: int, depth: int) -> Array:
     """The products with room for `depth` dimensions of each operand instead of `own`."""
     if own == depth:
         return products
-    more = np.ones((Rows.SLOTS + 4 * depth, products.shape[1]))
-    more[: Rows.SLOTS] = products[: Rows.SLOTS]
-    for part in range(4):
-        at, own_at = Rows.SLOTS + part * depth, Rows.SLOTS + part * own
-        more[at : at + own] = products[own_at : own_at + own]
-    return more
+    slots = np.ones((4, depth - 1, products.shape[1]))
+    slots[:, : own - 1] = products[Rows.SLOTS :].reshape(4, own - 1, -1)
+    return np.concatenate([products[: Rows.SLOTS], slots.reshape(4 * (depth - 1), -1)])
 
 
 def _lengthened(numbers: Integers, most: int, fill: int) -> Integers:

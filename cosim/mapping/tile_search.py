@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,23 +20,17 @@ from cosim.design.design import Buffer, Design
 from cosim.errors import CosimError
 from cosim.mapping.class_table import Array, ClassCut, Integers, Rows
 from cosim.mapping.nest import CLASSES
-from cosim.mapping.stacks import PairStack, combinations, pair_stack, request_stack
-from cosim.mapping.tile_costs import Costing, Costs, Facts, Staging
+from cosim.mapping.stacks import RequestStack, combinations, pair_stack
+from cosim.mapping.tile_costs import STAGED, Costing, Costs, Staging
 from cosim.mapping.transfer import channel_for, coded_share
-
-if TYPE_CHECKING:
-    from cosim.mapping.tiling import TileRequest
 
 NEAR = 1e-9
 """Relative difference below which two candidates are taken to be equal."""
 
 
-def search_key(design: Design, requests: Sequence[TileRequest]) -> tuple[object, ...]:
-    """All that candidates depend on: a search may serve other designs as well."""
-    return (
-        design.array, design.vector.in_place, design.buffers, design.mapping,
-        *(request.signature for request in requests),
-    )  # fmt: skip
+def search_key(design: Design, stack: RequestStack) -> tuple[object, ...]:
+    """All that a search depends on: it may serve other designs as well."""
+    return (design.array, design.vector.in_place, design.buffers, design.mapping, stack)
 
 
 class TileSearch:
@@ -45,52 +38,31 @@ class TileSearch:
 
     Parameters
     ----------
-    requests : sequence of TileRequest
+    design : Design
+    stack : RequestStack
+        The contractions.
 
     Attributes
     ----------
     classes : list of ClassStack
         Ways to tile each of `CLASSES`.
-    kept : int64 array
-        Candidates of which single tiles fit the buffers and the array; ascending, and those of a
-        request follow those of the one before.
     cut_constants : bool array, shape (n_requests,)
         Whether constants of channels come in parts, with the tiles of their channels.
     """
 
-    def __init__(self, design: Design, requests: Sequence[TileRequest]) -> None:
-        self.design, self.stack = design, request_stack(requests)
-        self.facts = Facts(*self.stack.facts)
-        self.staging = self._stage()
-        self.runs = self.stack.runs(design.array)
-        self.classes = self.stack.classes(self.runs)
-        terms = max(len(run.timing.terms) for run in self.runs)
-        self._sums = [stack.summed(self.runs, terms) for stack in self.classes]
-        b, m, n, k = self.classes
-        self._pairs = pair_stack(b, m), pair_stack(n, k)
+    def __init__(self, design: Design, stack: RequestStack) -> None:
+        self.design, self.stack = design, stack
+        self.staging = Staging(
+            {holds: self._buffer(holds) for holds in stack.staged(design.vector.in_place)}
+        )
+        self.runs = stack.runs(design.array)
+        self.classes = stack.classes(self.runs)
         # all at once where they leave half of the buffer to weights
-        constants = self.facts.channel_bytes
-        self.cut_constants = np.zeros(len(constants), bool)
-        if constants.any():
+        self.cut_constants = np.zeros(len(stack.requests), bool)
+        if stack.has_constants:
+            constants = stack.facts.channel_bytes
             self.cut_constants = 2 * constants > self._buffer("weight").size_bytes
         self._outline()
-
-    def _stage(self) -> Staging:
-        """The buffers that any of the requests needs."""
-        facts = self.facts
-        used = {
-            "input": facts.load_streaming.any() or facts.has_extra.any(),
-            "weight": facts.load_weight.any() or facts.bias_bytes.any(),
-            "accumulator": True,
-            "output": not self.design.vector.in_place
-            and (facts.store_result * facts.vector_cycles).any(),
-        }
-        buffers = {holds: self._buffer(holds) for holds, needed in used.items() if needed}
-        return Staging(
-            {holds: buffer.size_bytes for holds, buffer in buffers.items()},
-            {holds: buffer.name for holds, buffer in buffers.items()},
-            {holds: 2.0 if buffer.double_buffered else 1.0 for holds, buffer in buffers.items()},
-        )
 
     def _buffer(self, holds: str) -> Buffer:
         buffer = self.design.buffer(holds)
@@ -103,18 +75,22 @@ class TileSearch:
 
     def _outline(self) -> None:
         """Cycles of every candidate on the array, and the share of a buffer that a tile takes."""
-        one, other = self._pairs
+        b, m, n, k = self.classes
+        one, other = self._pairs = pair_stack(b, m), pair_stack(n, k)
         self._counts = one.counts * other.counts
         self._first, self._second = combinations(one.counts, other.counts, other.starts)
-        spans = [one.spans * np.repeat(self._share_of_element(), one.counts, axis=1), other.spans]
-        if any(run.timing.most_pixels or run.timing.whole_reduction for run in self.runs):
+        terms = max([len(run.timing.terms) for run in self.runs])
+        # what each class gives the terms of the array's cycles
+        sums = [stack.summed(self.runs, terms) for stack in self.classes]
+        spans = [one.spans * self._share_of_element().repeat(one.counts, axis=1), other.spans]
+        if any([run.timing.most_pixels or run.timing.whole_reduction for run in self.runs]):
             spans = [spans[0] * self._room_for_pixels(), spans[1] * self._room_for_reduction()]
-        outline = np.concatenate([spans[0], self._paired_sums(one, 0)]).take(self._first, axis=1)
-        outline *= np.concatenate([spans[1], self._paired_sums(other, 2)]).take(
-            self._second, axis=1
-        )
-        self._cycles: Array = outline[3:].sum(axis=0)
-        self._share: Array = outline[:3].max(axis=0)
+        of_one = np.concatenate([spans[0], one.multiplied(*sums[:2])])
+        of_other = np.concatenate([spans[1], other.multiplied(*sums[2:])])
+        outline = of_one.take(self._first, axis=1)
+        outline *= of_other.take(self._second, axis=1)
+        self._share: Array = np.maximum(np.maximum(outline[0], outline[1]), outline[2])
+        self._cycles: Array = sum(outline[4:], outline[3])
 
     def _share_of_element(self) -> Array:
         """Share of its buffer that an element of streaming operand, weight and result takes.
@@ -123,21 +99,10 @@ class TileSearch:
         -------
         float64 array, shape (3, n_requests)
         """
-        facts, sizes = self.facts, self.staging.sizes
-        share = np.zeros((3, len(facts.result_bytes)))
-        for row, name, bytes_ in (
-            (0, "input", facts.streaming_bytes), (1, "weight", facts.weight_bytes),
-            (2, "accumulator", self.design.array.accumulator_bits / 8),
-        ):  # fmt: skip
-            if name in sizes:
-                share[row] = bytes_ / sizes[name]
+        through = self.stack.all_facts[STAGED] / self.staging.sizes
+        through[3] = np.maximum(np.maximum(through[0], through[4]), through[5])
+        share: Array = through[1:4]
         return share
-
-    def _paired_sums(self, pairs: PairStack, place: int) -> Array:
-        """What two classes give the terms of the array's cycles, shape (n_terms, n_pairs)."""
-        sums: Array = self._sums[place].take(pairs.first, axis=1)
-        sums *= self._sums[place + 1].take(pairs.second, axis=1)
-        return sums
 
     def _room_for_pixels(self) -> Array:
         """1 where the array holds the sums of so many positions, else infinite; by pair (b, m)."""
@@ -150,42 +115,43 @@ class TileSearch:
         """1 where the sums of a tile need not wait for another, else infinite; by pair (n, k)."""
         pairs, reduction = self._pairs[1], self.classes[CLASSES.index("k")]
         whole = np.array([run.timing.whole_reduction for run in self.runs for _ in run.requests])
-        parts = reduction.products[Rows.TILES][0] > 1
+        parts = reduction.products[Rows.INNER][0] > 1
         return np.where(parts[pairs.second] & whole[pairs.owner], np.inf, 1.0)
 
     @cached_property
     def kept(self) -> Integers:
+        """Candidates of which single tiles fit the buffers and the array.
+
+        Ascending; those of a request follow those of the one before.
+        """
         return np.flatnonzero(self._share <= 1 + NEAR)
 
-    def promising(self) -> Integers:
-        """Of each request, the candidates with the fewest cycles of those whose tiles leave room.
+    def array_cycles(self) -> Array:
+        """Cycles of the array over all tiles of every candidate in `kept`."""
+        return self._cycles[self.kept]
 
-        Two tiles of every operand fit its buffer; there may be none.
+    def about_ps(self, design: Design) -> Array:
+        """About the latency that is within reach, shape (n_requests,); infinite if there is none.
+
+        The fewest cycles of the array with two tiles of every operand in its buffer or, if longer,
+        the time that all elements take once through the DRAM or the vector unit.
         """
-        cycles = np.where(self._share <= 0.5, self._cycles, np.inf)
-        fewest = np.minimum.reduceat(cycles, np.cumsum(self._counts) - self._counts)
-        fewest[np.isinf(fewest)] = 0.0
-        return np.flatnonzero(cycles <= np.repeat(fewest * (1 + NEAR), self._counts))
+        roomy = np.where(self._share <= 0.5, self._cycles, np.inf)
+        fewest = np.minimum.reduceat(roomy, np.cumsum(self._counts) - self._counts)
+        lane_ps = design.clock(design.vector.clock).period_ps / design.vector.lanes
+        about = fewest * design.clock(design.array.clock).period_ps
+        moved = self.stack.moved_bytes * (1e12 / design.dram.sustained_bytes_per_s)
+        np.maximum(about, moved, out=about)
+        np.maximum(about, self.stack.vector_cycles * lane_ps, out=about)
+        return about
 
-    def no_slower(self, design: Design, latency_ps: Array) -> Integers:
-        """Candidates that may be as fast as this; latencies have shape (n_requests,)."""
+    def within(self, design: Design, latency_ps: Array) -> Integers:
+        """All candidates of `kept` that may be as fast as this; shape (n_requests,)."""
         period = design.clock(design.array.clock).period_ps
         most = np.repeat(latency_ps * ((1 + 2 * NEAR) / period), self._counts)
-        return np.flatnonzero((self._cycles <= most) & (self._share <= 1 + NEAR))
-
-    def _at(self, places: Integers) -> tuple[Integers, Integers]:
-        """Of candidates, those of the classes they are made of, and their requests."""
-        one, other = self._pairs
-        first, second = self._first[places], self._second[places]
-        at = (one.first[first], one.second[first], other.first[second], other.second[second])
-        return np.array(at), one.owner[first]
-
-    def _multiplied(self, columns: Sequence[Array], at: Integers) -> Array:
-        """Rows of all four classes, multiplied, at the given combinations."""
-        result: Array = columns[0].take(at[0], axis=1)
-        for column, places in zip(columns[1:], at[1:], strict=True):
-            result *= column.take(places, axis=1)
-        return result
+        within = self._cycles <= most
+        within &= self._share <= 1 + NEAR
+        return within.nonzero()[0]
 
     def costs(self, design: Design | None = None, places: Integers | None = None) -> Costs:
         """Cost candidates in every variant, at the clocks, bandwidths and bursts of a design.
@@ -197,35 +163,56 @@ class TileSearch:
         places : int64 array, optional
             Which candidates, ascending; those of `kept` if not given.
         """
-        design = design or self.design
-        at, owner = self._at(self.kept if places is None else places)
-        products = self._multiplied([stack.products for stack in self.classes], at)
-        cut = self.cut_constants[owner] if self.cut_constants.any() else None
-        facts = self.stack.facts.take(owner, axis=1)
-        return Costing(
-            design, self.staging, at, owner, products, facts, self._coded(design, owner), cut,
-            self._multiplied(self._sums, at),
-        ).costs()  # fmt: skip
+        places = self.kept if places is None else places
+        first = self._first.take(places)
+        owner = self._pairs[0].owner.take(first)
+        return self._costing(design or self.design, places, first, owner).costs(places, owner)
 
-    def _coded(self, design: Design, owner: Integers) -> Array | None:
-        """Shares of their bytes that streaming operand and result are coded to."""
-        channels = channel_for(design, "input"), channel_for(design, "output")
-        if all(channel.run_length is None for channel in channels):
-            return None
-        requests, (load, store) = self.stack.requests, channels
-        shares = [
-            [coded_share(load, *request.streaming_kind) for request in requests],
-            [coded_share(store, *request.result_kind) for request in requests],
-        ]
-        return np.array(shares, np.float64).take(owner, axis=1)
+    def at(self, places: Integers) -> Integers:
+        """The candidates of each class that some are made of, shape (4, n_places).
 
-    def array_cycles(self) -> Array:
-        """Cycles of the array over all tiles of every candidate in `kept`."""
-        return self._cycles[self.kept]
+        As numbers in `classes`.
+        """
+        one, other = self._pairs
+        first, second = self._first.take(places), self._second.take(places)
+        return np.array(
+            [one.first.take(first), one.second.take(first), other.first.take(second),
+             other.second.take(second)]
+        )  # fmt: skip
 
     def cuts(self, at: Sequence[int]) -> list[ClassCut]:
-        """How a candidate cuts the classes; `at` as in `Costs.at`."""
+        """How a candidate cuts each class; `at` as above."""
         return [stack.cuts[place] for stack, place in zip(self.classes, at, strict=True)]
+
+    def _costing(
+        self, design: Design, places: Integers, first: Integers, owner: Integers
+    ) -> Costing:
+        """`first` and `owner`: pairs of b and m, and requests, that candidates are of."""
+        (one, other), second = self._pairs, self._second.take(places)
+        n, k = other.first.take(second), other.second.take(second)
+        products = one.products.take(first, axis=1)
+        products *= self.classes[2].products.take(n, axis=1)
+        products *= self.classes[3].products.take(k, axis=1)
+        cut = None
+        if self.stack.has_constants and self.cut_constants.any():
+            channels = self.classes[0].channels.take(one.first.take(first), axis=1)
+            channels *= self.classes[2].channels.take(n, axis=1)
+            cut = self.cut_constants.take(owner), channels
+        return Costing(
+            design, self.staging, products, self.stack.all_facts.take(owner, axis=1),
+            self._cycles.take(places), self._coded(design, owner), cut,
+        )  # fmt: skip
+
+    def _coded(self, design: Design, owner: Integers) -> Array | None:
+        """Shares of their bytes that all that is moved is coded to; None if nothing is."""
+        load, store = channel_for(design, "input"), channel_for(design, "output")
+        if load.run_length is None and store.run_length is None:
+            return None
+        shares = np.ones((4, len(self.stack.requests)))
+        for number, request in enumerate(self.stack.requests):
+            shares[1, number] = coded_share(load, *request.streaming_kind)
+            shares[3, number] = coded_share(store, *request.result_kind)
+        return shares.take(owner, axis=1)
 
     def smallest(self) -> dict[str, float]:
         """Bytes that the smallest tile asks of every buffer, where there is one request."""
@@ -239,7 +226,10 @@ class TileSearch:
         ):
             if used:
                 least[holds] = float(np.ceil(spans[operand] * (bits / 8)).min())
-        for holds, demand in self.costs().demands.items():
-            if demand.size:
+        first = self._first.take(self.kept)
+        owner = one.owner.take(first)
+        demands = self._costing(self.design, self.kept, first, owner).demands()
+        for holds, demand in demands.items():
+            if demand.size and holds in self.staging.used:
                 least[holds] = float(demand.min())
         return least

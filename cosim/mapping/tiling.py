@@ -22,17 +22,21 @@ import numpy as np
 
 from cosim.design.design import Design, GivenTiling, Objective
 from cosim.errors import CosimError
-from cosim.mapping.class_table import Array
+from cosim.mapping.class_table import Array, ClassCut
 from cosim.mapping.engines.shapes import layer_of, tile_shape
 from cosim.mapping.engines.timing import Layer
 from cosim.mapping.given import given_extents, given_passes
 from cosim.mapping.nest import Axis, Nest
-from cosim.mapping.tile_costs import VARIANTS, Costs, Facts
+from cosim.mapping.stacks import request_stack
+from cosim.mapping.tile_costs import VARIANTS, Costs, Facts, Variant
 from cosim.mapping.tile_search import NEAR, TileSearch, search_key
 from cosim.memo import Memo, Signature, canonical
 
 AT_ONCE = 24
 """Contractions that are costed together: more do not go faster and take more memory."""
+
+REACH = 1.5
+"""Over the latency that is about within reach, how slow candidates may be to be looked at first."""
 
 _searches: Memo[tuple[object, ...], TileSearch] = Memo("tile searches", 8)
 """Those of the last designs: the next one may differ in clocks and bandwidths alone."""
@@ -74,14 +78,15 @@ class TileRequest:
     given: GivenTiling | None = None
     """A tiling that is not searched for."""
 
-    @cached_property
-    def facts(self) -> Facts:
+    def facts(self, accumulator_bits: int) -> Facts:
         """What the costs of a tiling depend on."""
         result = self.result_bits / 8 / self.store_divisor * self.store_result
         return Facts(
-            self.streaming_bits / 8 * self.load_streaming, self.weight_bits / 8 * self.load_weight,
-            result, self.extra_bits / 8, self.load_streaming, self.load_weight, self.store_result,
-            self.extra_bits > 0, self.vector_cycles, self.bias_bytes, self.channel_bytes,
+            self.extra_bits / 8, self.streaming_bits / 8 * self.load_streaming,
+            self.weight_bits / 8 * self.load_weight, result, accumulator_bits / 8,
+            result * (self.vector_cycles > 0), self.bias_bytes, self.load_streaming,
+            self.load_weight, self.store_result, self.extra_bits > 0, self.vector_cycles,
+            self.channel_bytes,
         )  # fmt: skip
 
     @property
@@ -115,7 +120,7 @@ class TileRequest:
     def signature(self) -> Signature:
         """Equal for requests that have the same best tiling on the same design."""
         others = (getattr(self, field.name) for field in fields(self) if field.name != "nest")
-        return Signature((self.nest.signature, *others))
+        return canonical(Signature((self.nest.signature, *others)))
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,11 @@ def search_all(design: Design, requests: Sequence[TileRequest]) -> list[TilePlan
     """The best tiling of each of several contractions, None where no tile fits."""
     plans: list[TilePlan | None] = []
     for some in _batches(requests):
-        key = search_key(design, some)
+        stack = request_stack(some, design.array.accumulator_bits)
+        key = search_key(design, stack)
         space = _searches.get(key)
         if space is None:
-            space = _searches[key] = TileSearch(design, some)
+            space = _searches[key] = TileSearch(design, stack)
         plans += _best(space, design)
     return plans
 
@@ -177,12 +183,19 @@ def _batches(requests: Sequence[TileRequest]) -> Iterator[Sequence[TileRequest]]
 
 def _best(space: TileSearch, design: Design) -> list[TilePlan | None]:
     """The best feasible candidate of each request."""
-    number, places = len(space.stack.requests), None
-    if design.mapping.objective is Objective.LATENCY:
-        some = space.costs(design, space.promising())
-        places = space.no_slower(design, _floor(number, some, _objective(design, some)))
-    costs = space.costs(design, places)
-    return _chosen(space, design, costs)
+    number = len(space.stack.requests)
+    if design.mapping.objective is not Objective.LATENCY:
+        costs = space.costs(design)
+        objective = _objective(design, costs)
+        return _chosen(space, design, costs, objective, _floor(number, costs, objective))
+    reach = space.about_ps(design) * REACH
+    while True:
+        costs = space.costs(design, space.within(design, reach))
+        objective = _objective(design, costs)
+        floor = _floor(number, costs, objective)
+        if (floor <= reach).all():
+            return _chosen(space, design, costs, objective, floor)
+        reach = np.maximum(reach, floor)
 
 
 def _objective(design: Design, costs: Costs) -> Array:
@@ -203,35 +216,41 @@ def _floor(number: int, costs: Costs, objective: Array) -> Array:
     return floor
 
 
-def _chosen(space: TileSearch, design: Design, costs: Costs) -> list[TilePlan | None]:
+def _chosen(
+    space: TileSearch, design: Design, costs: Costs, objective: Array, floor: Array
+) -> list[TilePlan | None]:
     """Plans of the best candidates; fewer bytes, then fewer tiles break ties.
 
     Where bytes are the objective, of the candidates with the fewest the fastest.
     """
-    objective = _objective(design, costs)
-    plans: list[TilePlan | None] = [None] * len(space.stack.requests)
-    floor = _floor(len(plans), costs, objective)
-    variant, place = np.nonzero(
-        (objective <= (floor * (1 + NEAR))[costs.owner]) & (objective < np.inf)
-    )
-    owner, latency = costs.owner[place], costs.latency_ps[variant, place]
-    moved = costs.dram_bytes[variant, place]
-    keys = [place, variant, costs.tasks[variant, place], moved, owner]
+    plans: list[TilePlan | None] = [None] * len(floor)
+    most = np.where(floor < np.inf, floor * (1 + NEAR), -1.0)
+    near = (objective <= most.take(costs.owner)).ravel().nonzero()[0]
+    if not near.size:
+        return plans
+    variant, column = np.divmod(near, len(costs.owner))
+    owner, moved = costs.owner.take(column), costs.dram_bytes.take(near)
+    # last of all keys the first of them: the sort is stable
+    keys = [costs.tasks.take(near), moved, owner]
     if design.mapping.objective is Objective.TRAFFIC:
-        keys.insert(3, latency)
+        keys.insert(1, costs.latency_ps.take(near))
     order = np.lexsort(keys)
-    best = order[np.flatnonzero(np.diff(owner[order], prepend=-1))]
-    for number, v, at, ps, bytes_ in zip(
-        owner[best].tolist(), variant[best].tolist(), costs.at[:, place[best]].T.tolist(),
-        latency[best].tolist(), moved[best].tolist(), strict=True,
+    owner = owner.take(order)
+    first = np.concatenate([[True], owner[1:] != owner[:-1]])
+    best = order[first]
+    at = space.at(costs.places.take(column.take(best)))
+    cut = space.cut_constants.tolist()
+    for number, v, places, ps, bytes_ in zip(
+        owner[first].tolist(), variant.take(best).tolist(), at.T.tolist(),
+        costs.latency_ps.take(near.take(best)).tolist(), moved.take(best).tolist(), strict=True,
     ):  # fmt: skip
-        plans[number] = _plan(space, number, v, at, ps, bytes_)
+        plans[number] = _plan(VARIANTS[v], space.cuts(places), ps, bytes_, cut[number])
     return plans
 
 
 def infeasible(design: Design, request: TileRequest, name: str) -> CosimError:
     """The error that says why no tile of a contraction fits."""
-    space = TileSearch(design, [request])
+    space = TileSearch(design, request_stack([request], design.array.accumulator_bits))
     return _infeasible(design, name, space.smallest())
 
 
@@ -254,15 +273,13 @@ def _infeasible(design: Design, name: str, smallest: dict[str, float]) -> CosimE
 
 
 def _plan(
-    space: TileSearch, number: int, variant: int, at: Sequence[int], latency_ps: float,
-    dram_bytes: float,
-) -> TilePlan:  # fmt: skip
-    b, m, n, k = space.cuts(at)
-    order, hold_streaming, hold_weight = VARIANTS[variant]
-    cuts = (b, m, n, k) if order == "mn" else (b, n, m, k)
+    variant: Variant, cuts: Sequence[ClassCut], latency_ps: float, dram_bytes: float, parts: bool
+) -> TilePlan:
+    order, hold_streaming, hold_weight = variant
+    b, one, other, k = cuts  # of classes b, m, n, k
+    if order == "nm":
+        one, other = other, one
     return TilePlan(
-        tuple([axis for cut in cuts for axis in cut.axes]),
-        tuple([size for cut in cuts for size in cut.sizes]),
-        hold_streaming, hold_weight, round(latency_ps), round(dram_bytes),
-        bool(space.cut_constants[number]),
+        b.axes + one.axes + other.axes + k.axes, b.sizes + one.sizes + other.sizes + k.sizes,
+        hold_streaming, hold_weight, round(latency_ps), round(dram_bytes), parts,
     )  # fmt: skip

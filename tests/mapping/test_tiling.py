@@ -16,6 +16,7 @@ from cosim.mapping.engines import timing_of
 from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES, Axis
+from cosim.mapping.stacks import request_stack
 from cosim.mapping.tile_search import TileSearch
 from cosim.mapping.tiles import iterate
 from cosim.mapping.tiling import TilePlan, search
@@ -66,7 +67,7 @@ def test_the_search_finds_the_best_of_all_candidates(case):
     except CosimError:
         return
     plan = search(machine, request, "layer")
-    space = TileSearch(machine, [request])
+    space = TileSearch(machine, request_stack([request], machine.array.accumulator_bits))
     costs = space.costs()
     best = min(
         float(costs.latency_ps[v, i])
@@ -84,9 +85,12 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         request = request_of(workload, machine)
     except CosimError:
         return
-    space, nest = TileSearch(machine, [request]), request.nest
+    space, nest = (
+        TileSearch(machine, request_stack([request], machine.array.accumulator_bits)),
+        request.nest,
+    )
     timing = timing_of(machine.array, request.layer)
-    cycles, chosen = space.array_cycles(), space.costs().at
+    cycles, chosen = space.array_cycles(), space.at(space.kept)
     rng = np.random.default_rng(0)
     for index in rng.integers(len(cycles), size=5) if len(cycles) else ():
         tile = {}

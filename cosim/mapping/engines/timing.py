@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -173,6 +173,11 @@ class Timing:
     """Class of loops -> extents of its tiles, for an engine whose tiles have one size."""
     results: Callable[[TileShape], Any] | None = None
     """Elements that a tile leaves in the accumulators, where padding is computed as well."""
+
+    @cached_property
+    def factors(self) -> tuple[tuple[Factor, ...], ...]:
+        """Of the classes b, m, n, k: their factor in every term."""
+        return tuple(zip(*[term.factors for term in self.terms], strict=True))
 
     def cycles(self, tile: TileShape) -> TileCycles:
         """Cycles the array is occupied by one tile."""
