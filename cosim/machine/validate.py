@@ -43,9 +43,7 @@ def _check(program: Program) -> None:
             if problem:
                 raise CosimError(problem, where=_where(program, number))
     _check_descriptors(program)
-    for component in program.components:
-        _check_stream(program, component)
-    _check_requesters(program)
+    _check_streams(program)
 
 
 _FOLLOWS = np.zeros((len(StepKind), len(StepKind)), bool)
@@ -88,16 +86,33 @@ def are_sound(program: Program) -> bool:
 _NO_LIMIT = np.iinfo(np.int64).max
 
 
-def _check_stream(program: Program, component: Component) -> None:
-    if component.rows is not component.stream:
-        _check_loops(tuple(component.stream), component.name)
-    templates = component.rows.templates
-    if not len(templates):
+def _check_streams(program: Program) -> None:
+    """Templates of streams exist, and a pool that grants at once has one requester."""
+    parts = program.components
+    for part in parts:
+        if part.rows is not part.stream:
+            _check_loops(tuple(part.stream), part.name)
+    templates = [part.rows.templates for part in parts]
+    every = np.concatenate([np.zeros(0, np.int64), *templates])
+    if not len(every):
         return
-    least, most = int(templates.min()), int(templates.max())
-    if least < 0 or most >= len(program.templates):
+    if every.min() < 0 or every.max() >= len(program.templates):
+        for part, own in zip(parts, templates, strict=True):
+            _check_templates(program, part, own)
+    owner = np.full(len(program.templates), -1, np.int64)
+    rank = np.repeat(np.arange(len(parts)), [len(own) for own in templates])
+    owner[every] = rank
+    several = [(owner, every)]
+    if (owner[every] != rank).any():  # components share templates
+        several = [(np.full_like(owner, rank), own) for rank, own in enumerate(templates)]
+    _check_requesters(program, several)
+
+
+def _check_templates(program: Program, component: Component, templates: Integers) -> None:
+    wrong = templates[(templates < 0) | (templates >= len(program.templates))]
+    if len(wrong):
         raise CosimError(
-            f"template {least if least < 0 else most} does not exist",
+            f"template {int(wrong.min() if wrong.min() < 0 else wrong.max())} does not exist",
             where=f"stream of '{component.name}'",
             expected=f"0 to {len(program.templates) - 1}",
         )
@@ -111,24 +126,24 @@ def _check_loops(nodes: tuple[Node, ...], name: str) -> None:
             _check_loops(node.body, name)
 
 
-def _check_requesters(program: Program) -> None:
-    """A pool that grants at once has one requester."""
-    columns, count = columns_of(program), len(program.components)
+def _check_requesters(program: Program, owners: list[tuple[Integers, Integers]]) -> None:
+    """`owners` are ranks of components by template, and the templates of which that is said."""
+    columns = columns_of(program)
     taken = np.flatnonzero(columns.steps[0] == ACQUIRE)
     template = np.repeat(np.arange(len(columns.lengths)), columns.lengths)[taken]
-    asked = np.zeros((len(program.pools), count), bool)
-    for rank, component in enumerate(program.components):
-        own = np.zeros(len(columns.lengths), bool)
-        own[component.rows.templates] = True
-        asked[columns.steps[1, taken[own[template]]], rank] = True
-    several = np.flatnonzero(asked.sum(axis=1) > 1)
-    for index in several.tolist():
-        pool = program.pools[index]
-        if pool.phase != PoolPhase.IMMEDIATE:
+    pool = columns.steps[1, taken]
+    asked = np.zeros((len(program.pools), len(program.components)), bool)
+    for owner, templates in owners:
+        used = np.zeros(len(owner), bool)
+        used[templates] = True
+        own = used[template]
+        asked[pool[own], owner[template[own]]] = True
+    for index in np.flatnonzero(asked.sum(axis=1) > 1).tolist():
+        if program.pools[index].phase != PoolPhase.IMMEDIATE:
             continue
         one, other = (program.components[rank].name for rank in np.flatnonzero(asked[index])[:2])
         raise CosimError(
-            f"pool '{pool.name}' grants at once and so has one requester, but both "
+            f"pool '{program.pools[index].name}' grants at once and so has one requester, but both "
             f"'{one}' and '{other}' ask for it",
             expected="an arbitrated phase",
         )

@@ -8,6 +8,7 @@ engine to say (`cosim.mapping.engines`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,12 @@ class Spent:
     @property
     def things(self) -> tuple[tuple[str, str], ...]:
         """Component and role of every thing."""
-        return tuple((name, role) for name in self._components for role in ROLES)
+        return _things(tuple(self._components))
+
+
+@lru_cache(maxsize=64)
+def _things(components: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, role) for name in components for role in ROLES)
 
 
 def power_of(picojoules: Any, duration_ps: Any) -> Any:

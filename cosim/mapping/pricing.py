@@ -238,9 +238,11 @@ class _Program:
         carries, role = moves.carries, moves.role
         channels = self._channels
         ports = [port_of(self.design, channel) for channel in channels]
-        widths = np.array([
-            [buffer_width(buffer, port.period_ps) for buffer in memories.buffers] for port in ports
-        ])  # fmt: skip
+        of_period = {
+            period: [buffer_width(buffer, period) for buffer in memories.buffers]
+            for period in {port.period_ps for port in ports}
+        }
+        widths = np.array([of_period[port.period_ps] for port in ports])
         bytes_ = moves.bytes
         if any(channel.run_length for channel in channels):
             bytes_ = np.ceil(bytes_ * self._coded(moves)).astype(np.int64)
