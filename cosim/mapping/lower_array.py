@@ -5,10 +5,11 @@ Only what tasks wait for and give is decided here; `pricing` says what they cost
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import attrgetter
+from typing import NamedTuple
 
 from cosim.design.design import Buffer, Design, Precision
 from cosim.mapping.drafts import Draft, Drafting, Finish, Move, Multiply, Steps, known_drafts
@@ -21,6 +22,41 @@ from cosim.mapping.tiling import TilePlan, TileRequest
 from cosim.memo import Signature, canonical
 from cosim.timeline.causes import Cause
 from cosim.workload.workload import Tensor
+
+_DOUBLE = Buffer("", (), 0)
+"""What an operand without a staging buffer of its own is read like."""
+
+_NO_STEPS: Steps = ()
+_SUMS: Callable[[Ends], bool] = attrgetter("sums")
+_STREAMING: Callable[[Ends], bool] = attrgetter("streaming")
+_WEIGHT: Callable[[Ends], bool] = attrgetter("weight")
+_CONSTANTS: Callable[[Ends], bool] = attrgetter("constants")
+
+
+class Load(NamedTuple):
+    """An operand that is loaded tile by tile.
+
+    `kind` is the traffic and what the buffer holds, `elements` bits and share of zeros of an
+    element, `token` what tells that it is there. `when` says by what begins with a tile whether it
+    is loaded for it, `part` the bytes and contiguous pieces of the tile's part.
+    """
+
+    kind: str
+    role: str
+    elements: tuple[int, float]
+    token: str
+    when: Callable[[Ends], bool]
+    part: Callable[[Tile], tuple[int, int]]
+
+
+def _part(operand: int, tensor: Tensor, tile: Tile) -> tuple[int, int]:
+    """Of the streaming operand (0) or of what has the shape of the result (2)."""
+    return tile.bytes(operand, tensor.bits), tile.chunks(operand)
+
+
+def _weight_part(tensor: Tensor, tile: Tile) -> tuple[int, int]:
+    """Of the weight, which is moved in one piece."""
+    return tile.bytes(1, tensor.bits), 1
 
 
 @dataclass(frozen=True)
@@ -64,13 +100,46 @@ class ArrayTask:
         return self.vector_precision
 
     @cached_property
+    def loads(self) -> tuple[Load, ...]:
+        """What is loaded for tiles, in order.
+
+        Weights first: they seldom depend on anything, so they are fetched ahead.
+        """
+
+        def of(
+            tensor: Tensor, kind: str, token: str, when: Callable[[Ends], bool],
+            part: Callable[[Tile], tuple[int, int]],
+        ) -> Load:  # fmt: skip
+            return Load(kind, tensor.role.value, (tensor.bits, tensor.zeros), token, when, part)
+
+        request, streaming, weight = self.request, self.streaming, self.weight
+        loads = [
+            of(t, "weight", "constants", _CONSTANTS, partial(self._constants_part, t))
+            for t in self.constants
+        ]
+        if request.load_weight:
+            loads.append(of(weight, "weight", "weight", _WEIGHT, partial(_weight_part, weight)))
+        if request.load_streaming:
+            loads.append(of(streaming, "input", "input", _STREAMING, partial(_part, 0, streaming)))
+        loads += [of(t, "input", "operand", _SUMS, partial(_part, 2, t)) for t in self.extra]
+        return tuple(loads)
+
+    def _constants_part(self, tensor: Tensor, tile: Tile) -> tuple[int, int]:
+        return self.part_bytes(tensor, tile), tile.channel_chunks
+
+    @cached_property
     def bias_bytes(self) -> int:
         """Bytes of the operands that are loaded once."""
         return sum(tensor.bytes for tensor in self.bias)
 
+    @cached_property
+    def channels(self) -> int:
+        """Channels of the result."""
+        return self.request.nest.channels
+
     def extra_bytes(self, tile: Tile) -> int:
         """Bytes of the epilogue's whole operands that belong to a tile."""
-        return sum(tile.bytes(2, tensor.bits) for tensor in self.extra)
+        return sum([tile.bytes(2, tensor.bits) for tensor in self.extra])
 
     def output_bytes(self, tile: Tile) -> int:
         """Bytes that the group writes of a tile of results."""
@@ -79,44 +148,28 @@ class ArrayTask:
 
     def part_bytes(self, tensor: Tensor, tile: Tile) -> int:
         """Bytes of the constants of a tile's channels."""
-        channels = 8 * self.request.nest.channels
-        return -(-tensor.elements * tensor.bits * tile.channels // channels)
-
-
-_DOUBLE = Buffer("", (), 0)
-"""What an operand without a staging buffer of its own is read like."""
-
-_NO_STEPS: Steps = ()
-_SUMS: Callable[[Ends], bool] = attrgetter("sums")
-_STREAMING: Callable[[Ends], bool] = attrgetter("streaming")
-_WEIGHT: Callable[[Ends], bool] = attrgetter("weight")
-_CONSTANTS: Callable[[Ends], bool] = attrgetter("constants")
+        return -(-tensor.elements * tensor.bits * tile.channels // (8 * self.channels))
 
 
 class _Fetch:
-    """An operand that is loaded tile by tile; `part` has bytes and pieces of a tile's part of it.
+    """Loads of an operand.
 
     Only the first task of a group waits for more than room, so all others of the same tile are one
     slot.
     """
 
-    def __init__(
-        self, lane: str, kind: str, tensor: Tensor, when: Callable[[Ends], bool],
-        part: Callable[[Tile], tuple[int, int]], room: tuple[int, Steps], loaded: int,
-    ) -> None:  # fmt: skip
-        self.lane, self.kind, self.when = lane, kind, when
-        self._role, self._elements = tensor.role.value, (tensor.bits, tensor.zeros)
-        self._part, self._after = part, (release(loaded, 1),)
-        self._buffer, self._place = room
+    def __init__(self, lane: str, load: Load, buffer: int, place: Steps, loaded: int) -> None:
+        self.when, self.kind = load.when, load.kind
+        self._lane, self._load, self._buffer, self._place = lane, load, buffer, place
+        self._after = (release(loaded, 1),)
         self._slots: dict[Tile, int] = {}
 
     def of(self, tile: Tile, given: Steps) -> Move:
         """The load of a tile, after the steps `given`."""
-        bytes_, chunks = self._part(tile)
-        return Move(
-            self.lane, self.kind, self._role, bytes_, chunks, self._elements, self.kind,
-            (*given, acquire(self._buffer, bytes_), *self._place), self._after,
-        )  # fmt: skip
+        kind, role, elements, _, _, part = self._load
+        bytes_, chunks = part(tile)
+        before = (*given, acquire(self._buffer, bytes_), *self._place)
+        return Move(self._lane, kind, role, bytes_, chunks, elements, kind, before, self._after)
 
     def slot(self, tile: Tile, drafting: Drafting) -> int:
         """The slot of a load that is not the group's first."""
@@ -124,16 +177,6 @@ class _Fetch:
         if found is None:
             found = self._slots[tile] = drafting.slot(self.of(tile, ()))
         return found
-
-
-def _part(operand: int, tensor: Tensor, tile: Tile) -> tuple[int, int]:
-    """Of the streaming operand (0) or of what has the shape of the result (2)."""
-    return tile.bytes(operand, tensor.bits), tile.chunks(operand)
-
-
-def _weight_part(tensor: Tensor, tile: Tile) -> tuple[int, int]:
-    """Of the weight, which is moved in one piece."""
-    return tile.bytes(1, tensor.bits), 1
 
 
 class ArrayLowering:
@@ -245,7 +288,7 @@ class ArrayLowering:
             ))  # fmt: skip
 
         once = tuple(map(whole, self.task.bias)) if "weight" in kinds else ()
-        fetches = [fetch for fetch in self._fetches(lane) if fetch.kind in kinds]
+        fetches = [self._fetch(lane, load) for load in self.task.loads if load.kind in kinds]
 
         def tasks(leaf: Leaf) -> tuple[Node, ...]:
             tile, begins, _ = leaf
@@ -257,39 +300,14 @@ class ArrayLowering:
         tiles = self.tree.tiles
         return once + tiles.stream([tasks(leaf) for leaf in tiles.leaves])
 
-    def _fetches(self, lane: str) -> Iterator[_Fetch]:
-        """What is loaded for tiles, in order.
-
-        Weights first: they seldom depend on anything, so they are fetched ahead.
-        """
-        request, task, buffer = self.request, self.task, self.streams.buffer
-        weights, inputs = buffer("weight"), buffer("input")
-        for tensor in task.constants:
-            yield _Fetch(
-                lane, "weight", tensor, _CONSTANTS, partial(self._constants_part, tensor),
-                (weights, ()), self.constants_loaded,
-            )  # fmt: skip
-        if request.load_weight:
-            yield _Fetch(
-                lane, "weight", task.weight, _WEIGHT, partial(_weight_part, task.weight),
-                (weights, self._taken_place("weight")), self.weight_loaded,
-            )  # fmt: skip
-        if request.load_streaming:
-            yield _Fetch(
-                lane, "input", task.streaming, _STREAMING, partial(_part, 0, task.streaming),
-                (inputs, self._taken_place("input")), self.input_loaded,
-            )  # fmt: skip
-        for tensor in task.extra:
-            yield _Fetch(
-                lane, "input", tensor, _SUMS, partial(_part, 2, tensor), (inputs, ()),
-                self.operand_loaded,
-            )  # fmt: skip
-
-    def _constants_part(self, tensor: Tensor, tile: Tile) -> tuple[int, int]:
-        return self.task.part_bytes(tensor, tile), tile.channel_chunks
-
-    def _taken_place(self, kind: str) -> Steps:
-        return (acquire(self.alone[kind], 1),) if kind in self.alone else ()
+    def _fetch(self, lane: str, load: Load) -> _Fetch:
+        loaded = {
+            "input": self.input_loaded, "weight": self.weight_loaded,
+            "operand": self.operand_loaded, "constants": self.constants_loaded,
+        }[load.token]  # fmt: skip
+        place = self.alone.get(load.token)
+        places = () if place is None else (acquire(place, 1),)
+        return _Fetch(lane, load, self.streams.buffer(load.kind), places, loaded)
 
     def _freed_place(self, kind: str) -> Steps:
         return (release(self.alone[kind], 1),) if kind in self.alone else ()
@@ -301,16 +319,16 @@ class ArrayLowering:
         count = len(self.task.constants)
         return (acquire(self.constants_loaded, count),) if count else ()
 
-    def _freed_constants(self, leaf: Leaf) -> Steps:
+    def _freed_constants(self, tile: Tile, ends: Ends) -> Steps:
         """Given by whoever applies them, with their last tile."""
-        if not leaf.ends.constants:
+        if not ends.constants or not self.task.constants:
             return ()
-        bytes_ = sum(self.task.part_bytes(tensor, leaf.tile) for tensor in self.task.constants)
+        bytes_ = sum([self.task.part_bytes(tensor, tile) for tensor in self.task.constants])
         return (release(self.streams.buffer("weight"), bytes_),) if bytes_ else ()
 
-    def _freed_bias(self, leaf: Leaf) -> Steps:
+    def _freed_bias(self, ends: Ends) -> Steps:
         """Given with the group's last tile by whoever applies it."""
-        if not leaf.ends.group or not self.task.bias_bytes:
+        if not ends.group or not self.task.bias_bytes:
             return ()
         return (release(self.streams.buffer("weight"), self.task.bias_bytes),)
 
@@ -346,7 +364,7 @@ class ArrayLowering:
             if weight and ends.weight:
                 after += (release(weights, tile.bytes(1, request.weight_bits)), *places[1])
             if not self.has_vector:
-                after += self._freed_constants(leaf) + self._freed_bias(leaf)
+                after += self._freed_constants(tile, ends) + self._freed_bias(ends)
             if ends.sums:
                 after += (self._handed_on(tile),)
             if ends.group:
@@ -389,13 +407,13 @@ class ArrayLowering:
                 before += constants
             if stores and not self.in_place:
                 before += (acquire(buffer("output"), task.output_bytes(tile)),)
-            after += self._freed_constants(leaf)
+            after += self._freed_constants(tile, ends)
             if not self.in_place:
                 after += (self._freed_sums(tile),)
             extra = task.extra_bytes(tile)
             if extra:
                 after += (release(buffer("input"), extra),)
-            after += self._freed_bias(leaf)
+            after += self._freed_bias(ends)
             if stores:
                 after += (release(self.ready, 1),)
             if ends.group:

@@ -7,7 +7,7 @@ else, so layers and designs that are cut alike share it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -40,12 +40,8 @@ _ENDS = tuple(Ends(*bits) for bits in product((False, True), repeat=len(Ends._fi
 """By the sum of the bits above."""
 
 
-class Leaf(NamedTuple):
-    """One tile in its place: what it is, what begins with it and what ends with it."""
-
-    tile: Tile
-    begins: Ends
-    ends: Ends
+Leaf = tuple[Tile, Ends, Ends]
+"""One tile in its place: what it is, what begins with it and what ends with it."""
 
 
 class _Pattern:
@@ -111,20 +107,25 @@ class TileLoops:
             )
             for at in pattern.tiles
         ]
-        self.leaves = [Leaf(tiles[tile], begins, ends) for tile, begins, ends in pattern.leaves]
+        self.leaves: list[Leaf]
+        self.leaves = [(tiles[tile], begins, ends) for tile, begins, ends in pattern.leaves]
 
     def stream(self, of_leaves: Sequence[tuple[Node, ...]]) -> tuple[Node, ...]:
         """A component's stream over the loops: of what it does at each of the leaves."""
         level = [of_leaves[leaf] for leaf in self._places]
         for repeats in reversed(self._repeats):
-            inside, level = level, []
-            for start in range(0, len(inside), len(repeats)):
-                body: list[Node] = []
-                for count, nodes in zip(repeats, inside[start : start + len(repeats)], strict=True):
-                    if nodes:
-                        body += nodes if count == 1 else repeat(count, nodes)
-                level.append(tuple(body))
+            inside, count = iter(level), len(level) // len(repeats)
+            level = [_after_another(zip(repeats, inside, strict=False)) for _ in range(count)]
         return level[0]
+
+
+def _after_another(parts: Iterable[tuple[int, tuple[Node, ...]]]) -> tuple[Node, ...]:
+    """One part of a stream after the other, each so many times."""
+    body: list[Node] = []
+    for times, nodes in parts:
+        if nodes:
+            body += nodes if times == 1 else repeat(times, nodes)
+    return tuple(body)
 
 
 class TileTree:

@@ -65,9 +65,13 @@ class CutNest:
             for loop in loops
         }
         self._whole = {loop: self._spans(loop, 0, nest.extents.get(loop, 1)) for loop in loops}
+        # from the innermost dimension: elements along it, and whether a loop has no other
         self._inwards = [
-            [(d, d.span(0, nest.extents.get(d.loop, 1))) for d in reversed(o.dimensions)]
-            for o in self.operands
+            [
+                (d, d.span(0, nest.extents.get(d.loop, 1)), len(self._along[d.loop][operand]) == 1)
+                for d in reversed(o.dimensions)
+            ]
+            for operand, o in enumerate(self.operands)
         ]
 
     def _spans(self, loop: str, start: int, size: int) -> Spans:
@@ -109,9 +113,10 @@ class CutNest:
     def contiguous(self, operand: int, at: dict[str, Run]) -> int:
         """Elements of each contiguous piece of an operand's part in row-major memory."""
         run = 1
-        for d, whole in self._inwards[operand]:
+        for d, span, alone in self._inwards[operand]:
             cut = at.get(d.loop)
-            span = whole if cut is None else d.span(cut.start, cut.size)
+            if cut is not None:
+                span = cut.spans[operand] if alone else d.span(cut.start, cut.size)
             run *= span
             if span < d.size:
                 break
@@ -138,7 +143,7 @@ class Tile:
     """Sizes of one tile, by its runs (loop -> run of the loops that are cut)."""
 
     def __init__(self, nest: CutNest, base: Spans, at: dict[str, Run]) -> None:
-        self.cut, self.nest, self.at = nest, nest.nest, at
+        self._cut, self.at = nest, at
         a, w, o = base
         for run in at.values():
             spans = run.spans
@@ -152,21 +157,21 @@ class Tile:
     @cached_property
     def channels(self) -> int:
         """Channels of the result that the tile works on, see `Nest.channel_loops`."""
-        return prod(self._size(loop) for loop in self.nest.channel_loops)
+        return prod([self._size(loop) for loop in self._cut.nest.channel_loops])
 
     @cached_property
     def channel_chunks(self) -> int:
         """Contiguous runs of those channels: one for every group where not all of each is here."""
-        columns = prod(self._size(loop) for loop in self.nest.classes["n"])
-        return 1 if columns == self.nest.extent("n") else self.channels // max(1, columns)
+        columns = prod([self._size(loop) for loop in self._cut.nest.classes["n"]])
+        return 1 if columns == self._cut.nest.extent("n") else self.channels // max(1, columns)
 
     def _size(self, loop: str) -> int:
-        return self.at[loop].size if loop in self.at else self.nest.extents[loop]
+        return self.at[loop].size if loop in self.at else self._cut.nest.extents[loop]
 
     @cached_property
     def shapes(self) -> tuple[TileShape, ...]:
         """Extents in loop space, as engines see it: one for each phase of a strided result."""
-        return tile_shapes(self.nest, {loop: run.size for loop, run in self.at.items()})
+        return tile_shapes(self._cut.nest, {loop: run.size for loop, run in self.at.items()})
 
     @cached_property
     def extents(self) -> list[tuple[int, ...]]:
@@ -176,11 +181,11 @@ class Tile:
     @cached_property
     def macs(self) -> int:
         """Useful multiply-accumulates."""
-        return self.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
+        return self._cut.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
 
     def chunks(self, operand: int) -> int:
         """Contiguous pieces of an operand's part in row-major memory."""
-        return max(1, self.elements[operand] // max(1, self.cut.contiguous(operand, self.at)))
+        return max(1, self.elements[operand] // max(1, self._cut.contiguous(operand, self.at)))
 
 
 def iterate(plan: TilePlan) -> Iterator[dict[str, tuple[int, int]]]:
