@@ -94,14 +94,16 @@ class Pricing:
             return streams.engine_core(array, design.array_named(array).clock)
         return streams.engine_core(design.vector.name, design.vector.clock)
 
-    def priced(self) -> TemplateColumns:
-        """The templates of all drafts, in order.
+    def priced(self) -> TemplateColumns | None:
+        """The templates of all drafts, in order; None where nothing was drafted.
 
         Raises
         ------
         CosimError
             When the power budget could never admit a task.
         """
+        if not self.drafts:
+            return None
         tables = tables_of(self.drafts, self.machine)
         for place, table in zip(self.places, tables, strict=True):
             self.streams.lay_down(place, table.streams)

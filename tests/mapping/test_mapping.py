@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cosim.design.design import Precision
 from cosim.errors import CosimError
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.task_stream import count_tasks, template_counts
@@ -70,6 +71,17 @@ def test_a_tensor_kept_on_chip_is_neither_stored_nor_loaded():
     assert not [
         i for i in transfers if i.op == 1 and i.role == "activation" and i.activity == "load"
     ]
+
+
+def test_a_network_of_which_no_engine_runs_anything_is_the_hosts():
+    machine = design()
+    unable = replace(machine.array, precisions=(Precision("int1", 1, 0.1),))
+    machine = replace(machine, array=unable, vector=replace(machine.vector, precisions=()))
+    simulation = simulate(chain(), machine)
+    program = simulation.mapping.program
+    assert set(program.facts["engines"]) == {"host"}
+    assert len(program.templates) == len(simulation.mapping.grouping.groups)
+    assert simulation.result.makespan_ps > 0
 
 
 def test_what_no_engine_runs_falls_back_to_the_host_visibly():
