@@ -282,7 +282,7 @@ def _enter_products(draft: Draft, task: ArrayTask, products: _Rows, shapes: _Row
             tile, first_k, last_k, last, loads, _, _ = slot
             products.rows.append((
                 tile.macs, not first_k, last_k, last, load_a, load_w, load_a and loads[0],
-                load_w and loads[1], *tile.elements, *operands, len(tile.shapes),
+                load_w and loads[1], *tile.elements, *operands, len(tile.extents),
             ))  # fmt: skip
             shapes.rows += tile.extents
 
@@ -295,7 +295,7 @@ def _enter_finishes(draft: Draft, task: ArrayTask, finishes: _Rows, shapes: _Row
             tile = slot.tile
             finishes.rows.append((
                 tile.elements[2], task.extra_bytes(tile), task.output_bytes(tile), stores, role,
-                len(tile.shapes),
+                len(tile.extents),
             ))  # fmt: skip
             finishes.numbers[0].append(cycles)
             finishes.numbers[1].append(request.vector_operations or cycles)

@@ -13,8 +13,7 @@ from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
-from cosim.mapping.engines.shapes import tile_shapes
-from cosim.mapping.engines.timing import TileShape
+from cosim.mapping.engines.shapes import phase_extents
 from cosim.mapping.nest import Axis, Dimension, Nest, tile_runs
 from cosim.mapping.tiling import TilePlan
 from cosim.memo import Attached, Memo, Signature
@@ -169,19 +168,18 @@ class Tile:
         return self.at[loop].size if loop in self.at else self._cut.nest.extents[loop]
 
     @cached_property
-    def shapes(self) -> tuple[TileShape, ...]:
-        """Extents in loop space, as engines see it: one for each phase of a strided result."""
-        return tile_shapes(self._cut.nest, {loop: run.size for loop, run in self.at.items()})
-
-    @cached_property
     def extents(self) -> list[tuple[int, ...]]:
-        """The eight numbers of each of `shapes`."""
-        return [(s.groups, *s.pixels, s.filters, *s.reduction) for s in self.shapes]
+        """Extents in loop space, the eight of a `TileShape`: one entry for each phase of a strided
+        result."""
+        return phase_extents(self._cut.nest, {loop: run.size for loop, run in self.at.items()})
 
     @cached_property
     def macs(self) -> int:
         """Useful multiply-accumulates."""
-        return self._cut.nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
+        nest = self._cut.nest
+        if not nest.gathered:
+            return prod(self.extents[0])
+        return nest.useful({loop: (run.start, run.size) for loop, run in self.at.items()})
 
     def chunks(self, operand: int) -> int:
         """Contiguous pieces of an operand's part in row-major memory."""

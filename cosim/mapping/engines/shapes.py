@@ -8,6 +8,7 @@ from typing import Any
 
 from cosim.mapping.engines.timing import Layer, Pixels, Reduction, TileShape
 from cosim.mapping.nest import CLASSES, Nest
+from cosim.memo import Attached
 
 _PLACES = {"rows": 1, "columns": 2, "window_rows": 1, "window_columns": 2}
 """Where loops of a role stand in `Pixels` and `Reduction`; images and channels are first."""
@@ -25,24 +26,58 @@ def class_extents(name: str, sizes: Any) -> Any:
     return Reduction(*sizes) if name == "k" else sizes[0]
 
 
+_FIRST = {"b": 0, "m": 1, "n": 4, "k": 5}
+"""Where a class's extents begin among the eight of a tile."""
+
+Factors = tuple[tuple[str, int, int], ...]
+
+_factors: Attached[Nest, Factors] = Attached()
+
+
+def _factors_of(nest: Nest) -> Factors:
+    """Every loop, which of the eight extents it is a factor of, and its own extent."""
+    found = _factors.get(nest)
+    if found is None:
+        found = _factors[nest] = tuple(
+            (loop, _FIRST[name] + (role_place(nest, loop) if name in "mk" else 0),
+             nest.extents[loop])
+            for name in CLASSES for loop in nest.classes[name]
+        )  # fmt: skip
+    return found
+
+
+def tile_extents(nest: Nest, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The eight extents of the `TileShape` whose loops have these sizes; others are whole."""
+    extents = [1] * 8
+    for loop, place, whole in _factors_of(nest):
+        extents[place] *= sizes.get(loop, whole)
+    return tuple(extents)
+
+
 def tile_shape(nest: Nest, sizes: Mapping[str, int]) -> TileShape:
     """The tile whose loops have these sizes; those not named are whole."""
-    parts = []
-    for name in CLASSES:
-        extents = [1, 1, 1]
-        for loop in nest.classes[name]:
-            extents[role_place(nest, loop)] *= sizes.get(loop, nest.extents[loop])
-        parts.append(class_extents(name, extents))
-    return TileShape(*parts)
+    return _shape(tile_extents(nest, sizes))
 
 
 def tile_shapes(nest: Nest, sizes: Mapping[str, int]) -> tuple[TileShape, ...]:
+    """What an engine does for a tile, one after the other: see `phase_extents`."""
+    return tuple(map(_shape, phase_extents(nest, sizes)))
+
+
+def _shape(extents: tuple[int, ...]) -> TileShape:
+    groups, *pixels, filters, channels, rows, columns = extents
+    return TileShape(groups, Pixels(*pixels), filters, Reduction(channels, rows, columns))
+
+
+def phase_extents(nest: Nest, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
     """What an engine does for a tile, one after the other: see `cosim.mapping.gathering`."""
     kernels = list(nest.phases)
-    return tuple(
-        tile_shape(nest, {**sizes, **dict(zip(kernels, phase, strict=True))})
+    if not kernels:
+        return [tile_extents(nest, sizes)]
+    return [
+        tile_extents(nest, {**sizes, **dict(zip(kernels, phase, strict=True))})
         for phase in product(*nest.phases.values())
-    )
+    ]
 
 
 def layer_of(
