@@ -28,12 +28,15 @@ from cosim.memo import Memo
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-THROUGH = ("result", "streaming", "weight", "result", "result", "result", "")
-"""What goes through buffers, by the operand that it has the shape of: further operands of the
-epilogue, streaming operand, weight and result, which are moved; partial sums, results between the
-vector unit and the DRAM, and constants, which come once."""
+MOVED = ("result", "streaming", "weight", "result")
+"""What is moved, by the operand that it has the shape of: further operands of the epilogue,
+streaming operand, weight and result."""
 
-DEPENDS = {"streaming": "bmk", "weight": "bnk", "result": "bmn", "": ""}
+STAGED = ("result", "streaming", "weight", "result", "result")
+"""What goes through buffers tile by tile: the first three of these, partial sums, and results
+between the vector unit and the DRAM."""
+
+DEPENDS = {"streaming": "bmk", "weight": "bnk", "result": "bmn"}
 """Classes that operands depend on."""
 
 INNER = ("k", "mk", "nk", "k")
@@ -55,19 +58,18 @@ class ClassCut:
 class Rows:
     """Rows of `ClassTable.products`: slices, or the first where their number varies."""
 
-    TILES = slice(0, 7)
-    """Tiles of all in `THROUGH`."""
-    SPANS = slice(7, 14)
-    """Elements of their largest tiles."""
+    TILES = slice(0, 5)
+    """Tiles of all that is staged; the first four are those of all that is moved."""
+    NEEDS = slice(5, 14)
+    """Elements that must have room: the largest tile of all that is staged, and what is held of
+    streaming operand and weight, in the order of `INNER`: of one batch, and of one step of the
+    class outside."""
     SUMS = slice(14, 18)
-    """Elements of all tiles of those that are moved, the first four."""
+    """Elements of all tiles of what is moved."""
     INNER = slice(18, 22)
     """Tiles of the loops in `INNER`, PASSES those of the loops in `PASSES`."""
     PASSES = slice(22, 26)
-    HELD = slice(26, 30)
-    """Elements of an operand that is held, in the order of `INNER`: of one batch, and of one step
-    of the class outside."""
-    SLOTS = 30
+    SLOTS = 26
     """From here on, how tiles of streaming operand and result lie in memory, by dimension, the
     last first: how much a tile touches of all but the last; then 1 where that is all there is, of
     all but the first."""
@@ -171,15 +173,14 @@ def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable
             sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
     operands = {"streaming": nest.streaming, "weight": nest.weight, "result": nest.result}
     spans = {role: _spans(nest, operand, tiles, count) for role, operand in operands.items()}
-    spans[""] = np.ones((2, count))
     ones = np.ones(count)
-    through = [number if name in DEPENDS[role] else ones for role in THROUGH]
-    through += [spans[role][0] for role in THROUGH]
-    through += [spans[role][1] for role in THROUGH[:4]]
-    through += [number if name in depends else ones for depends in (*INNER, *PASSES)]
+    rows = [number if name in DEPENDS[role] else ones for role in STAGED]
+    rows += [spans[role][0] for role in STAGED]
     for role, outside in (("streaming", "m"), ("streaming", "n"), ("weight", "m"), ("weight", "n")):
-        through.append(spans[role][0 if name in ("b", outside) else 1])
-    products = np.concatenate([through, _slots(nest, name, tiles, count)])
+        rows.append(spans[role][0 if name in ("b", outside) else 1])
+    rows += [spans[role][1] for role in MOVED]
+    rows += [number if name in depends else ones for depends in (*INNER, *PASSES)]
+    products = np.concatenate([rows, _slots(nest, name, tiles, count)])
     channels = np.array([*spans["weight"], number] if name in "bn" else [ones] * 3)
     cuts = [class_cut(nest, name, c) for c in candidates]
     return ClassTable(candidates, cuts, products, channels, *_without_none(sizes, times))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cosim.mapping.class_table import (
+    STAGED,
     Array,
     ClassCut,
     ClassTable,
@@ -28,7 +29,7 @@ from cosim.mapping.engines import engine_of, timing_of
 from cosim.mapping.engines.shapes import class_extents
 from cosim.mapping.engines.timing import Factor, Timing
 from cosim.mapping.nest import CLASSES
-from cosim.mapping.tile_costs import MOVED, Facts
+from cosim.mapping.tile_costs import BYTES, Facts
 from cosim.memo import Memo
 
 if TYPE_CHECKING:
@@ -51,10 +52,6 @@ class Run(NamedTuple):
         return range(self.first, self.stop)
 
 
-_OPERANDS = slice(Rows.SPANS.start + 1, Rows.SPANS.start + 4)
-"""Rows of the spans of streaming operand, weight and result."""
-
-
 class ClassStack:
     """The tables of one class, one for each of several requests.
 
@@ -65,12 +62,17 @@ class ClassStack:
         Candidates of each request, and the number of its first.
     products, channels : float64 array, shape (n_rows, n_candidates)
         As in `ClassTable`, with room for the most dimensions of any of them.
+    spans : float64 array, shape (5, n_candidates)
+        What the class gives the largest tiles of all that is staged, see `STAGED`: elements, but
+        for class b their bytes.
     sizes : int64 array, shape (3, n_sizes, n_candidates)
     times : int64 array, shape (n_sizes, n_candidates)
         As in `ClassTable`; 0 where another candidate's tiles have more sizes.
     """
 
-    def __init__(self, name: str, tables: list[ClassTable], depths: list[int]) -> None:
+    def __init__(
+        self, name: str, tables: list[ClassTable], depths: list[int], staged_bytes: Array
+    ) -> None:
         self.name, self.tables = name, tables
         self.counts = np.array([len(table.candidates) for table in tables], np.int64)
         self.starts = np.cumsum(self.counts) - self.counts
@@ -81,6 +83,9 @@ class ClassStack:
             axis=1,
         )
         self.channels = np.concatenate([t.channels for t in tables], axis=1)
+        self.spans = self.products[Rows.NEEDS][: len(STAGED)]
+        if name == "b":
+            self.spans = self.spans * staged_bytes.repeat(self.counts, axis=1)
         most = max(len(table.times) for table in tables)
         self.sizes = np.concatenate([_lengthened(t.sizes, most, 1) for t in tables], axis=2)
         self.times = np.concatenate([_lengthened(t.times, most, 0) for t in tables], axis=1)
@@ -156,8 +161,7 @@ class PairStack:
     counts, starts : int64 array, shape (n_requests,)
     owner : int64 array, shape (n_combinations,)
         Number of the request.
-    spans : float64 array, shape (3, n_combinations)
-        What both classes give the largest tile of streaming operand, weight and result.
+    spans : float64 array, shape (5, n_combinations)
     products : float64 array, shape (n_rows, n_combinations)
         Those of both classes, multiplied.
     """
@@ -168,7 +172,7 @@ class PairStack:
         self.starts = np.cumsum(self.counts) - self.counts
         self.owner = np.repeat(np.arange(len(self.counts)), self.counts)
         self._stacks = one, other
-        self.spans = self.multiplied(one.products[_OPERANDS], other.products[_OPERANDS])
+        self.spans = self.multiplied(one.spans, other.spans)
 
     @cached_property
     def products(self) -> Array:
@@ -187,11 +191,11 @@ def combinations(ones: Integers, others: Integers, starts: Integers) -> tuple[In
 
     `ones` and `others` say how many of each a request has, `starts` the number of its first other.
     """
-    partners = np.repeat(others, ones)
-    before = np.cumsum(partners) - partners
-    first = np.repeat(np.arange(len(partners)), partners)
-    second = np.arange(len(first))
-    second -= np.repeat(before - np.repeat(starts, ones), partners)
+    partners = others.repeat(ones)
+    before = partners.cumsum() - partners
+    first = np.arange(len(partners)).repeat(partners)
+    second = (starts.repeat(ones) - before).repeat(partners)
+    second += np.arange(len(first))
     return first, second
 
 
@@ -211,7 +215,9 @@ class RequestStack:
     depths : list of int
         Dimensions of its streaming operand or result, whichever has more.
     facts : Facts
-        Arrays of shape (n_requests,); the rows of `all_facts`.
+        Arrays of shape (n_requests,).
+    all_facts : float64 array, shape (n_facts + 9, n_requests)
+        The same and their `needs`.
     moved_bytes, vector_cycles : float64 array, shape (n_requests,)
         If everything is moved once; cycles of all lanes.
     """
@@ -221,12 +227,13 @@ class RequestStack:
         self.layers = [request.layer for request in requests]
         self.depths = [slot_depth(request.nest) for request in requests]
         facts = np.array([request.facts(accumulator_bits) for request in requests], np.float64)
-        self.all_facts: Array = np.ascontiguousarray(facts.T)
-        self.facts = Facts(*self.all_facts)
+        self.facts = Facts(*facts.T)
+        self._needs = self.facts.needs()
+        self.all_facts: Array = np.concatenate([facts.T, self._needs])
         nests = [request.nest for request in requests]
         operands = [(n.result, n.streaming, n.weight, n.result) for n in nests]
         elements = [[operand.elements for operand in every] for every in operands]
-        self.moved_bytes: Array = (np.array(elements).T * self.all_facts[MOVED]).sum(axis=0)
+        self.moved_bytes: Array = (np.array(elements).T * self.all_facts[BYTES]).sum(axis=0)
         self.vector_cycles: Array = np.array(elements)[:, 0] * self.facts.vector_cycles
         self.has_constants = bool(self.facts.channel_bytes.any())
 
@@ -269,7 +276,7 @@ class RequestStack:
                 for r in self.requests[first:stop]:
                     given = r.given_extents.get(name) or tile
                     tables.append(class_table(r.nest, name, unit, r.multiples, parts, given))
-            found = _stacks[key] = ClassStack(name, tables, self.depths)
+            found = _stacks[key] = ClassStack(name, tables, self.depths, self._needs[: len(STAGED)])
         return found
 
 

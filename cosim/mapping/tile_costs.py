@@ -28,13 +28,23 @@ VARIANTS: tuple[Variant, ...] = tuple(
 )  # fmt: skip
 
 WAYS = np.array([1, 1, 2, 2, 1, 1, 2, 2, 3])
-"""How things are moved, by their numbers in `THROUGH`: streaming operand and weight, each with rows
+"""How things are moved, by their numbers in `MOVED`: streaming operand and weight, each with rows
 outside and with columns outside, loaded again in every pass; the same when they are held; and the
 result."""
+
+CHANNELS = WAYS - 1
+"""Each of them goes through the channel of streaming operand, of weight or of result."""
 
 RESULT = 8
 OF_STREAMING, OF_WEIGHT = np.array([0, 0, 4, 4, 1, 1, 5, 5]), np.array([2, 6, 2, 6, 3, 7, 3, 7])
 """The ways of streaming operand and weight in each of `VARIANTS`."""
+
+ROOM_FOR_STREAMING = np.array([1, 1, 5, 5, 1, 1, 6, 6])
+ROOM_FOR_WEIGHT = np.array([2, 7, 2, 7, 2, 8, 2, 8])
+"""The rows of `Rows.NEEDS` of streaming operand and weight in each of `VARIANTS`."""
+
+NEVER = 1e18
+"""Bytes of an element that no buffer holds."""
 
 
 class Facts(NamedTuple):
@@ -45,28 +55,36 @@ class Facts(NamedTuple):
     """
 
     extra_bytes: Any
-    """First, all that goes through buffers, in the order of `THROUGH`."""
+    """First, all that is moved, in the order of `MOVED`."""
     streaming_bytes: Any
     weight_bytes: Any
     result_bytes: Any
-    sums_bytes: Any
-    staged_bytes: Any
-    bias_bytes: Any
-    """Of all constants."""
+    has_extra: Any
+    """Then whether it takes descriptors."""
     load_streaming: Any
     load_weight: Any
     store_result: Any
-    has_extra: Any
+    sums_bytes: Any
+    staged_bytes: Any
     vector_cycles: Any
+    bias_bytes: Any
     channel_bytes: Any
 
+    def needs(self) -> Array:
+        """Bytes of an element of each of `Rows.NEEDS`: what is not loaded is not held either."""
+        a, w = self.streaming_bytes, self.weight_bytes
+        held_a = np.where(np.greater(self.load_streaming, 0), a, NEVER)
+        held_w = np.where(np.greater(self.load_weight, 0), w, NEVER)
+        staged = self.extra_bytes, a, w, self.sums_bytes, self.staged_bytes
+        needs: Array = np.array([*staged, held_a, held_a, held_w, held_w])
+        return needs
 
-MOVED, STAGED, DESCRIPTORS = slice(0, 4), slice(0, 7), slice(7, 10)
-"""`Facts`: bytes of all that is moved, of all that goes through buffers, and which of streaming
-operand, weight and result take descriptors."""
 
-HOLDS = ("input", "input", "weight", "", "accumulator", "output", "weight")
-"""The buffers of all in `THROUGH`."""
+BYTES, DESCRIPTORS = slice(0, 4), slice(4, 8)
+"""`Facts` of all that is moved."""
+
+HOLDS = ("input", "input", "weight", "accumulator", "output")
+"""The buffers of all in `STAGED`."""
 
 
 class Staging:
@@ -80,12 +98,12 @@ class Staging:
 
     Attributes
     ----------
-    sizes, copies : float64 array, shape (7, 1)
-        Of all in `THROUGH`: bytes of the buffer, infinite where there is none, and tiles that it
+    sizes, copies : float64 array, shape (5, 1)
+        Of all in `STAGED`: bytes of the buffer, infinite where there is none, and tiles that it
         holds of several.
     used : list of str
         What buffers hold.
-    shared : list of (int, list of str)
+    shared : list of (float, list of str)
         Size of every buffer, and what it holds.
     """
 
@@ -93,12 +111,14 @@ class Staging:
         of_each = [used.get(holds) for holds in HOLDS]
         self.sizes = np.array([[b.size_bytes if b else np.inf] for b in of_each])
         self.copies = np.array([[2.0 if b and b.double_buffered else 1.0] for b in of_each])
-        self.copies[-1] = 1.0
         self.used = list(used)
         by_name: dict[str, tuple[int, list[str]]] = {}
         for holds, buffer in used.items():
             by_name.setdefault(buffer.name, (buffer.size_bytes, []))[1].append(holds)
-        self.shared = list(by_name.values())
+        self.shared: list[tuple[float, list[str]]] = [*by_name.values()]
+        # what no buffer is for cannot be held either
+        missing = [holds for holds in ("input", "weight") if holds not in used]
+        self.shared += [(NEVER / 2, [holds]) for holds in missing]
 
 
 @dataclass(frozen=True)
@@ -117,24 +137,22 @@ class Costs:
     owner: Integers
     latency_ps: Array
     feasible: NDArray[np.bool_]
-    _moved: Array
-    _tasks: Array
-    """Bytes and tasks in each of `WAYS`, and `_beside` all variants."""
-    _beside: tuple[Array, Array]
+    _ways: Array
+    """Bytes and tasks in each of `WAYS`, shape (2, 9, n_candidates)."""
+    _beside: Array
+    """Those beside streaming operand and weight, shape (2, n_candidates)."""
 
     @cached_property
+    def moved(self) -> Array:
+        """Bytes through the DRAM, and tasks; shape (2, n_variants, n_candidates)."""
+        moved: Array = self._ways.take(OF_STREAMING, axis=1)
+        moved += self._beside[:, np.newaxis]
+        moved += self._ways.take(OF_WEIGHT, axis=1)
+        return moved
+
+    @property
     def dram_bytes(self) -> Array:
-        return self._summed(self._moved, self._beside[0])
-
-    @cached_property
-    def tasks(self) -> Array:
-        return self._summed(self._tasks, self._beside[1])
-
-    def _summed(self, ways: Array, beside: Array) -> Array:
-        summed: Array = ways.take(OF_STREAMING, axis=0)
-        summed += beside
-        summed += ways.take(OF_WEIGHT, axis=0)
-        return summed
+        return self.moved[0]
 
 
 class Costing:
@@ -146,8 +164,8 @@ class Costing:
     staging : Staging
     products : float64 array, shape (Rows.SLOTS + 4 * (depth - 1), n_candidates)
         See `Rows`.
-    facts : float64 array, shape (n_facts, n_candidates)
-        See `Facts`.
+    facts : float64 array, shape (n_facts + 9, n_candidates)
+        `Facts`, and their `needs`.
     array_cycles : float64 array, shape (n_candidates,)
     coded : float64 array, shape (4, n_candidates), or None
         Shares of their bytes that all that is moved is coded to.
@@ -161,50 +179,48 @@ class Costing:
         array_cycles: Array, coded: Array | None, cut: tuple[NDArray[np.bool_], Array] | None,
     ) -> None:  # fmt: skip
         self.design, self.staging, self._cycles, self._cut = design, staging, array_cycles, cut
-        self._products, self._all_facts, self._facts = products, facts, Facts(*facts)
-        self._tiles = products[Rows.TILES]
-        self._outputs = self._tiles[0]
+        self._products, self._all_facts = products, facts
+        self._facts = Facts(*facts[: len(Facts._fields)])
+        self._tiles = tiles = products[Rows.TILES]
+        # bytes, descriptors and tasks: of all that is moved once, and each way
+        self._once = once = np.empty((3, 4, products.shape[1]))
+        self._bursts(coded, once[0])
+        np.multiply(tiles[:4], facts[DESCRIPTORS], out=once[1])
+        once[2] = tiles[:4]
+        self._ways = once.take(WAYS, axis=1)
         # Operands are loaded again for every pass of a loop that they do not depend on, if tiles of
         # inner loops they depend on have been replaced meanwhile.
-        self._reloads = np.where(products[Rows.INNER] > 1, products[Rows.PASSES], 1.0)
-        self._active = self._every_way(self._tiles[1:4] * facts[DESCRIPTORS], WAYS - 1)
-        once = self._bursts(coded)
-        self._moved, self._added, self._beside = self._every_way(once, WAYS), once[0], once[3]
+        reloads = np.where(products[Rows.INNER] > 1, products[Rows.PASSES], 1.0)
+        self._ways[:, :4] *= reloads
+        self._moved, self._active, _ = self._ways
+        self._beside = once[::2, 3]
         self._adds = bool(self._facts.has_extra.any())
         if self._adds:
-            self._beside = self._beside + self._added
-            self._enter(self._active, 0, self._outputs * self._facts.has_extra)
+            self._beside = np.array([self._beside[0] + once[0, 0], self._beside[1]])
+            self._enter(self._active, 0, once[1, 0])
         if cut is not None:
             self._enter_parts(*cut)
-
-    def _every_way(self, once: Array, numbers: Integers) -> Array:
-        """What is moved or done once, as often as in each of `WAYS`."""
-        ways: Array = once.take(numbers, axis=0)
-        ways[:4] *= self._reloads
-        return ways
 
     def _enter(self, ways: Array, operand: int, more: Array) -> None:
         """Add to the ways of an operand; `more` may differ by order, the last axis but one."""
         own = ways[:RESULT].reshape(2, 2, 2, -1)[:, operand]
         own += more
 
-    def _bursts(self, coded: Array | None) -> Array:
-        """Bytes of all that is moved, shape (4, n_candidates).
+    def _bursts(self, coded: Array | None, moved: Array) -> None:
+        """Enter the bytes of all that is moved, shape (4, n_candidates).
 
         Each is moved once, every contiguous piece rounded up to whole bursts of the DRAM.
         """
         whole = self._tiles[:4] * float(self.design.dram.burst_bytes)
         streamed, stored = self._pieces()
-        whole[0] *= stored
+        whole[::3] *= stored
         whole[1] *= streamed
-        whole[3] *= stored
-        moved: Array = self._products[Rows.SUMS] * self._all_facts[MOVED]
+        np.multiply(self._products[Rows.SUMS], self._all_facts[BYTES], out=moved)
         if coded is not None:
             moved *= coded
         moved /= whole
         np.ceil(moved, out=moved)
         moved *= whole
-        return moved
 
     def _pieces(self) -> Array:
         """Contiguous pieces of one tile of streaming operand and result in row-major memory."""
@@ -212,7 +228,7 @@ class Costing:
         touched, whole = slots.reshape(2, 2, len(slots) // 4, slots.shape[1])
         # a tile is contiguous up to the first dimension, from the last, that it does not fill
         contiguous = np.multiply.accumulate(whole, axis=1) > 0
-        pieces: Array = np.where(contiguous, 1.0, touched).prod(axis=1)
+        pieces: Array = np.multiply.reduce(np.where(contiguous, 1.0, touched), axis=1)
         return pieces
 
     def _enter_parts(self, cut: NDArray[np.bool_], channels: Array) -> None:
@@ -235,22 +251,19 @@ class Costing:
 
         By variant for streaming operand and weight, of shape (n_candidates,) for results.
         """
-        products, facts = self._products, self._all_facts
-        through = products[Rows.SPANS] * facts[STAGED]
-        np.ceil(through, out=through)
-        through *= np.where(self._tiles > 1, self.staging.copies, 1.0)
-        ways = np.empty((RESULT, through.shape[1]))
-        ways[:4] = through.take(WAYS[:4], axis=0)
-        # everything the inner loops touch; one batch, and one step of what is outside
-        np.multiply(products[Rows.HELD], facts.take(WAYS[:4], axis=0), out=ways[4:])
-        np.ceil(ways[4:], out=ways[4:])
-        by_operand = ways.reshape(2, 2, 2, -1)
-        by_operand += through[::6, np.newaxis]  # operands of the epilogue, and constants
+        needs = self._products[Rows.NEEDS] * self._all_facts[len(Facts._fields) :]
+        np.ceil(needs, out=needs)
+        needs[:5] *= np.where(self._tiles > 1, self.staging.copies, 1.0)
+        streaming, weight = (
+            needs.take(ROOM_FOR_STREAMING, axis=0),
+            needs.take(ROOM_FOR_WEIGHT, axis=0),
+        )
+        streaming += needs[0]
+        weight += self._facts.bias_bytes
         if self._cut is not None:
-            self._enter(ways, 1, self._parts_demand(*self._cut))
+            weight += self._parts_demand(*self._cut)
         return {
-            "input": ways.take(OF_STREAMING, axis=0), "weight": ways.take(OF_WEIGHT, axis=0),
-            "accumulator": through[4], "output": through[5],
+            "input": streaming, "weight": weight, "accumulator": needs[3], "output": needs[4]
         }  # fmt: skip
 
     def _feasible(self) -> NDArray[np.bool_]:
@@ -263,11 +276,7 @@ class Costing:
         feasible: NDArray[np.bool_] = np.ones((len(VARIANTS), self._products.shape[1]), bool)
         for fit in fits:
             feasible &= fit
-        # what is not loaded is not held either
         by_order = feasible.reshape(2, 2, 2, -1)
-        held_a, held_w = by_order[:, 1], by_order[:, :, 1]
-        held_a &= self._facts.load_streaming > 0
-        held_w &= self._facts.load_weight > 0
         stays = self.design.mapping.stays
         if stays is Stays.WEIGHTS:
             # weights outside, and inputs pass by for each part of them
@@ -278,54 +287,54 @@ class Costing:
 
     def costs(self, places: Integers, owner: Integers) -> Costs:
         """The costs of every candidate in every variant; parameters as in `Costs`."""
-        loads = self._every_way(self._tiles, WAYS)
         return Costs(
-            places, owner, self._latency(), self._feasible(), self._moved, loads,
-            (self._beside, self._outputs),
-        )  # fmt: skip
+            places, owner, self._latency(), self._feasible(), self._ways[::2], self._beside
+        )
 
     def _latency(self) -> Array:
         """Modelled latency, (n_variants, n_candidates)."""
         design, moved, active = self.design, self._moved, self._active
-        # each way on its channel and on the DRAM, and its first piece
         channels = [channel_for(design, name) for name in ("input", "weight", "output")]
-        ports, latencies = np.array([_port(design, channel) for channel in channels]).T
-        service = 1e12 / design.dram.sustained_bytes_per_s
-        waits = active * design.dram.latency_ps
-        three = np.empty((3, *moved.shape))
-        time, in_dram, first = three
-        np.multiply(moved, service, out=in_dram)
-        in_dram += waits
-        through, at_dram = moved, in_dram
+        ports, latencies = zip(*[_port(design, channel) for channel in channels], strict=True)
+        service, wait = 1e12 / design.dram.sustained_bytes_per_s, design.dram.latency_ps
+        rates = np.array([[ports, [service] * 3], [latencies, [wait] * 3]])
+        per_byte, per_descriptor = rates.take(CHANNELS, axis=2)[..., np.newaxis]
+        # of each way the time on its channel, in the DRAM, and of the first piece
+        parts = np.empty((3, *moved.shape))
+        time, in_dram, first = parts
+        through = moved
         if self._adds:
             through = moved.copy()
-            self._enter(through, 0, self._added)
-            at_dram = through * service
-            at_dram += waits
-        np.multiply(through, ports.take(WAYS - 1)[:, np.newaxis], out=time)
-        time += active * latencies.take(WAYS - 1)[:, np.newaxis]
-        np.maximum(time, at_dram, out=time)
+            self._enter(through, 0, self._once[0, 0])
+        np.multiply(through, per_byte, out=parts[:2])
+        parts[:2] += active * per_descriptor
+        np.maximum(time, in_dram, out=time)
         np.divide(time, np.maximum(active, 1.0), out=first)
+        beside = in_dram[RESULT]
+        if self._adds:
+            np.multiply(moved, service, out=in_dram)
+            in_dram += active * wait
+            beside = self._beside[0] * service + active[RESULT] * wait
         # the array, the vector unit, and the last result
         lane_ps = design.clock(design.vector.clock).period_ps / design.vector.lanes
         time_vector = self._products[Rows.SUMS][3] * self._facts.vector_cycles * lane_ps
         time_array = self._cycles * design.clock(design.array.clock).period_ps
         time_store = time[RESULT]
         alone = np.maximum(np.maximum(time_store, time_vector), time_array)
-        last = (time_store + time_vector) / self._outputs
-        time_a, in_dram_a, first_a = three.take(OF_STREAMING, axis=1)
-        time_w, in_dram_w, first_w = three.take(OF_WEIGHT, axis=1)
-        in_dram_w += self._beside * service + waits[RESULT]
-        in_dram_w += in_dram_a
-        first_w += last
-        latency: Array = time_a
+        last = (time_store + time_vector) / self._tiles[0]
+        latency, in_dram_a, first_a = parts.take(OF_STREAMING, axis=1)
+        time_w, in_dram_w, first_w = parts.take(OF_WEIGHT, axis=1)
         together = np.add if channels[0] is channels[1] else np.maximum
-        together(time_a, time_w, out=latency)
+        together(latency, time_w, out=latency)
+        in_dram_w += beside
+        in_dram_w += in_dram_a
         np.maximum(latency, in_dram_w, out=latency)
         np.maximum(latency, alone, out=latency)
         latency += first_a
+        first_w += last
         latency += first_w
-        return latency
+        result: Array = latency
+        return result
 
 
 def _port(design: Design, channel: DmaChannel) -> tuple[float, int]:

@@ -21,7 +21,7 @@ from cosim.errors import CosimError
 from cosim.mapping.class_table import Array, ClassCut, Integers, Rows
 from cosim.mapping.nest import CLASSES
 from cosim.mapping.stacks import RequestStack, combinations, pair_stack
-from cosim.mapping.tile_costs import STAGED, Costing, Costs, Staging
+from cosim.mapping.tile_costs import Costing, Costs, Staging
 from cosim.mapping.transfer import channel_for, coded_share
 
 NEAR = 1e-9
@@ -82,7 +82,11 @@ class TileSearch:
         terms = max([len(run.timing.terms) for run in self.runs])
         # what each class gives the terms of the array's cycles
         sums = [stack.summed(self.runs, terms) for stack in self.classes]
-        spans = [one.spans * self._share_of_element().repeat(one.counts, axis=1), other.spans]
+        # of the buffers of streaming operand, weight and result
+        shares = one.spans / self.staging.sizes
+        np.maximum(shares[3], shares[0], out=shares[3])
+        np.maximum(shares[3], shares[4], out=shares[3])
+        spans = [shares[1:4], other.spans[1:4]]
         if any([run.timing.most_pixels or run.timing.whole_reduction for run in self.runs]):
             spans = [spans[0] * self._room_for_pixels(), spans[1] * self._room_for_reduction()]
         of_one = np.concatenate([spans[0], one.multiplied(*sums[:2])])
@@ -91,18 +95,6 @@ class TileSearch:
         outline *= of_other.take(self._second, axis=1)
         self._share: Array = np.maximum(np.maximum(outline[0], outline[1]), outline[2])
         self._cycles: Array = sum(outline[4:], outline[3])
-
-    def _share_of_element(self) -> Array:
-        """Share of its buffer that an element of streaming operand, weight and result takes.
-
-        Returns
-        -------
-        float64 array, shape (3, n_requests)
-        """
-        through = self.stack.all_facts[STAGED] / self.staging.sizes
-        through[3] = np.maximum(np.maximum(through[0], through[4]), through[5])
-        share: Array = through[1:4]
-        return share
 
     def _room_for_pixels(self) -> Array:
         """1 where the array holds the sums of so many positions, else infinite; by pair (b, m)."""
@@ -137,7 +129,7 @@ class TileSearch:
         the time that all elements take once through the DRAM or the vector unit.
         """
         roomy = np.where(self._share <= 0.5, self._cycles, np.inf)
-        fewest = np.minimum.reduceat(roomy, np.cumsum(self._counts) - self._counts)
+        fewest = np.minimum.reduceat(roomy, self._counts.cumsum() - self._counts)
         lane_ps = design.clock(design.vector.clock).period_ps / design.vector.lanes
         about = fewest * design.clock(design.array.clock).period_ps
         moved = self.stack.moved_bytes * (1e12 / design.dram.sustained_bytes_per_s)
@@ -148,7 +140,7 @@ class TileSearch:
     def within(self, design: Design, latency_ps: Array) -> Integers:
         """All candidates of `kept` that may be as fast as this; shape (n_requests,)."""
         period = design.clock(design.array.clock).period_ps
-        most = np.repeat(latency_ps * ((1 + 2 * NEAR) / period), self._counts)
+        most = (latency_ps * ((1 + 2 * NEAR) / period)).repeat(self._counts)
         within = self._cycles <= most
         within &= self._share <= 1 + NEAR
         return within.nonzero()[0]
@@ -217,15 +209,12 @@ class TileSearch:
     def smallest(self) -> dict[str, float]:
         """Bytes that the smallest tile asks of every buffer, where there is one request."""
         (request,), (one, other) = self.stack.requests, self._pairs
-        spans = one.spans[:, self._first] * other.spans[:, self._second]
-        least: dict[str, float] = {}
-        for holds, operand, bits, used in (
-            ("input", 0, request.streaming_bits, request.load_streaming),
-            ("weight", 1, request.weight_bits, request.load_weight),
-            ("accumulator", 2, self.design.array.accumulator_bits, True),
-        ):
-            if used:
-                least[holds] = float(np.ceil(spans[operand] * (bits / 8)).min())
+        tile_bytes = np.ceil(one.spans[:, self._first] * other.spans[:, self._second]).min(axis=1)
+        used = {"input": request.load_streaming, "weight": request.load_weight, "accumulator": True}
+        least = {
+            holds: float(bytes_)
+            for holds, bytes_ in zip(used, tile_bytes[1:4].tolist(), strict=True) if used[holds]
+        }  # fmt: skip
         first = self._first.take(self.kept)
         owner = one.owner.take(first)
         demands = self._costing(self.design, self.kept, first, owner).demands()

@@ -83,9 +83,9 @@ class TileRequest:
         result = self.result_bits / 8 / self.store_divisor * self.store_result
         return Facts(
             self.extra_bits / 8, self.streaming_bits / 8 * self.load_streaming,
-            self.weight_bits / 8 * self.load_weight, result, accumulator_bits / 8,
-            result * (self.vector_cycles > 0), self.bias_bytes, self.load_streaming,
-            self.load_weight, self.store_result, self.extra_bits > 0, self.vector_cycles,
+            self.weight_bits / 8 * self.load_weight, result, self.extra_bits > 0,
+            self.load_streaming, self.load_weight, self.store_result, accumulator_bits / 8,
+            result * (self.vector_cycles > 0), self.vector_cycles, self.bias_bytes,
             self.channel_bytes,
         )  # fmt: skip
 
@@ -212,7 +212,7 @@ def _floor(number: int, costs: Costs, objective: Array) -> Array:
     """The smallest of each of so many requests, infinite where none is feasible."""
     floor = np.full(number, np.inf)
     if objective.size:
-        np.minimum.at(floor, costs.owner, objective.min(axis=0))
+        np.minimum.at(floor, costs.owner, np.minimum.reduce(objective, axis=0))
     return floor
 
 
@@ -228,23 +228,26 @@ def _chosen(
     near = (objective <= most.take(costs.owner)).ravel().nonzero()[0]
     if not near.size:
         return plans
-    variant, column = np.divmod(near, len(costs.owner))
-    owner, moved = costs.owner.take(column), costs.dram_bytes.take(near)
-    # last of all keys the first of them: the sort is stable
-    keys = [costs.tasks.take(near), moved, owner]
+    width = len(costs.owner)
+    owner = costs.owner.take(near % width)
+    bytes_, tasks = costs.moved.reshape(2, -1).take(near, axis=1)
+    keys = [tasks, bytes_, owner]  # the last counts first; what is equal stays in its order
     if design.mapping.objective is Objective.TRAFFIC:
         keys.insert(1, costs.latency_ps.take(near))
     order = np.lexsort(keys)
     owner = owner.take(order)
-    first = np.concatenate([[True], owner[1:] != owner[:-1]])
+    first = np.empty(len(order), bool)
+    first[0] = True
+    np.not_equal(owner[1:], owner[:-1], out=first[1:])
     best = order[first]
-    at = space.at(costs.places.take(column.take(best)))
-    cut = space.cut_constants.tolist()
-    for number, v, places, ps, bytes_ in zip(
-        owner[first].tolist(), variant.take(best).tolist(), at.T.tolist(),
-        costs.latency_ps.take(near.take(best)).tolist(), moved.take(best).tolist(), strict=True,
+    chosen = near.take(best)
+    at, cut = space.at(costs.places.take(chosen % width)), space.cut_constants.tolist()
+    for number, where, places, ps, moved in zip(
+        owner[first].tolist(), chosen.tolist(), at.T.tolist(),
+        costs.latency_ps.take(chosen).tolist(), bytes_.take(best).tolist(), strict=True,
     ):  # fmt: skip
-        plans[number] = _plan(VARIANTS[v], space.cuts(places), ps, bytes_, cut[number])
+        variant = VARIANTS[where // width]
+        plans[number] = _plan(variant, space.cuts(places), ps, moved, cut[number])
     return plans
 
 
