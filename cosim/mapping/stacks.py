@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cosim.design.arrays import Array as ArrayEngine
     from cosim.mapping.tiling import TileRequest
 
-SUMS_KEPT = 256
+SUMS_KEPT, PAIRED_SUMS_KEPT = 64, 16
 """Sums over tiles that a stack remembers for the arrays it was last asked about."""
 
 
@@ -89,9 +89,8 @@ class ClassStack:
         most = max(len(table.times) for table in tables)
         self.sizes = np.concatenate([_lengthened(t.sizes, most, 1) for t in tables], axis=2)
         self.times = np.concatenate([_lengthened(t.times, most, 0) for t in tables], axis=1)
-        self._place = CLASSES.index(name)
+        self.place = CLASSES.index(name)
         self._sums: dict[tuple[Factor, int, int], Array] = {}
-        self._all: dict[tuple[Factor, ...], Array] = {}
 
     @cached_property
     def cuts(self) -> list[ClassCut]:
@@ -118,24 +117,12 @@ class ClassStack:
         -------
         float64 array, shape (terms, n_candidates)
         """
-        if len(runs) == 1:
-            return self._of_all(runs[0].timing.factors[self._place])
         bounds = self._bounds
         found = np.zeros((terms, bounds[-1]))
         for run in runs:
             first, stop = bounds[run.first], bounds[run.stop]
-            for line, factor in zip(found, run.timing.factors[self._place], strict=False):
+            for line, factor in zip(found, run.timing.factors[self.place], strict=False):
                 line[first:stop] = self._sum(factor, first, stop)
-        return found
-
-    def _of_all(self, factors: tuple[Factor, ...]) -> Array:
-        """The same where an engine times all requests alike."""
-        found = self._all.get(factors)
-        if found is None:
-            if len(self._all) >= SUMS_KEPT:
-                self._all.clear()
-            found = np.array([self._sum(factor, 0, self._bounds[-1]) for factor in factors])
-            self._all[factors] = found
         return found
 
     def _sum(self, factor: Factor, first: int, stop: int) -> Array:
@@ -172,12 +159,33 @@ class PairStack:
         self.starts = np.cumsum(self.counts) - self.counts
         self.owner = np.repeat(np.arange(len(self.counts)), self.counts)
         self._stacks = one, other
+        self._sums: dict[tuple[object, ...], Array] = {}
         self.spans = self.multiplied(one.spans, other.spans)
 
     @cached_property
     def products(self) -> Array:
         one, other = self._stacks
         return self.multiplied(one.products, other.products)
+
+    def summed(self, runs: Sequence[Run], terms: int) -> Array:
+        """What all tiles of both classes give every term of an engine's cycles.
+
+        See `ClassStack.summed`.
+        """
+        key = tuple(
+            [
+                (run.stop, *(run.timing.factors[stack.place] for stack in self._stacks))
+                for run in runs
+            ]
+        )
+        found = self._sums.get(key)
+        if found is None:
+            if len(self._sums) >= PAIRED_SUMS_KEPT:
+                self._sums.clear()
+            found = self._sums[key] = self.multiplied(
+                *[stack.summed(runs, terms) for stack in self._stacks]
+            )
+        return found
 
     def multiplied(self, one: Array, other: Array) -> Array:
         """Rows of the one class and of the other, multiplied."""
@@ -235,6 +243,7 @@ class RequestStack:
         elements = [[operand.elements for operand in every] for every in operands]
         self.moved_bytes: Array = (np.array(elements).T * self.all_facts[BYTES]).sum(axis=0)
         self.vector_cycles: Array = np.array(elements)[:, 0] * self.facts.vector_cycles
+        self.has_extras = bool(self.facts.has_extra.any())
         self.has_constants = bool(self.facts.channel_bytes.any())
 
     def staged(self, in_place: bool) -> list[str]:

@@ -152,7 +152,8 @@ class Costs:
 
     @property
     def dram_bytes(self) -> Array:
-        return self.moved[0]
+        bytes_: Array = self.moved[0]
+        return bytes_
 
 
 class Costing:
@@ -167,6 +168,8 @@ class Costing:
     facts : float64 array, shape (n_facts + 9, n_candidates)
         `Facts`, and their `needs`.
     array_cycles : float64 array, shape (n_candidates,)
+    adds : bool
+        Whether any has further operands of an epilogue.
     coded : float64 array, shape (4, n_candidates), or None
         Shares of their bytes that all that is moved is coded to.
     cut : (bool array, float64 array) or None
@@ -176,9 +179,11 @@ class Costing:
 
     def __init__(
         self, design: Design, staging: Staging, products: Array, facts: Array,
-        array_cycles: Array, coded: Array | None, cut: tuple[NDArray[np.bool_], Array] | None,
+        array_cycles: Array, adds: bool, coded: Array | None,
+        cut: tuple[NDArray[np.bool_], Array] | None,
     ) -> None:  # fmt: skip
         self.design, self.staging, self._cycles, self._cut = design, staging, array_cycles, cut
+        self._adds = adds
         self._products, self._all_facts = products, facts
         self._facts = Facts(*facts[: len(Facts._fields)])
         self._tiles = tiles = products[Rows.TILES]
@@ -194,8 +199,7 @@ class Costing:
         self._ways[:, :4] *= reloads
         self._moved, self._active, _ = self._ways
         self._beside = once[::2, 3]
-        self._adds = bool(self._facts.has_extra.any())
-        if self._adds:
+        if adds:
             self._beside = np.array([self._beside[0] + once[0, 0], self._beside[1]])
             self._enter(self._active, 0, once[1, 0])
         if cut is not None:

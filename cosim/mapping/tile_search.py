@@ -11,7 +11,7 @@ that this bound leaves in question once some good ones are known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -80,8 +80,6 @@ class TileSearch:
         self._counts = one.counts * other.counts
         self._first, self._second = combinations(one.counts, other.counts, other.starts)
         terms = max([len(run.timing.terms) for run in self.runs])
-        # what each class gives the terms of the array's cycles
-        sums = [stack.summed(self.runs, terms) for stack in self.classes]
         # of the buffers of streaming operand, weight and result
         shares = one.spans / self.staging.sizes
         np.maximum(shares[3], shares[0], out=shares[3])
@@ -89,8 +87,8 @@ class TileSearch:
         spans = [shares[1:4], other.spans[1:4]]
         if any([run.timing.most_pixels or run.timing.whole_reduction for run in self.runs]):
             spans = [spans[0] * self._room_for_pixels(), spans[1] * self._room_for_reduction()]
-        of_one = np.concatenate([spans[0], one.multiplied(*sums[:2])])
-        of_other = np.concatenate([spans[1], other.multiplied(*sums[2:])])
+        of_one = np.concatenate([spans[0], one.summed(self.runs, terms)])
+        of_other = np.concatenate([spans[1], other.summed(self.runs, terms)])
         outline = of_one.take(self._first, axis=1)
         outline *= of_other.take(self._second, axis=1)
         self._share: Array = np.maximum(np.maximum(outline[0], outline[1]), outline[2])
@@ -160,21 +158,17 @@ class TileSearch:
         owner = self._pairs[0].owner.take(first)
         return self._costing(design or self.design, places, first, owner).costs(places, owner)
 
-    def at(self, places: Integers) -> Integers:
-        """The candidates of each class that some are made of, shape (4, n_places).
-
-        As numbers in `classes`.
-        """
+    def cuts(self, places: Integers) -> Iterator[Sequence[ClassCut]]:
+        """How candidates cut each of `CLASSES`."""
         one, other = self._pairs
         first, second = self._first.take(places), self._second.take(places)
-        return np.array(
-            [one.first.take(first), one.second.take(first), other.first.take(second),
-             other.second.take(second)]
+        at = (one.first.take(first), one.second.take(first),
+              other.first.take(second), other.second.take(second))  # fmt: skip
+        return zip(
+            *[map(stack.cuts.__getitem__, own.tolist())
+              for stack, own in zip(self.classes, at, strict=True)],
+            strict=True,
         )  # fmt: skip
-
-    def cuts(self, at: Sequence[int]) -> list[ClassCut]:
-        """How a candidate cuts each class; `at` as above."""
-        return [stack.cuts[place] for stack, place in zip(self.classes, at, strict=True)]
 
     def _costing(
         self, design: Design, places: Integers, first: Integers, owner: Integers
@@ -192,7 +186,7 @@ class TileSearch:
             cut = self.cut_constants.take(owner), channels
         return Costing(
             design, self.staging, products, self.stack.all_facts.take(owner, axis=1),
-            self._cycles.take(places), self._coded(design, owner), cut,
+            self._cycles.take(places), self.stack.has_extras, self._coded(design, owner), cut,
         )  # fmt: skip
 
     def _coded(self, design: Design, owner: Integers) -> Array | None:

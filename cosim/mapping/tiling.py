@@ -205,7 +205,8 @@ def _objective(design: Design, costs: Costs) -> Array:
         value = costs.latency_ps * costs.dram_bytes
     elif design.mapping.objective is Objective.TRAFFIC:
         value = costs.dram_bytes
-    return np.where(costs.feasible, value, np.inf)
+    objective: Array = np.where(costs.feasible, value, np.inf)
+    return objective
 
 
 def _floor(number: int, costs: Costs, objective: Array) -> Array:
@@ -241,13 +242,12 @@ def _chosen(
     np.not_equal(owner[1:], owner[:-1], out=first[1:])
     best = order[first]
     chosen = near.take(best)
-    at, cut = space.at(costs.places.take(chosen % width)), space.cut_constants.tolist()
-    for number, where, places, ps, moved in zip(
-        owner[first].tolist(), chosen.tolist(), at.T.tolist(),
+    parts = space.cut_constants.tolist()
+    for number, where, cuts, ps, moved in zip(
+        owner[first].tolist(), chosen.tolist(), space.cuts(costs.places.take(chosen % width)),
         costs.latency_ps.take(chosen).tolist(), bytes_.take(best).tolist(), strict=True,
     ):  # fmt: skip
-        variant = VARIANTS[where // width]
-        plans[number] = _plan(variant, space.cuts(places), ps, moved, cut[number])
+        plans[number] = _plan(VARIANTS[where // width], cuts, ps, moved, parts[number])
     return plans
 
 

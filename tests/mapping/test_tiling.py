@@ -19,7 +19,7 @@ from cosim.mapping.nest import CLASSES, Axis
 from cosim.mapping.stacks import request_stack
 from cosim.mapping.tile_search import TileSearch
 from cosim.mapping.tiles import iterate
-from cosim.mapping.tiling import TilePlan, search
+from cosim.mapping.tiling import REACH, TilePlan, search, search_all
 
 from .examples import KIB, Builder, design
 
@@ -77,6 +77,32 @@ def test_the_search_finds_the_best_of_all_candidates(case):
     assert plan.modelled_ps == pytest.approx(best, abs=1)
 
 
+@given(st.lists(cases(), min_size=2, max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_contractions_are_tiled_together_as_each_alone(several):
+    machine = several[0][0]
+    requests = []
+    for _, workload in several:
+        try:
+            requests.append(request_of(workload, machine))
+        except CosimError:
+            continue
+    alone = [search(machine, request, "layer") for request in requests]
+    assert search_all(machine, requests) == alone
+
+
+def test_few_candidates_of_a_large_layer_are_costed():
+    build = Builder()
+    build.conv(build.input(1, 64, 56, 56), 128)
+    machine = design(rows=16, columns=16, buffer_kib=64)
+    request = request_of(build.build(), machine)
+    space = TileSearch(machine, request_stack([request], machine.array.accumulator_bits))
+    costed = space.within(machine, space.about_ps(machine) * REACH)
+    assert len(costed) < len(space.kept) / 3
+    plan = search(machine, request, "layer")
+    assert space.costs(machine, costed).latency_ps.min() <= plan.modelled_ps + 1
+
+
 @given(cases())
 @settings(max_examples=25, deadline=None)
 def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
@@ -90,11 +116,11 @@ def test_array_cycles_of_the_grid_are_the_sum_over_its_tiles(case):
         request.nest,
     )
     timing = timing_of(machine.array, request.layer)
-    cycles, chosen = space.array_cycles(), space.at(space.kept)
+    cycles, chosen = space.array_cycles(), list(space.cuts(space.kept))
     rng = np.random.default_rng(0)
     for index in rng.integers(len(cycles), size=5) if len(cycles) else ():
         tile = {}
-        for cut in space.cuts(chosen[:, index].tolist()):
+        for cut in chosen[index]:
             tile.update(cut.sizes)
         axes = tuple(
             Axis(loop, name, tile[loop], nest.extents[loop])
