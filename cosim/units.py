@@ -95,6 +95,14 @@ class Quantity:
             If there is no number or no unit, the unit belongs to another quantity, or the value
             is negative, infinite or not a number.
         """
+        if isinstance(text, str):  # the same few texts are read for every design of a sweep
+            try:
+                return _parsed(self, text)
+            except CosimError:
+                pass  # which is to say where
+        return self._parse(text, where)
+
+    def _parse(self, text: object, where: str) -> float:
         number, unit = self._split(text, where)
         exact = number * self.units[unit] + self.offsets.get(unit, Fraction(0))
         if exact < 0:
@@ -150,6 +158,9 @@ class Quantity:
         digits : int or None
             Significant digits to keep; None prints the value exactly.
         """
+        return _formatted(self, value, digits)
+
+    def _format(self, value: float, digits: int | None) -> str:
         if not math.isfinite(value):
             return f"{value} {self.base}"
         # repr, not the binary value, so that what is printed is what a person would have typed
@@ -180,6 +191,16 @@ class Quantity:
         places = digits - 1 - math.floor(math.log10(abs(number)))
         # integers keep all their digits before the point: "1234567 GB", never "1235000 GB"
         return round(number, max(places, 0))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(quantity: Quantity, text: str) -> float:
+    return quantity._parse(text, "")
+
+
+@lru_cache(maxsize=4096)
+def _formatted(quantity: Quantity, value: float, digits: int | None) -> str:
+    return quantity._format(value, digits)
 
 
 def _plain(number: Fraction) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -56,8 +57,7 @@ class Node:
         """What stands below the user's own names in a table that has fixed keys as well."""
         if self.model is None or self.model.model_config.get("extra") != "allow":
             return None
-        hints = get_type_hints(self.model, include_extras=True)
-        return _node(get_args(hints["__pydantic_extra__"])[1])
+        return _others(self.model)
 
     @property
     def kinds(self) -> dict[str, Node]:
@@ -163,6 +163,13 @@ def leaf_paths(node: Node, values: Mapping[str, object]) -> Iterator[tuple[str, 
         if child is not None:
             below = inner if isinstance(inner, dict) else {}
             yield from ((name, *path) for path in leaf_paths(child, below))
+
+
+@lru_cache(maxsize=256)
+def _others(model: type[BaseModel]) -> Node:
+    """What a model says of keys that it does not know."""
+    hints = get_type_hints(model, include_extras=True)
+    return _node(get_args(hints["__pydantic_extra__"])[1])
 
 
 def _node(annotation: Any, constraints: tuple[Any, ...] = ()) -> Node:

@@ -50,7 +50,12 @@ def boards() -> tuple[Entry, ...]:
 
 
 def board_names() -> list[str]:
-    return sorted(file.stem for file in BOARDS.glob("*.toml"))
+    return list(_board_names())
+
+
+@cache
+def _board_names() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in BOARDS.glob("*.toml")))
 
 
 def board_file(name: str) -> Path:

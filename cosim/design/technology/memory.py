@@ -8,6 +8,7 @@ memories of programmable logic.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cosim import units
 from cosim.design import catalogue
@@ -42,6 +43,7 @@ def usual_kind(size_bytes: int, banks: int) -> str:
     return "registers" if size_bytes / banks < SMALLEST_BANK else "sram"
 
 
+@lru_cache(maxsize=1024)
 def silicon_memory(
     kind: str, node: float, voltage: float, device: str, size_bytes: int, width_bits: int,
     banks: int,
@@ -74,6 +76,7 @@ def silicon_memory(
     )
 
 
+@lru_cache(maxsize=1024)
 def logic_memory(
     kind: str, family: str, size_bytes: int, width_bits: int, banks: int
 ) -> MemoryEstimate:
