@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cosim.errors import CosimError, nearest
+from cosim.memo import hashed_once
 
 if TYPE_CHECKING:
     from cosim.design.dram_part import DramPart
@@ -38,6 +39,7 @@ class MapPiece:
     place: int
 
 
+@hashed_once
 @dataclass(frozen=True)
 class AddressMap:
     """A map for one part, the least significant piece first.

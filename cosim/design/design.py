@@ -167,6 +167,7 @@ class RunLength:
         return min(1.0, pairs * pair / bits)
 
 
+@hashed_once
 @dataclass(frozen=True)
 class DmaChannel:
     """A DMA channel: the traffic it carries, its port into the interconnect.
@@ -228,6 +229,7 @@ class HostTraffic:
     writes: float
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Dram:
     """One DRAM channel: closed forms for the transfer tier, the part itself for the burst tier.
@@ -316,6 +318,7 @@ class GivenTiling:
     passes: GivenPass | None = None
 
 
+@hashed_once
 @dataclass(frozen=True)
 class MappingPolicy:
     """What the machine's compiler and sequencer can do, and what they are after."""

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
 from cosim.errors import CosimError, CosimErrors, unknown
+from cosim.memo import hashed_once
 
 CONTROLLER_CLOCKS = 3
 """Command and data-path clocks beside the device timings: with them the idle latency of a 64-byte
 read on DDR4-2400 is 58.1 clocks after a row conflict, as DRAMsim3 reports."""
 
 
+@hashed_once
 @dataclass(frozen=True)
 class DramPart:
     """One channel of `devices` devices behind a bus of `bus_bits`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from cosim.design.derivation import Derivation, technology_of
 from cosim.design.design import (
@@ -29,7 +30,24 @@ from cosim.design.specification import (
 )
 from cosim.design.validation import dotted
 from cosim.errors import CosimError, CosimErrors, unknown
+from cosim.memo import Memo
 from cosim.units import format_power
+
+Part = TypeVar("Part", bound=Hashable)
+
+_parts: Memo[Hashable, Hashable] = Memo("parts of designs", 1024)
+
+
+def _shared(part: Part) -> Part:
+    """The first part of a design that was equal to this one.
+
+    What is remembered of one design is found for the next by parts that are the same objects: they
+    are hashed once, and equal without a look.
+    """
+    found = _parts.get(part)
+    if found is None:
+        found = _parts[part] = part
+    return found  # type: ignore[return-value]
 
 
 def resolved(spec: DesignSpec, document: Document) -> Design:
@@ -60,11 +78,14 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     vector = spec.engine.vector
     arrays = tuple(
         array.resolved(
-            name, derivation.precisions(("engine", name), array.precision, array.accumulator_bits)
+            name,
+            _shared(
+                derivation.precisions(("engine", name), array.precision, array.accumulator_bits)
+            ),
         )
         for name, array in spec.engine.arrays.items()
     )
-    vector_precisions = derivation.precisions(("engine", "vector"), vector.precision, None)
+    vector_precisions = _shared(derivation.precisions(("engine", "vector"), vector.precision, None))
     buffers = tuple(derivation.buffer(name, buffer) for name, buffer in spec.buffer.items())
     errors += derivation.errors
     power = PowerResolution(document)
@@ -79,27 +100,29 @@ def resolved(spec: DesignSpec, document: Document) -> Design:
     design = Design(
         name=spec.name,
         description=spec.description,
-        clocks=tuple(Clock(name, hertz) for name, hertz in spec.clocks.items()),
-        array=arrays[0],
-        others=arrays[1:],
-        vector=VectorUnit(
-            name="vector",
-            lanes=vector.lanes,
-            clock=vector.clock,
-            precisions=vector_precisions,
-            idle_mw=vector.idle_power,
-            in_place=vector.in_place,
-            chained=vector.chained,
-            pools=vector.pools,
-            reorder_step=vector.reorder_step,
+        clocks=tuple(_shared(Clock(name, hertz)) for name, hertz in spec.clocks.items()),
+        array=_shared(arrays[0]),
+        others=tuple(map(_shared, arrays[1:])),
+        vector=_shared(
+            VectorUnit(
+                name="vector",
+                lanes=vector.lanes,
+                clock=vector.clock,
+                precisions=vector_precisions,
+                idle_mw=vector.idle_power,
+                in_place=vector.in_place,
+                chained=vector.chained,
+                pools=vector.pools,
+                reorder_step=vector.reorder_step,
+            )
         ),
-        buffers=buffers,
-        dma=dma_channels(spec.dma),
-        dram=dram,
-        host=host_of(spec.host),
+        buffers=tuple(map(_shared, buffers)),
+        dma=tuple(map(_shared, dma_channels(spec.dma))),
+        dram=_shared(dram),
+        host=_shared(host_of(spec.host)),
         power=domain,
         thermal=thermal,
-        mapping=mapping_policy(spec.mapping),
+        mapping=_shared(mapping_policy(spec.mapping)),
         fixed_point_bits=spec.fixed_point,
         element_bits=spec.element_bits,
         exclusive=tuple(spec.control.exclusive),

@@ -72,18 +72,17 @@ def map_workload(workload: Workload, design: Design) -> Mapping:
         An operation that nothing can run, a tile that fits no buffer, tensors that exceed the
         DRAM, a power budget that could never admit a task.
     """
-    last = remember(known_of(workload), "mappings", dict[Design, Mapping])
-    made = last.get(design)
-    if made is None:
-        held = _in_fixed_point(workload, design.fixed_point_bits)
-        mapping = _Mapper(_in_lanes(held, design.element_bits), design).run()
-        if len(last) >= LAST_MAPPINGS:
-            del last[next(iter(last))]
-        # without the workload: what is remembered of it must not keep it alive
-        last[design] = replace(mapping, workload=_NO_WORKLOAD)
-        return mapping
-    held = _in_fixed_point(workload, design.fixed_point_bits)
-    return replace(made, workload=_in_lanes(held, design.element_bits), design=design)
+    last: list[Mapping] = remember(known_of(workload), "mappings", list[Mapping])
+    held = _in_lanes(_in_fixed_point(workload, design.fixed_point_bits), design.element_bits)
+    for made in last:
+        if made.design == design:
+            return replace(made, workload=held, design=design)
+    mapping = _Mapper(held, design).run()
+    if len(last) >= LAST_MAPPINGS:
+        del last[0]
+    # without the workload: what is remembered of it must not keep it alive
+    last.append(replace(mapping, workload=_NO_WORKLOAD))
+    return mapping
 
 
 def _in_fixed_point(workload: Workload, bits: int | None) -> Workload:
@@ -134,21 +133,17 @@ class _Mapper:
         self.cuts = self.placing.cuts(self.room)
         self.streams = Streams(design)
         self.plans: dict[int, tuple[TileRequest, TilePlan]] = {}
-        stages = [design.buffer(holds) for holds in ("input", "weight")]
-        # what of the machine decides how an array group is drafted, beside its pools
-        double_buffered = (b is None or b.double_buffered for b in stages)
-        self.staging = (design.vector.in_place, *double_buffered)
 
     def run(self) -> Mapping:
         groups = self.placing.grouping.groups
         self.prepared = preparation_of(self.placing, self.design)
+        self.token = self.prepared.token(self.design)
         requests = self.prepared.requests
-        for group, request in zip(groups, requests, strict=True):
-            if request is not None and request.given is not None:
-                check_given(
-                    request.given, request.nest, request.multiples,
-                    self.design.array_named(group.array), group.name,
-                )  # fmt: skip
+        for group, request, given in self.prepared.given:
+            check_given(
+                given, request.nest, request.multiples, self.design.array_named(group.array),
+                group.name,
+            )  # fmt: skip
         self.found = {
             name: self._search(name, asked) for name, asked in self.prepared.contractions.items()
         }  # fmt: skip
@@ -160,7 +155,7 @@ class _Mapper:
             else:
                 self._emit(p, g, r)
         program = self.streams.program(
-            f"{self.workload.name} on {self.design.name}", [g.name for g in groups],
+            f"{self.workload.name} on {self.design.name}", self.placing.names,
             {**self.placing.facts, "assumptions": list(self.design.assumptions)},
             self.pricing.priced(),
         )  # fmt: skip
@@ -206,8 +201,8 @@ class _Mapper:
             if plan is None:
                 raise infeasible(self.design.seen_by(group.array), request, group.name)
             self.plans[p] = (request, plan)
-            cut = (plan.shape, *self.staging)
-        key = (self.prepared.token, p, streams.layout, cut)
+            cut = plan.shape
+        key = (self.token, p, streams.layout, cut)
         known = _drafted.get(key)
         if known is None:
             known = _drafted[key] = self._draft(p, group, plan)

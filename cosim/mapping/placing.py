@@ -43,6 +43,7 @@ class Placing:
         self.tensors = {t.id: t for t in (*workload.tensors, *grouping.prepared)}
         self.memory = place_tensors(workload, grouping, design)
         self.macs = workload.macs - sum(workload.ops[i].macs for i in grouping.offline)
+        self.names = [group.name for group in grouping.groups]
         self.array_of = {p: g.array for p, g in enumerate(grouping.groups) if g.array}
         self.position = {g.index: p for p, g in enumerate(grouping.groups)}
         self.known: Known = {}

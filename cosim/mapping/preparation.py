@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from cosim.design.design import Design, Precision
+from cosim.design.design import Design, GivenTiling, Precision
 from cosim.mapping.fusion import Group
 from cosim.mapping.given import check_layers, given_tiling
 from cosim.mapping.known import remember
@@ -69,8 +69,8 @@ class Preparation:
 
     Attributes
     ----------
-    operands, requests : list
-        Its operands, and what its tiling must know.
+    requests : list of TileRequest or None
+        What its tiling must know.
     fills : list of list of Fill
     finisher : list of str
         The component that finishes it.
@@ -86,7 +86,6 @@ class Preparation:
         Array -> the contractions that it runs.
     """
 
-    operands: list[Operands]
     requests: list[TileRequest | None]
     fills: list[list[Fill]]
     finisher: list[str]
@@ -97,8 +96,18 @@ class Preparation:
     array_tasks: list[tuple[ArrayTask, ArrayTask] | None]
     """Where constants of channels come whole, and in parts."""
     contractions: dict[str, Contractions]
-    token: object = field(default_factory=object, compare=False)
-    """Stands for all this."""
+    given: list[tuple[Group, TileRequest, GivenTiling]]
+    """Groups whose tiling is not searched for."""
+    tokens: dict[tuple[bool, ...], object] = field(default_factory=dict)
+
+    def token(self, design: Design) -> object:
+        """Stands for all that decides how a group is drafted, beside its pools and how it is cut.
+
+        That is all of this, and whether memories of operands hold a tile beside the next.
+        """
+        buffers = (design.buffer("input"), design.buffer("weight"))
+        single = [buffer is not None and not buffer.double_buffered for buffer in buffers]
+        return self.tokens.setdefault((design.vector.in_place, *single), object())
 
 
 def preparation_of(placing: Placing, design: Design) -> Preparation:
@@ -141,7 +150,7 @@ class _Preparer:
         for (p, key), pools in self.ordering.waits.items():
             waits[p][key] = pools
         return Preparation(
-            operands, requests, fills, finisher,
+            requests, fills, finisher,
             [self._participants(*one, f) for one, f in zip(every, fills, strict=True)], waits,
             [self.ordering.signals.get(p, []) for p in range(len(groups))], self._turns(),
             [
@@ -150,6 +159,7 @@ class _Preparer:
                 for p, (g, o, r) in enumerate(every)
             ],
             self._contractions(requests),
+            [(g, r, r.given) for g, _, r in every if r is not None and r.given is not None],
         )  # fmt: skip
 
     def _contractions(self, requests: list[TileRequest | None]) -> dict[str, Contractions]:
