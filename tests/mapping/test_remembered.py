@@ -9,7 +9,7 @@ import pytest
 from cosim import memo
 from cosim.design import load
 from cosim.errors import CosimError
-from cosim.mapping.mapping import map_workload
+from cosim.mapping.mapping import _Mapper, map_workload
 
 from .examples import Builder
 
@@ -66,6 +66,28 @@ def test_banks_slower_than_the_clock_stall_less_at_a_slower_clock():
 
     workload = network()
     assert stalls("500 MHz") > stalls("100 MHz")
+
+
+def test_groups_that_are_cut_alike_are_drafted_once(monkeypatch):
+    drafted = []
+    draft = _Mapper._draft
+    monkeypatch.setattr(
+        _Mapper, "_draft",
+        lambda mapper, p, group, plan: drafted.append(group.name) or draft(mapper, p, group, plan),
+    )  # fmt: skip
+    memo.forget()
+    workload = network()
+    groups = map_workload(workload, load(BASE)).grouping.groups
+    assert drafted == [group.name for group in groups]
+    for key, value in (
+        ("clocks.core", "300 MHz"), ("host.command_overhead", "2 us"), ("dram.bandwidth", "6 GB/s"),
+        ("buffer.input.size", "72 KiB"), ("buffer.output.size", "80 KiB"),
+    ):  # fmt: skip
+        drafted.clear()
+        map_workload(workload, load(BASE, {key: value}))
+        assert not {group.name for group in groups if group.engine == "vector"} & {*drafted}
+    map_workload(workload, load(BASE, {"host.command_overhead": "3 us"}))
+    assert not drafted
 
 
 @pytest.mark.parametrize("most", [3])
