@@ -53,16 +53,16 @@ from cosim.timeline.causes import Cause
 from cosim.timeline.loop_tree import merge_loops
 
 ACQUIRE, HOLD, RELEASE, MARK, SERVE = StepKind
-_HOLD, _MARK = int(HOLD), int(MARK)
+_ACQUIRE, _HOLD, _RELEASE, _MARK = int(ACQUIRE), int(HOLD), int(RELEASE), int(MARK)
 HOST = "host"
 
 
 def acquire(pool: int, amount: int, priority: int = 0) -> Step:
-    return (int(ACQUIRE), pool, amount, priority)
+    return (_ACQUIRE, pool, amount, priority)
 
 
 def release(pool: int, amount: int) -> Step:
-    return (int(RELEASE), pool, amount, 0)
+    return (_RELEASE, pool, amount, 0)
 
 
 _NO_ROWS = np.zeros((5, 0), np.int64)

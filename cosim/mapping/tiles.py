@@ -74,7 +74,7 @@ class CutNest:
         ]
 
     def _spans(self, loop: str, start: int, size: int) -> Spans:
-        a, w, o = (prod(d.span(start, size) for d in ds) for ds in self._along[loop])
+        a, w, o = [prod([d.span(start, size) for d in ds]) for ds in self._along[loop]]
         return a, w, o
 
     def uncut(self, cut: Iterable[str]) -> Spans:
