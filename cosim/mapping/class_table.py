@@ -19,7 +19,6 @@ from cosim.mapping.nest import (
     ClassTiles,
     Dimension,
     Nest,
-    Operand,
     class_candidates,
     tile_runs,
 )
@@ -82,8 +81,6 @@ class ClassTable:
     Attributes
     ----------
     candidates : list of ClassTiles
-    cuts : list of ClassCut
-        The same as parts of a plan.
     products : float64 array, shape (Rows.SLOTS + 4 * (depth - 1), n_candidates)
         What multiplies over the classes, see `Rows`.
     channels : float64 array, shape (3, n_candidates)
@@ -92,15 +89,22 @@ class ClassTable:
     sizes : int64 array, shape (3, n_sizes, n_candidates)
         Sizes of the class's tiles by their place in what array engines see, see `role_place`.
     times : int64 array, shape (n_sizes, n_candidates)
-        How many tiles have each size.
+        How many tiles have each size; 0 where another candidate's tiles have more sizes.
     """
 
+    nest: Nest
+    name: str
     candidates: list[ClassTiles]
-    cuts: list[ClassCut]
     products: Array
     channels: Array
     sizes: Integers
     times: Integers
+
+    def cut(self, candidate: int) -> ClassCut:
+        """A candidate as part of a plan."""
+        sizes, extents = self.candidates[candidate].sizes, self.nest.extents
+        axes = [Axis(n, self.name, size, extents[n]) for n, size in sizes if size < extents[n]]
+        return ClassCut(tuple(axes), sizes)
 
 
 _tables: Memo[tuple[object, ...], ClassTable] = Memo("tile candidates", 4096)
@@ -144,120 +148,109 @@ def fixed_tile(
     return ClassTiles(tuple((loop, sizes[loop]) for loop in nest.classes[name]))
 
 
-def class_cut(nest: Nest, name: str, tiles: ClassTiles) -> ClassCut:
-    """A class's part of a plan."""
-    extents = nest.extents
-    axes = (Axis(n, name, size, extents[n]) for n, size in tiles.sizes if size < extents[n])
-    return ClassCut(tuple(axes), tiles.sizes)
-
-
 def slot_depth(nest: Nest) -> int:
     """Dimensions of streaming operand or result, whichever has more."""
     return max(len(nest.streaming.dimensions), len(nest.result.dimensions))
 
 
 def _tabulate(nest: Nest, name: str, candidates: list[ClassTiles]) -> ClassTable:
-    count = len(candidates)
-    sizes, times = np.ones((3, 1, count), np.int64), np.ones((1, count), np.int64)
-    tiles = {
-        loop: np.array([dict(c.sizes)[loop] for c in candidates], np.int64)
-        for loop in nest.classes[name]
-    }
-    number = np.ones(count)
-    for loop, tile in tiles.items():
-        extent = nest.extents[loop]
-        number *= -(-extent // tile)
-        if loop in nest.phases:
-            sizes, times = _in_phases(sizes, times, role_place(nest, loop), nest.phases[loop])
-        else:
-            sizes, times = _cut(sizes, times, role_place(nest, loop), extent, tile)
-    operands = {"streaming": nest.streaming, "weight": nest.weight, "result": nest.result}
-    spans = {role: _spans(nest, operand, tiles, count) for role, operand in operands.items()}
-    ones = np.ones(count)
-    rows = [number if name in DEPENDS[role] else ones for role in STAGED]
-    rows += [spans[role][0] for role in STAGED]
-    for role, outside in (("streaming", "m"), ("streaming", "n"), ("weight", "m"), ("weight", "n")):
-        rows.append(spans[role][0 if name in ("b", outside) else 1])
-    rows += [spans[role][1] for role in MOVED]
-    rows += [number if name in depends else ones for depends in (*INNER, *PASSES)]
-    products = np.concatenate([rows, _slots(nest, name, tiles, count)])
-    channels = np.array([*spans["weight"], number] if name in "bn" else [ones] * 3)
-    cuts = [class_cut(nest, name, c) for c in candidates]
-    return ClassTable(candidates, cuts, products, channels, *_without_none(sizes, times))
+    columns = _Columns(nest, name)
+    rows = [columns.of(dict(candidate.sizes)) for candidate in candidates]
+    products, channels, shapes = zip(*rows, strict=True)
+    most = max(map(len, shapes))
+    # sizes and their number; where a candidate's tiles have fewer, none of one more
+    cut = np.array(
+        [[*shape, *[(1, 1, 1, 0)] * (most - len(shape))] for shape in shapes], np.int64
+    ).T
+    return ClassTable(
+        nest, name, candidates, np.array(products, np.float64).T,
+        np.array(channels, np.float64).T, cut[:3], cut[3],
+    )  # fmt: skip
 
 
-def _spans(nest: Nest, operand: Operand, tiles: dict[str, Integers], count: int) -> Array:
-    """Elements of an operand's largest tile, and of all, as far as some loops decide."""
-    spans = np.ones((2, count))
-    for dimension in operand.dimensions:
-        if dimension.loop in tiles:
-            spans *= _touched(nest, dimension, tiles[dimension.loop])
-    return spans
+Shapes = list[tuple[int, int, int, int]]
+"""Sizes of tiles, by their place in what array engines see, and how many have them."""
 
 
-def _touched(nest: Nest, dimension: Dimension, tile: Integers) -> Array:
-    """What tiles of a loop touch of a dimension: one at most, and all together."""
-    extent = nest.extents[dimension.loop]
-    return np.array([tile_spans(dimension, extent, t) for t in tile.tolist()], np.float64).T
+class _Columns:
+    """What candidates of a class are worth, one at a time."""
+
+    def __init__(self, nest: Nest, name: str) -> None:
+        self.name, self.depth = name, slot_depth(nest)
+        self.loops = [
+            (loop, nest.extents[loop], role_place(nest, loop), nest.phases.get(loop, ()),
+             self._touching(nest, loop)) for loop in nest.classes[name]
+        ]  # fmt: skip
+        # how tiles lie in memory: streaming operand, then result; dimensions, the last first
+        self.touched, self.whole = [1] * (2 * self.depth), [1] * (2 * self.depth)
+        if name == "b":
+            self._enter_constants(nest)
+        self.counted = [name in DEPENDS[role] for role in STAGED]
+        self.passes = [name in depends for depends in (*INNER, *PASSES)]
+        self.steps = [name in ("b", outside) for outside in "mn"]
+
+    def _touching(self, nest: Nest, loop: str) -> list[tuple[int, int | None, Dimension]]:
+        """Dimensions that a loop runs along: number of the operand, place in memory."""
+        return [
+            (o, None if o == 1 else place + (self.depth if o else 0), dimension)
+            for o, operand in enumerate((nest.streaming, nest.weight, nest.result))
+            for place, dimension in enumerate(reversed(operand.dimensions))
+            if dimension.loop == loop
+        ]  # fmt: skip
+
+    def _enter_constants(self, nest: Nest) -> None:
+        """Dimensions along which no loop runs: counted once, with the first class."""
+        loops = {loop for names in nest.classes.values() for loop in names}
+        for first, operand in ((0, nest.streaming), (self.depth, nest.result)):
+            for place, dimension in enumerate(reversed(operand.dimensions), first):
+                if dimension.loop not in loops:
+                    low, high = dimension.region(0, 1)
+                    self.touched[place] = span = max(1, high - low)
+                    self.whole[place] = span >= dimension.size
+
+    def of(self, tiles: dict[str, int]) -> tuple[list[int], list[int], Shapes]:
+        """Column of `ClassTable.products`, that of `channels`, and shapes."""
+        number, shapes = 1, [(1, 1, 1, 1)]
+        largest, total = [1, 1, 1], [1, 1, 1]
+        touched, whole, depth = [*self.touched], [*self.whole], self.depth
+        for loop, extent, place, phases, touching in self.loops:
+            tile = tiles[loop]
+            number *= -(-extent // tile)
+            shapes = _cut(shapes, place, phases, extent, tile)
+            for o, slot, dimension in touching:
+                most, every = tile_spans(dimension, extent, tile)
+                largest[o] *= most
+                total[o] *= every
+                if slot is not None:
+                    # a tile may lie wholly in the padding: nothing to move, in one piece
+                    touched[slot], whole[slot] = max(1, most), tile == extent
+        (a, w, result), (all_a, all_w, all_result) = largest, total
+        products = [
+            *(number if counted else 1 for counted in self.counted), result, a, w, result, result,
+            *(a if step else all_a for step in self.steps),
+            *(w if step else all_w for step in self.steps), all_result, all_a, all_w, all_result,
+            *(number if counted else 1 for counted in self.passes),
+            *touched[1:depth], *touched[depth + 1 :], *whole[: depth - 1], *whole[depth:-1],
+        ]  # fmt: skip
+        return products, [w, all_w, number] if self.name in "bn" else [1, 1, 1], shapes
 
 
-def _slots(nest: Nest, name: str, tiles: dict[str, Integers], count: int) -> Array:
-    """How tiles lie in memory, as far as a class decides; dimensions without a loop are b's."""
-    depth = slot_depth(nest)
-    touched, whole = np.ones((2, depth, count)), np.ones((2, depth, count))
-    loops = {loop for names in nest.classes.values() for loop in names}
-    for o, operand in enumerate((nest.streaming, nest.result)):
-        for place, dimension in enumerate(reversed(operand.dimensions)):
-            loop = dimension.loop
-            if loop in tiles:
-                # a tile may lie wholly in the padding: nothing to move, in one piece
-                touched[o, place] = np.maximum(_touched(nest, dimension, tiles[loop])[0], 1.0)
-                whole[o, place] = tiles[loop] == nest.extents[loop]
-            elif name == "b" and loop not in loops:
-                low, high = dimension.region(0, 1)
-                touched[o, place] = span = max(1, high - low)
-                whole[o, place] = span >= dimension.size
-    return np.concatenate([*touched[:, 1:], *whole[:, :-1]])
-
-
-def _without_none(sizes: Integers, times: Integers) -> tuple[Integers, Integers]:
-    """Sizes and their numbers without those that no tile of a candidate has, as far as possible."""
-    order = np.argsort(times == 0, axis=0, kind="stable")[: int((times > 0).sum(axis=0).max())]
-    times = np.take_along_axis(times, order, axis=0)
-    sizes = np.take_along_axis(sizes, order[np.newaxis], axis=1)
-    return np.where(times > 0, sizes, 1), times
-
-
-def _cut(
-    sizes: Integers, times: Integers, role: int, extent: int, tile: Integers
-) -> tuple[Integers, Integers]:
-    """Sizes of tiles and their numbers when one more loop is cut; its remainder counts exactly.
-
-    `sizes` has shape (3, n_sizes, n_candidates), by role of the loop in the class.
-    """
-    whole, rest = np.divmod(extent, tile)
-
-    def cut_to(size: Integers) -> Integers:
-        result = sizes.copy()
-        result[role] *= size
-        return result
-
-    if not rest.any():
-        return cut_to(tile), times * whole
-    return (
-        np.concatenate([cut_to(tile), cut_to(rest)], axis=1),
-        np.concatenate([times * whole, times * (rest > 0)]),
-    )
-
-
-def _in_phases(
-    sizes: Integers, times: Integers, role: int, phases: tuple[int, ...]
-) -> tuple[Integers, Integers]:
-    """Sizes and their numbers when a kernel loop is done in phases of these extents; as `_cut`."""
-    each = [sizes.copy() for _ in phases]
-    for extent, done in zip(phases, each, strict=True):
-        done[role] *= extent
-    return np.concatenate(each, axis=1), np.concatenate([times for _ in phases])
+def _cut(shapes: Shapes, place: int, phases: tuple[int, ...], extent: int, tile: int) -> Shapes:
+    """Shapes when one more loop is cut, or done in phases; its remainder counts exactly."""
+    parts = [(phase, 1) for phase in phases]
+    if not phases:
+        number, rest = divmod(extent, tile)
+        parts = [(tile, number), (rest, 1)] if rest else [(tile, number)]
+    if parts == [(1, 1)]:
+        return shapes
+    cut: Shapes = []
+    for size, number in parts:
+        for one, two, three, times in shapes:
+            cut.append((
+                one * size if place == 0 else one, two * size if place == 1 else two,
+                three * size if place == 2 else three, times * number,
+            ))  # fmt: skip
+    return cut
 
 
 @lru_cache(maxsize=1 << 14)

@@ -8,6 +8,7 @@ array by nothing but the multiples that tiles are rounded to.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import groupby
@@ -89,13 +90,18 @@ class ClassStack:
         most = max(len(table.times) for table in tables)
         self.sizes = np.concatenate([_lengthened(t.sizes, most, 1) for t in tables], axis=2)
         self.times = np.concatenate([_lengthened(t.times, most, 0) for t in tables], axis=1)
+        self._cuts: dict[int, ClassCut] = {}
         self.place = CLASSES.index(name)
         self._sums: dict[tuple[Factor, int, int], Array] = {}
 
-    @cached_property
-    def cuts(self) -> list[ClassCut]:
-        """Parts of a plan, of every candidate."""
-        return [cut for table in self.tables for cut in table.cuts]
+    def cut(self, candidate: int) -> ClassCut:
+        """A candidate as part of a plan."""
+        found = self._cuts.get(candidate)
+        if found is None:
+            request = bisect_right(self._bounds, candidate) - 1
+            found = self.tables[request].cut(candidate - self._bounds[request])
+            self._cuts[candidate] = found
+        return found
 
     @property
     def pixels(self) -> Integers:

@@ -165,7 +165,7 @@ class TileSearch:
         at = (one.first.take(first), one.second.take(first),
               other.first.take(second), other.second.take(second))  # fmt: skip
         return zip(
-            *[map(stack.cuts.__getitem__, own.tolist())
+            *[map(stack.cut, own.tolist())
               for stack, own in zip(self.classes, at, strict=True)],
             strict=True,
         )  # fmt: skip
