@@ -27,6 +27,9 @@ from cosim.mapping.transfer import channel_for, coded_share
 NEAR = 1e-9
 """Relative difference below which two candidates are taken to be equal."""
 
+FORBIDDEN = 1e100
+"""Share of a buffer that stands for none at all: every tile of results takes some of its own."""
+
 
 def search_key(design: Design, stack: RequestStack) -> tuple[object, ...]:
     """All that a search depends on: it may serve other designs as well."""
@@ -95,18 +98,18 @@ class TileSearch:
         self._cycles: Array = sum(outline[4:], outline[3])
 
     def _room_for_pixels(self) -> Array:
-        """1 where the array holds the sums of so many positions, else infinite; by pair (b, m)."""
+        """1 where the array holds sums of so many positions, else `FORBIDDEN`; by pair (b, m)."""
         pairs, pixels = self._pairs[0], self.classes[CLASSES.index("m")].pixels
         most = np.array([run.timing.most_pixels for run in self.runs for _ in run.requests])
         most = np.where(most > 0, most, np.inf)
-        return np.where(pixels[pairs.second] <= most[pairs.owner], 1.0, np.inf)
+        return np.where(pixels[pairs.second] <= most[pairs.owner], 1.0, FORBIDDEN)
 
     def _room_for_reduction(self) -> Array:
-        """1 where the sums of a tile need not wait for another, else infinite; by pair (n, k)."""
+        """1 where sums of a tile need not wait for another, else `FORBIDDEN`; by pair (n, k)."""
         pairs, reduction = self._pairs[1], self.classes[CLASSES.index("k")]
         whole = np.array([run.timing.whole_reduction for run in self.runs for _ in run.requests])
         parts = reduction.products[Rows.INNER][0] > 1
-        return np.where(parts[pairs.second] & whole[pairs.owner], np.inf, 1.0)
+        return np.where(parts[pairs.second] & whole[pairs.owner], FORBIDDEN, 1.0)
 
     @cached_property
     def kept(self) -> Integers:
