@@ -125,7 +125,7 @@ class Streams:
                     f"buffer {buffer.name}", buffer.size_bytes, phase, cause, "buffer",
                     buffer.size_bytes,
                 )  # fmt: skip
-            if sums_pool(buffer) not in self.pool_of and "accumulator" in staged:
+            if "accumulator" in staged:
                 self.pool(
                     sums_pool(buffer), buffer.size_bytes, self.array_phase, Cause.OUTPUT_SPACE,
                     "buffer", buffer.size_bytes,
@@ -364,7 +364,7 @@ def sums_pool(buffer: Buffer) -> str:
     Where operands lie in the same memory, sums have a pool of their own: a plan gives each its
     part, and operands that are fetched ahead must not take the place of the sums they are for.
     """
-    together = any(held in ("input", "weight") for held in buffer.holds)
+    together = "input" in buffer.holds or "weight" in buffer.holds
     return f"buffer {buffer.name} sums" if together else f"buffer {buffer.name}"
 
 
@@ -393,6 +393,8 @@ def store_lane(channel: DmaChannel) -> str:
 
 def _lanes_of(design: Design, names: Sequence[str]) -> frozenset[str]:
     """Components that are these engines or belong to these channels."""
+    if not names:
+        return frozenset()
     channels = [channel for channel in design.dma if channel.name in names]
     lanes = {lane for c in channels for lane in (load_lane(c), store_lane(c))}
     return frozenset(lanes.union(name for name in names if name not in {c.name for c in channels}))
