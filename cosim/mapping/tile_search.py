@@ -87,11 +87,11 @@ class TileSearch:
         shares = one.spans / self.staging.sizes
         np.maximum(shares[3], shares[0], out=shares[3])
         np.maximum(shares[3], shares[4], out=shares[3])
-        spans = [shares[1:4], other.spans[1:4]]
+        of_one = np.concatenate([shares[1:4], one.summed(self.runs, terms)])
+        of_other = np.concatenate([other.spans[1:4], other.summed(self.runs, terms)])
         if any([run.timing.most_pixels or run.timing.whole_reduction for run in self.runs]):
-            spans = [spans[0] * self._room_for_pixels(), spans[1] * self._room_for_reduction()]
-        of_one = np.concatenate([spans[0], one.summed(self.runs, terms)])
-        of_other = np.concatenate([spans[1], other.summed(self.runs, terms)])
+            of_one[2] *= self._room_for_pixels()
+            of_other[2] *= self._room_for_reduction()
         outline = of_one.take(self._first, axis=1)
         outline *= of_other.take(self._second, axis=1)
         self._share: Array = np.maximum(np.maximum(outline[0], outline[1]), outline[2])
