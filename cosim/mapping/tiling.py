@@ -35,7 +35,7 @@ from cosim.memo import Memo, Signature, canonical
 AT_ONCE = 24
 """Contractions that are costed together: more do not go faster and take more memory."""
 
-REACH = 1.5
+REACH = 1.35
 """Over the latency that is about within reach, how slow candidates may be to be looked at first."""
 
 _searches: Memo[tuple[object, ...], TileSearch] = Memo("tile searches", 8)
@@ -188,6 +188,7 @@ def _best(space: TileSearch, design: Design) -> list[TilePlan | None]:
         costs = space.costs(design)
         objective = _objective(design, costs)
         return _chosen(space, design, costs, objective, _floor(number, costs, objective))
+    # where the best of a contraction is not within reach, all that may be as fast as it is
     reach = space.about_ps(design) * REACH
     while True:
         costs = space.costs(design, space.within(design, reach))
@@ -195,7 +196,7 @@ def _best(space: TileSearch, design: Design) -> list[TilePlan | None]:
         floor = _floor(number, costs, objective)
         if (floor <= reach).all():
             return _chosen(space, design, costs, objective, floor)
-        reach = np.maximum(reach, floor)
+        reach = floor
 
 
 def _objective(design: Design, costs: Costs) -> Array:
