@@ -230,7 +230,7 @@ def _new_tables(
     drafts: Sequence[tuple[Draft, ArrayTask | VectorTask | None]], machine: Machine
 ) -> Iterator[DraftTable]:
     """One table for each draft, all made at once."""
-    slots, steps, moves, products, shapes, finish_shapes = (_Rows() for _ in range(6))
+    slots, steps, products, shapes, finish_shapes = (_Rows() for _ in range(5))
     moves, finishes, pieces, reads = _Rows(1), _Rows(2), _Rows(1), _Rows(1)
     streams = []
     kinds = (slots, steps, moves, products, finishes, pieces, reads, shapes, finish_shapes)
