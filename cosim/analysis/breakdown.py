@@ -212,7 +212,8 @@ def _slowed(run: DistinctRows, path: Path) -> Integers | None:
 def _labels(tasks: TaskTable, row: _PathRows) -> Integers:
     of_component = np.array([_OF_KIND.get(k, _LABEL["host"]) for k in tasks.kind_names], np.int64)
     label: Integers = of_component.take(row.component, mode="clip")
-    label[tasks.refreshes[row.template]] = _LABEL["refresh"]
+    if tasks.refreshes is not None:
+        label[tasks.refreshes[row.template]] = _LABEL["refresh"]
     moves = (label < 0).nonzero()[0]
     if len(moves):
         label[moves] = _transfer_labels(tasks, row, moves)
@@ -244,7 +245,7 @@ def _split(
     split = np.zeros((2, _WAYS, tasks.size, tasks.parts), np.int64)
     split[0, _FILLS, :, 0] = tasks.fill_ps
     split[0, _MOVES] = data_time(tasks, design)
-    split[1, (_FILLS, _STALLS), :, 0] = tasks.stall_ps
+    split[1, _FILLS, :, 0] = split[1, _STALLS, :, 0] = tasks.stall_ps
     # rows of no template go to the end of some way, where nothing is
     which = _WAY_OF_LABEL[label] * (tasks.size * tasks.parts) + row.entry
     share, stall = split.reshape(2, -1).take(which, axis=1)

@@ -96,7 +96,8 @@ class OverTime:
             of.given.cumsum(out=given[1:])
             held = of.taken[order].cumsum()
             held -= given[ended]
-            found.append(max(0, int(held.max())) * of.scale + of.base)
+            most = int(held[held.argmax()])  # quicker than max() where there are few rows
+            found.append(max(0, most) * of.scale + of.base)
         return found
 
     @cached_property

@@ -84,7 +84,7 @@ def energy(
     entries = tasks.energy_entries
     each = entries.picojoules * counts[entries.template]
     layers = [*program.layers, NO_LAYER]
-    layer = (tasks.layer % len(layers))[entries.template]
+    layer = np.where(tasks.layer < 0, len(layers) - 1, tasks.layer)[entries.template]
     cells = len(entries.things) * len(layers)
     totals = np.bincount(entries.thing * len(layers) + layer, each, cells)
     spent = totals.reshape(len(entries.things), len(layers)).astype(np.float64, copy=False)

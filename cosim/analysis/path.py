@@ -75,18 +75,18 @@ class Path:
     @cached_property
     def start(self) -> Integers:
         """When each row starts the first time, in picoseconds."""
-        return self.run.start[self.position] + self._later
+        start = self.run.start[self.position]
+        return start + self._later if self.moved else start
 
     @cached_property
     def end(self) -> Integers:
         """When each row ends the first time, in picoseconds."""
-        return self.run.end[self.position] + self._later
+        end = self.run.end[self.position]
+        return end + self._later if self.moved else end
 
     @cached_property
-    def _later(self) -> Integers | int:
+    def _later(self) -> Integers:
         """How much later than the distinct row each row is."""
-        if not self.moved:
-            return 0
         return self._sums([move.times * move.item.shift_ps for move in self.moved])
 
     def _sums(self, amounts: list[int]) -> Integers:
@@ -138,7 +138,7 @@ def _check(path: Path) -> None:
     if path.repetitions:
         end = end.copy()
         np.add.at(end, path.table.stop - 1, path.table.cut_ps)
-    if path.start[0] != 0 or (path.start[1:] != end[:-1]).any():
+    if path.start[0] != 0 or np.count_nonzero(path.start[1:] != end[:-1]):
         raise ValueError("a row of the timeline does not start where its cause ends")
 
 

@@ -385,9 +385,7 @@ def _roofline(analysis: Analysis) -> dict[str, Any]:
                 "macs": point.macs,
                 "dram_bytes": point.dram_bytes,
                 "attained_macs_per_s": point.attained,
-                "attainable_macs_per_s": point.attainable
-                if point.dram_bytes
-                else over.peak_macs_per_s,
+                "attainable_macs_per_s": point.attainable,
             }
             for point in analysis.roofline
         },

@@ -45,14 +45,11 @@ class EnergyEntries(NamedTuple):
 def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
     """Codes below `count` numbered anew, in the order in which they come first, and that order."""
     first = np.full(count, len(codes))
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # what is entered last stays
-    places = first.tolist()
-    order = sorted(
-        (code for code in range(count) if places[code] < len(codes)), key=places.__getitem__
-    )
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    order = first.argsort()[: np.count_nonzero(first < len(codes))]
     number = np.empty(count, np.int64)
     number[order] = np.arange(len(order))
-    return number[codes], order
+    return number[codes], order.tolist()
 
 
 class Steps(NamedTuple):
@@ -143,8 +140,13 @@ class TaskTable:
         return np.where(self.computes, self._columns[2] + self._columns[3] + self._columns[6], 0)
 
     @cached_property
-    def refreshes(self) -> NDArray[np.bool_]:
-        """Which tasks are a refresh of a DRAM channel that is served burst by burst."""
+    def refreshes(self) -> NDArray[np.bool_] | None:
+        """Which tasks are a refresh of a DRAM channel that is served burst by burst.
+
+        None where there are none.
+        """
+        if "refresh" not in self._templates.activities:
+            return None
         return self.does("refresh") & (self.layer < 0)
 
     @cached_property
@@ -197,7 +199,8 @@ class TaskTable:
     def marks(self) -> Integers:
         """Number of MARKs of each template; 1 for rows of none."""
         steps = self._steps
-        marks = np.bincount(steps.template[steps.kind == _MARK], minlength=self.size)
+        marks = np.zeros(self.size, np.int64)
+        np.add.at(marks, steps.template[(steps.kind == _MARK).nonzero()[0]], 1)
         marks[-1] = 1
         return marks
 
