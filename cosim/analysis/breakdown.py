@@ -223,8 +223,8 @@ def _labels(tasks: TaskTable, row: _PathRows) -> Integers:
 def _transfer_labels(tasks: TaskTable, row: _PathRows, moves: Integers) -> Integers:
     """Labels of the rows at positions `moves` of the path, which are transfers."""
     # what each row's successor waited for
-    waited = np.full(len(row.cause), _LAST)
-    waited[:-1] = row.cause[1:]
+    waited = np.empty(len(row.cause), np.int64)
+    waited[:-1], waited[-1] = row.cause[1:], _LAST
     decides = (waited != int(Cause.SEQUENCE)).nonzero()[0]
     # a row whose successor followed in sequence inherits: look for the next that does not
     owner = decides[decides.searchsorted(moves)]

@@ -35,6 +35,15 @@ PER_SECOND = 1e12
 """Picoseconds; also picojoules in a joule. Dividing rounds once, so 1739000 ps is 1.739e-06 s."""
 
 
+class Work(NamedTuple):
+    """What tasks do, each column of shape (n_templates,)."""
+
+    macs: Integers
+    array_cycles: Integers
+    read_bytes: Integers
+    written_bytes: Integers
+
+
 class LayerTotals(NamedTuple):
     """Sums over the tasks of each layer, and last of those that belong to none."""
 
@@ -129,14 +138,20 @@ class Analysis:
         return None if of is None else self.counters.steps(of)
 
     @cached_property
+    def work(self) -> Work:
+        """What all tasks of each template do together."""
+        tasks, counts = self.tasks, self.task_counts
+        columns = (tasks.macs, tasks.array_cycles, tasks.read_bytes, tasks.written_bytes)
+        return Work(*(counts * column[:-1] for column in columns))
+
+    @cached_property
     def by_layer(self) -> LayerTotals:
         """What the tasks of each layer do together."""
-        tasks = self.tasks
+        work, layer = self.work, self.tasks.layer[:-1]
         totals = np.zeros((3, len(self.program.layers) + 1), np.int64)
-        for line, column in zip(
-            totals, (tasks.macs, tasks.array_cycles, tasks.dram_bytes), strict=True
-        ):
-            np.add.at(line, tasks.layer[:-1], self.task_counts * column[:-1])
+        moved = work.read_bytes + work.written_bytes
+        for line, amount in zip(totals, (work.macs, work.array_cycles, moved), strict=True):
+            np.add.at(line, layer, amount)
         return LayerTotals(*totals.tolist())
 
     @cached_property
@@ -253,15 +268,14 @@ def _peak_power(analysis: Analysis) -> float:
 
 
 def _traffic(analysis: Analysis) -> dict[str, Any]:
-    counts, tasks = analysis.task_counts, analysis.tasks
-    roles, role = tasks.roles
+    roles, role = analysis.tasks.roles
 
     def by_role(size: Integers) -> dict[str, int]:
         totals = np.zeros(len(roles), np.int64)
-        np.add.at(totals, role, counts * size[:-1])
+        np.add.at(totals, role, size)
         return {name: amount for name, amount in zip(roles, totals.tolist(), strict=True) if amount}
 
-    read, written = by_role(tasks.read_bytes), by_role(tasks.written_bytes)
+    read, written = by_role(analysis.work.read_bytes), by_role(analysis.work.written_bytes)
     total = sum(read.values()) + sum(written.values())
     makespan = analysis.makespan_ps
     return {
@@ -363,10 +377,11 @@ def _utilisation(analysis: Analysis) -> dict[str, float]:
     """Array: multiply-accumulates over those of a full array; others: busy over the run's time."""
     makespan = analysis.makespan_ps or 1
     result = {part.name: part.busy_ps / makespan for part in analysis.components}
-    tasks = analysis.tasks
-    macs = analysis.task_counts * np.where(tasks.array_cycles > 0, tasks.macs, 0)[:-1]
-    arrays: Any = analysis.program.facts.get("arrays") or []
-    of_task = np.array([*arrays, ""])[tasks.layer[:-1]] if len(analysis.design.others) else None
+    macs = np.where(analysis.work.array_cycles > 0, analysis.work.macs, 0)
+    of_task = None
+    if len(analysis.design.others):
+        arrays: Any = analysis.program.facts.get("arrays") or []
+        of_task = np.array([*arrays, ""])[analysis.tasks.layer[:-1]]
     for array in analysis.design.arrays:
         if array.name in result:
             own = macs if of_task is None else macs[of_task == array.name]

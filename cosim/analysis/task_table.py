@@ -44,7 +44,8 @@ class EnergyEntries(NamedTuple):
 
 def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
     """Codes below `count` numbered anew, in the order in which they come first, and that order."""
-    first = np.full(count, len(codes))
+    first = np.empty(count, np.int64)
+    first.fill(len(codes))
     np.minimum.at(first, codes, np.arange(len(codes)))
     order = first.argsort()[: np.count_nonzero(first < len(codes))]
     number = np.empty(count, np.int64)
@@ -190,7 +191,8 @@ class TaskTable:
 
     def _of_first(self, which: NDArray[np.bool_], column: Integers, none: int) -> Integers:
         """A column of each template's first step of some, and of rows of no template."""
-        found = np.full(self.size, none, np.int64)
+        found = np.empty(self.size, np.int64)
+        found.fill(none)
         places = which.nonzero()[0][::-1]  # the first of a template is entered last
         found[self._steps.template[places]] = column[places]
         return found
@@ -253,7 +255,7 @@ class TaskTable:
         The lane is -1 for rows of no template.
         """
         steps = self._steps
-        places = np.flatnonzero(steps.kind == _HOLD)
+        places = (steps.kind == _HOLD).nonzero()[0]
         again = steps.template[places[1:]] == steps.template[places[:-1]]
         second = np.zeros(len(steps.kind), bool)
         second[places[1:][again]] = True
@@ -269,19 +271,21 @@ class TaskTable:
         for number, pool in enumerate(self.program.pools):
             of_kind.get(pool.kind, []).append(number)
         pools = list(chain.from_iterable(of_kind.values()))
-        # one line more, for pools that nobody asks for
-        line = [len(pools)] * len(self.program.pools)
+        # where amounts of a pool begin; those of pools that nobody asks for come last
+        begin = [2 * len(pools) * size * parts] * len(self.program.pools)
         for place, number in enumerate(pools):
-            line[number] = place
-        given = steps.kind == _RELEASE
-        moves = (given | (steps.kind == _ACQUIRE)).nonzero()[0]
-        given, where = given[moves], steps.template[moves]
+            begin[number] = 2 * place * size * parts
+        takes, gives = ((steps.kind == kind).nonzero()[0] for kind in (_ACQUIRE, _RELEASE))
+        moves, given = np.concatenate((takes, gives)), slice(len(takes), None)
+        where = steps.template[moves]
         if parts > 1:
             # what is given belongs to the MARK before it, what is taken to the one after it, if any
-            part = np.maximum(self._marks_before[moves] - given, 0)
+            part = self._marks_before[moves]
+            part[given] = np.maximum(part[given] - 1, 0)
             part = np.minimum(part, self.marks[where] - 1)
             where = where * parts + part
-        where += (np.array(line, np.int64)[steps.a[moves]] * 2 + given) * (size * parts)
+        where[given] += size * parts
+        where += np.array(begin, np.int64)[steps.a[moves]]
         amounts = np.zeros((len(pools) + 1, 2, size * parts), np.int64)
         np.add.at(amounts.reshape(-1), where, steps.b[moves])
         return Tokens(pools, amounts[:-1])
