@@ -13,20 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosim.analysis.distinct_rows import (
-    DistinctRows,
-    Repetition,
-    RepetitionTable,
-    Source,
-    distinct_rows,
-)
+from cosim.analysis.distinct_rows import DistinctRows, Source, distinct_rows
 from cosim.analysis.operating_states import energy_factors
+from cosim.analysis.path import Path
 from cosim.analysis.repeated_steps import CompactTime, Counter, Period, RepeatedSteps
 from cosim.analysis.step_function import step_function
 from cosim.analysis.task_table import Integers
 from cosim.design.power import Capacitor
 from cosim.mapping.program import Pool, Program
-from cosim.timeline.rows import Rows
 
 
 class Contributions(NamedTuple):
@@ -48,23 +42,16 @@ class OverTime:
 
     Parameters
     ----------
-    rows : Rows or DistinctRows
-        Their first times, in the order in which they ended.
-    repetitions : sequence of Repetition
+    run : DistinctRows or Path
+        Rows in the order in which they ended, with the repetitions they take part in.
     makespan_ps : int
     """
 
-    def __init__(
-        self,
-        rows: Rows | DistinctRows,
-        repetitions: Sequence[Repetition],
-        makespan_ps: int,
-        table: RepetitionTable | None = None,
-    ) -> None:
+    def __init__(self, run: DistinctRows | Path, makespan_ps: int) -> None:
         self._end = makespan_ps
-        self._repetitions = repetitions
-        table = table or RepetitionTable(repetitions)
-        self._time = CompactTime(rows.start, rows.end, table, makespan_ps)
+        self._repetitions = run.repetitions
+        table = run.table if run.repetitions else None
+        self._time = CompactTime(run.start, run.end, table, makespan_ps)
 
     @cached_property
     def _periods(self) -> tuple[Period, ...]:
@@ -114,7 +101,7 @@ class Counters(OverTime):
     """All counters of one run; what they share is made once."""
 
     def __init__(self, run: DistinctRows, makespan_ps: int) -> None:
-        super().__init__(run, run.repetitions, makespan_ps, run.table)
+        super().__init__(run, makespan_ps)
         self._run = run
 
     @cached_property

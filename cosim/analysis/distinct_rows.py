@@ -154,9 +154,7 @@ class DistinctRows:
     @cached_property
     def count(self) -> Integers:
         """How often each row happens."""
-        if not self.repetitions:
-            return np.ones(len(self), np.int64)
-        return occurrences(self.table, len(self))
+        return occurrences(self.table if self.repetitions else None, len(self))
 
     @cached_property
     def first_count(self) -> Integers:
@@ -245,10 +243,11 @@ def _as_stored(rows: Rows) -> dict[str, NDArray[Any]]:
     return stored
 
 
-def occurrences(table: RepetitionTable, size: int) -> Integers:
-    """How often each of `size` rows happens."""
-    count = np.ones(size, np.int64)
-    for item in table.items:
+def occurrences(table: RepetitionTable | None, size: int) -> Integers:
+    """How often each of `size` rows happens; once where there is no table of repetitions."""
+    count = np.empty(size, np.int64)
+    count.fill(1)
+    for item in table.items if table is not None else ():
         count[item.first : item.stop] *= item.repeats + 1
     return count
 

@@ -59,7 +59,8 @@ class CompactTime:
     ----------
     start, end : int64 array, shape (n_rows,)
         Of the first time of every row.
-    table : RepetitionTable
+    table : RepetitionTable or None
+        None where nothing repeats: compact time is real time.
     makespan_ps : int
 
     Attributes
@@ -71,17 +72,16 @@ class CompactTime:
     """
 
     def __init__(
-        self, start: Integers, end: Integers, table: RepetitionTable, makespan_ps: int
+        self, start: Integers, end: Integers, table: RepetitionTable | None, makespan_ps: int
     ) -> None:
-        self._table = table
-        if not table.items:
-            self.start, self.end, self.makespan_ps = start, end, makespan_ps
-            self._begin = np.empty(0, np.int64)
+        self.start, self.end, self.makespan_ps = start, end, makespan_ps
+        if table is None:
             return
+        self._table = table
         self._begin = self._begins(end)
         positions = np.arange(len(end))
         self.end = end - table.before(table.cut_ps, positions)
-        self.makespan_ps = makespan_ps - int(table.cut_ps.sum())
+        self.makespan_ps -= int(table.cut_ps.sum())
         self.start = self._starts(start, positions)
 
     def _begins(self, end: Integers) -> Integers:

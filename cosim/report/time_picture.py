@@ -55,8 +55,8 @@ class _TimePicture:
         self.bottom = height - 12
         self.edges = np.linspace(0, self.end, BINS + 1).astype(np.int64)
         path = analysis.breakdown.path
-        self.all_rows = OverTime(analysis.run.rows, analysis.run.repetitions, self.end)
-        self.path_rows = OverTime(path.rows, path.repetitions, self.end)
+        self.all_rows = OverTime(analysis.run, self.end)
+        self.path_rows = OverTime(path, self.end)
 
     def render(self) -> str:
         self._time_axis()
