@@ -209,7 +209,9 @@ class _Walk:
         self._run = run
         before = np.arange(len(run)) - run.back
         before[run.back == 0] = _BEGIN
-        self._before: list[int] = before.tolist()
+        self._before = memoryview(
+            before.data
+        )  # hands out Python integers, and only those asked for
         self._known: dict[tuple[int, int], tuple[list[_Piece], int]] = {}
 
     def whole(self, last: int) -> list[_Piece]:

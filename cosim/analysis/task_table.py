@@ -46,7 +46,7 @@ def first_seen(codes: Integers, count: int) -> tuple[Integers, list[int]]:
     """Codes below `count` numbered anew, in the order in which they come first, and that order."""
     first = np.empty(count, np.int64)
     first.fill(len(codes))
-    np.minimum.at(first, codes, np.arange(len(codes)))
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # what is entered last stays
     order = first.argsort()[: np.count_nonzero(first < len(codes))]
     number = np.empty(count, np.int64)
     number[order] = np.arange(len(order))
@@ -155,13 +155,12 @@ class TaskTable:
         """What one task of each template spends on what."""
         columns = self._templates
         number, things = first_seen(columns.entry_thing, len(columns.things))
-        named: dict[tuple[str, str], int] = {}
-        for component, role in (columns.things[thing] for thing in things):
-            named.setdefault((component, role or "operations"), len(named))
-        if len(named) < len(things):  # the same by two names
-            same = [named[c, r or "operations"] for c, r in (columns.things[t] for t in things)]
-            number = np.array(same, np.int64)[number]
-        return EnergyEntries(list(named), columns.entry_template, number, columns.entry_pj)
+        names = [columns.things[thing] for thing in things]
+        called = [(component, role or "operations") for component, role in names]
+        named = list(dict.fromkeys(called))
+        if len(named) < len(called):  # the same by two names
+            number = np.array([named.index(name) for name in called], np.int64)[number]
+        return EnergyEntries(named, columns.entry_template, number, columns.entry_pj)
 
     @cached_property
     def domain_energy_pj(self) -> Numbers:
