@@ -80,12 +80,15 @@ class RepetitionTable:
             self.depth.append(depth)
             outer.append(times)
 
-    def before(self, amount: Integers, positions: Integers) -> Integers:
-        """Sum of `amount`, one of the columns, over all that stop at or before each position."""
-        total = np.zeros(len(amount) + 1, np.int64)
-        amount.cumsum(out=total[1:])
-        found: Integers = total[self.stop.searchsorted(positions, side="right")]
-        return found
+    def before(self, amount: Integers, size: int) -> Integers:
+        """Sum of `amount`, one of the columns, over all that stop at or before each position.
+
+        Positions from 0 to below `size`.
+        """
+        found = np.zeros(size + 1, np.int64)
+        np.add.at(found, self.stop, amount)
+        total: Integers = found[:-1].cumsum()
+        return total
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ class DistinctRows:
         """Number of each row in the timeline."""
         number = np.arange(len(self), dtype=np.int64)
         if self.repetitions:
-            number += self.table.before(self.table.extra_rows, number)
+            number += self.table.before(self.table.extra_rows, len(self))
         return number
 
     @cached_property

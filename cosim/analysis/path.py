@@ -216,11 +216,9 @@ class _Walk:
 
     def whole(self, last: int) -> list[_Piece]:
         """The walk from the last time of a distinct row."""
-        run, number = self._run, int(self._run.number[last])
-        if run.repetitions:
-            table = run.table
-            around = (table.first <= last) & (last < table.stop)
-            number += int(table.extra_rows[around].sum())
+        run, number = self._run, last
+        if run.repetitions:  # all times of those before it and around it
+            number += int(run.table.extra_rows[run.table.first <= last].sum())
         pieces, end = self._period(_node(0, len(run), run.repetitions), number)
         if end != _BEGIN:
             raise ValueError("the causes of the timeline do not lead to its begin")

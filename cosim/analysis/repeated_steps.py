@@ -79,10 +79,9 @@ class CompactTime:
             return
         self._table = table
         self._begin = self._begins(end)
-        positions = np.arange(len(end))
-        self.end = end - table.before(table.cut_ps, positions)
+        self.end = end - table.before(table.cut_ps, len(end))
         self.makespan_ps -= int(table.cut_ps.sum())
-        self.start = self._starts(start, positions)
+        self.start = self._starts(start, np.arange(len(end)))
 
     def _begins(self, end: Integers) -> Integers:
         """Begin of every repetition."""
@@ -127,7 +126,7 @@ class CompactTime:
 
     def _period(self, item: Repetition, places: dict[int, int]) -> Period:
         begin = int(self._begin[places[id(item)]])
-        cut = int(self._table.before(self._table.cut_ps, np.array([item.first]))[0])
+        cut = int(self._table.cut_ps[self._table.stop <= item.first].sum())
         children = tuple(self._period(child, places) for child in item.children)
         length = item.shift_ps - sum(_cut(child) for child in children)
         return Period(begin, item.shift_ps, item.repeats, begin - cut, length, children)
