@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cosim.design.arrays import Array as ArrayEngine
     from cosim.mapping.tiling import TileRequest
 
-SUMS_KEPT, PAIRED_SUMS_KEPT = 64, 16
+SUMS_KEPT, PAIRED_SUMS_KEPT = 32, 8
 """Sums over tiles that a stack remembers for the arrays it was last asked about."""
 
 
@@ -307,7 +307,7 @@ def _rounding(name: str, run: Run) -> Rounding:
     return run.first, run.stop, timing.quanta.get(name, 1), parts, timing.tile.get(name)
 
 
-_stacks: Memo[tuple[object, ...], ClassStack] = Memo("classes of contractions", 256)
+_stacks: Memo[tuple[object, ...], ClassStack] = Memo("classes of contractions", 128)
 _pairs: Memo[tuple[ClassStack, ClassStack], PairStack] = Memo("pairs of classes", 128)
 _requests: Memo[tuple[object, ...], RequestStack] = Memo("contractions tiled together", 64)
 

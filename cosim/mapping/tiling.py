@@ -32,7 +32,7 @@ from cosim.mapping.tile_costs import VARIANTS, Costs, Facts, Variant
 from cosim.mapping.tile_search import NEAR, TileSearch, search_key
 from cosim.memo import Memo, Signature, canonical
 
-AT_ONCE = 24
+AT_ONCE = 48
 """Contractions that are costed together: more do not go faster and take more memory."""
 
 REACH = 1.35
