@@ -38,6 +38,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from cosim.errors import CosimError, nearest
+from cosim.memo import Memo
 
 _NUMBER_AND_UNIT = re.compile(
     r"\s*(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)\s*"
@@ -45,6 +46,10 @@ _NUMBER_AND_UNIT = re.compile(
 _NOT_FINITE = re.compile(r"\s*[-+]?(nan|inf|infinity)\b", re.IGNORECASE)
 _LARGEST_EXPONENT = 40
 """Beyond 1e40 of any unit there is nothing physical, only a typing error that eats memory."""
+
+
+_parsed: Memo[tuple[Quantity, str], float] = Memo("quantities read", 1024)
+_formatted: Memo[tuple[Quantity, float, type, int | None], str] = Memo("quantities shown", 1024)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +100,13 @@ class Quantity:
             If there is no number or no unit, the unit belongs to another quantity, or the value
             is negative, infinite or not a number.
         """
-        if isinstance(text, str):  # the same few texts are read for every design of a sweep
-            try:
-                return _parsed(self, text)
-            except CosimError:
-                pass  # which is to say where
-        return self._parse(text, where)
+        if not isinstance(text, str):
+            return self._parse(text, where)
+        # the same few texts are read for every design of a sweep
+        found = _parsed.get((self, text))
+        if found is None:
+            found = _parsed[self, text] = self._parse(text, where)
+        return found
 
     def _parse(self, text: object, where: str) -> float:
         number, unit = self._split(text, where)
@@ -158,7 +164,11 @@ class Quantity:
         digits : int or None
             Significant digits to keep; None prints the value exactly.
         """
-        return _formatted(self, value, digits)
+        key = (self, value, type(value), digits)  # an integer is shown exactly
+        found = _formatted.get(key)
+        if found is None:
+            found = _formatted[key] = self._format(value, digits)
+        return found
 
     def _format(self, value: float, digits: int | None) -> str:
         if not math.isfinite(value):
@@ -191,16 +201,6 @@ class Quantity:
         places = digits - 1 - math.floor(math.log10(abs(number)))
         # integers keep all their digits before the point: "1234567 GB", never "1235000 GB"
         return round(number, max(places, 0))
-
-
-@lru_cache(maxsize=4096)
-def _parsed(quantity: Quantity, text: str) -> float:
-    return quantity._parse(text, "")
-
-
-@lru_cache(maxsize=4096)
-def _formatted(quantity: Quantity, value: float, digits: int | None) -> str:
-    return quantity._format(value, digits)
 
 
 def _plain(number: Fraction) -> str:

@@ -6,7 +6,7 @@ import gc
 from random import Random
 
 from cosim import memo
-from cosim.design import load
+from cosim.design import load, resolve  # noqa: F401  a memo is limited only once it is there
 from cosim.explore.worker import Chunk, Job, evaluate, pack
 
 from ..mapping.examples import Builder
