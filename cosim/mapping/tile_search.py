@@ -206,15 +206,21 @@ class TileSearch:
     def smallest(self) -> dict[str, float]:
         """Bytes that the smallest tile asks of every buffer, where there is one request."""
         (request,), (one, other) = self.stack.requests, self._pairs
-        tile_bytes = np.ceil(one.spans[:, self._first] * other.spans[:, self._second]).min(axis=1)
+        tile_bytes = np.ceil(one.spans[:, self._first] * other.spans[:, self._second])
         used = {"input": request.load_streaming, "weight": request.load_weight, "accumulator": True}
         least = {
             holds: float(bytes_)
-            for holds, bytes_ in zip(used, tile_bytes[1:4].tolist(), strict=True) if used[holds]
+            for holds, bytes_ in zip(used, tile_bytes[1:4].min(axis=1).tolist(), strict=True)
+            if used[holds]
         }  # fmt: skip
-        first = self._first.take(self.kept)
+        # what else is asked of tiles whose operands and sums fit, whether or not a result does
+        places = self.kept
+        if not len(places):
+            fits = (tile_bytes[1:4] <= self.staging.sizes[1:4]).all(axis=0)
+            places = np.flatnonzero(fits & (self._share < FORBIDDEN**0.5))
+        first = self._first.take(places)
         owner = one.owner.take(first)
-        demands = self._costing(self.design, self.kept, first, owner).demands()
+        demands = self._costing(self.design, places, first, owner).demands()
         for holds, demand in demands.items():
             if demand.size and holds in self.staging.used:
                 least[holds] = float(demand.min())

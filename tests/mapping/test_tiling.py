@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cosim.design import load
 from cosim.design.design import Dataflow
 from cosim.errors import CosimError
 from cosim.mapping.engines import timing_of
@@ -142,6 +143,15 @@ def test_a_layer_that_fits_no_buffer_names_the_buffer_and_both_sizes():
     buffers = [replace(b, size_bytes=3) if "accumulator" in b.holds else b for b in base.buffers]
     machine = replace(base, buffers=tuple(buffers))
     with pytest.raises(CosimError, match=r"buffer 'accumulator': the smallest needs 4 bytes, .* 3"):
+        map_workload(build.build(), machine)
+
+
+def test_an_output_buffer_that_is_too_small_is_named():
+    """Of tiles of one size, as a shared unit has them, none is left that could be costed."""
+    build = Builder()
+    build.conv(build.input(1, 32, 40, 80), 32)
+    machine = load("skynet-ultra96", {"buffer.output.size": "1 KiB"})
+    with pytest.raises(CosimError, match=r"no tile fits buffer 'output': .* the buffer has 1024"):
         map_workload(build.build(), machine)
 
 
