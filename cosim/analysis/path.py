@@ -208,7 +208,7 @@ class _Walk:
     def __init__(self, run: DistinctRows) -> None:
         self._run = run
         before = np.arange(len(run)) - run.back
-        before[run.back == 0] = _BEGIN
+        before[run.back <= 0] = _BEGIN
         self._before = memoryview(
             before.data
         )  # hands out Python integers, and only those asked for
