@@ -149,7 +149,7 @@ def test_a_layer_that_fits_no_buffer_names_the_buffer_and_both_sizes():
 def test_an_output_buffer_that_is_too_small_is_named():
     """Of tiles of one size, as a shared unit has them, none is left that could be costed."""
     build = Builder()
-    build.conv(build.input(1, 32, 40, 80), 32)
+    build.gemm(build.input(64, 256), 128)
     machine = load("skynet-ultra96", {"buffer.output.size": "1 KiB"})
     with pytest.raises(CosimError, match=r"no tile fits buffer 'output': .* the buffer has 1024"):
         map_workload(build.build(), machine)
