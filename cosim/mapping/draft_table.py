@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from cosim.mapping.energy import ROLES
 from cosim.mapping.lower_array import ArrayTask
 from cosim.mapping.lower_vector import VectorTask
 from cosim.mapping.task_stream import on_lanes
-from cosim.memo import Signature
+from cosim.memo import Memo, Signature
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -314,18 +314,33 @@ def _enter_pieces(draft: Draft, pieces: _Rows, reads: _Rows) -> None:
 
 
 class Tables:
-    """The tables of a program's drafts, one after the other."""
+    """The tables of a program's drafts, one after the other.
+
+    Attributes
+    ----------
+    task : int64 array, shape (n_slots,)
+        Number of the draft that each slot is of.
+    order : int64 array, shape (n_slots,)
+        Slots kind by kind.
+    of_kind : list of slice
+        Where in `order` those of each `SlotKind` are.
+    steps : int64 array, shape (5, n_steps)
+        Columns of `StepColumns`.
+    products : int64 array
+        Columns of `ProductColumns`.
+    """
 
     def __init__(self, tables: Sequence[DraftTable]) -> None:
+        self._of = tables
         rows = DraftTable._make([*_columns_joined(tables), None])
-        self.sizes = [table.slots.shape[1] for table in tables]
-        """Number of each draft's slots."""
+        self.task = np.repeat(np.arange(len(tables)), [t.slots.shape[1] for t in tables])
         self.slots = SlotColumns(*rows.slots)
-        self.steps = rows.steps.copy() if len(tables) == 1 else rows.steps
-        """Columns of `StepColumns`; whoever prices them enters amounts here."""
+        self.order = np.argsort(self.slots.kind, kind="stable")
+        ends = np.cumsum(np.bincount(self.slots.kind, minlength=len(SlotKind))).tolist()
+        self.of_kind = [slice(*both) for both in pairwise([0, *ends])]
+        self.steps = rows.steps
         self.moves = MoveColumns(*_columns(rows.moves, 7, 1))
         self.products = np.zeros((0, 0), np.int64) if rows.products is None else rows.products
-        """Columns of `ProductColumns`."""
         self.shapes = np.zeros((8, 0), np.int64) if rows.shapes is None else rows.shapes
         self.finishes = FinishColumns(*_columns(rows.finishes, 8, 2))
         self.finish_shapes: Integers = (
@@ -333,6 +348,18 @@ class Tables:
         )
         self.pieces = PieceColumns(*_columns(rows.pieces, 6, 1))
         self.reads = ReadColumns(*_columns(rows.reads, 3, 1))
+
+
+_together: Memo[tuple[int, ...], Tables] = Memo("tables of programs", 16)
+
+
+def together(tables: Sequence[DraftTable]) -> Tables:
+    """Tables of drafts as those of a program; the same object where nothing is cut anew."""
+    key = tuple(map(id, tables))  # which stay theirs as long as what is remembered has the tables
+    found = _together.get(key)
+    if found is None:
+        found = _together[key] = Tables(tables)
+    return found
 
 
 def _columns(table: Integers | None, count: int, numbers: int) -> list[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -23,8 +22,8 @@ from cosim.mapping.draft_table import (
     Numbers,
     SlotKind,
     StepColumns,
-    Tables,
     tables_of,
+    together,
 )  # fmt: skip
 from cosim.mapping.drafts import Command, Draft, Move, Multiply, Slot
 from cosim.mapping.energy import ROLES, Spent, power_of
@@ -122,16 +121,11 @@ class _Program:
 
     def __init__(self, drafts: Pricing, of_drafts: Sequence[DraftTable]) -> None:
         self.design, self.streams, self.names = drafts.design, drafts.streams, drafts.names
-        self.tables = tables = Tables(of_drafts)
-        kind = tables.slots.kind
-        self.task = np.repeat(np.arange(len(tables.sizes)), tables.sizes)
-        """Which task each slot is of."""
+        self.tables = tables = together(of_drafts)
+        self.task, self.order, self.of_kind = tables.task, tables.order, tables.of_kind
         self.group = np.array(drafts.groups, np.int64)[self.task]
-        self.order = np.argsort(kind, kind="stable")
-        """Slots kind by kind: all that follows is in this order, and put in place at the end."""
-        ends = np.cumsum(np.bincount(kind, minlength=len(SlotKind))).tolist()
-        self.of_kind = [slice(*ends) for ends in pairwise([0, *ends])]
-        self.columns = np.zeros((COLUMNS, len(kind)), np.int64)
+        # all that follows is kind by kind, and put in place at the end
+        self.columns = np.zeros((COLUMNS, len(self.order)), np.int64)
         self.tail_ps = np.zeros(0, np.int64)
         """Of every `Move`."""
         self.spent = Spent()
@@ -198,7 +192,7 @@ class _Program:
 
     def _steps(self, power: Integers | None) -> tuple[Integers, Integers]:
         """The steps of all slots with their amounts, and how many each has."""
-        steps, part = self.tables.steps[:4], self.tables.steps[PART]
+        steps, part = self.tables.steps[:4].copy(), self.tables.steps[PART]
         lengths = self.tables.slots.steps
         # what the DRAM serves burst by burst has no time of its own
         by_bursts = self.streams.by_bursts

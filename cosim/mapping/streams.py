@@ -48,7 +48,7 @@ from cosim.mapping.task_stream import (
 )  # fmt: skip
 from cosim.mapping.template_columns import TemplateColumns, Templates, interleaved
 from cosim.mapping.transfer import channel_for
-from cosim.memo import Signature, canonical
+from cosim.memo import Memo, Signature, canonical
 from cosim.timeline.causes import Cause
 from cosim.timeline.loop_tree import merge_loops
 
@@ -66,6 +66,10 @@ def release(pool: int, amount: int) -> Step:
 
 
 _NO_ROWS = np.zeros((5, 0), np.int64)
+
+_laid_down: Memo[tuple[int, ...], tuple[list[Integers], list[TaskStream]]] = Memo(
+    "streams of programs", 16
+)
 
 
 class Streams:
@@ -319,7 +323,15 @@ class Streams:
         self._rows[number] = rows
 
     def _streams(self) -> list[TaskStream]:
-        """What every component does."""
+        """What every component does; the same objects where nothing is laid down anew."""
+        # the rows stay theirs as long as what is remembered has them
+        key = (len(self.names), *map(id, self._rows), *self._firsts)
+        known = _laid_down.get(key)
+        if known is None:
+            known = _laid_down[key] = (self._rows, self._new_streams())
+        return known[1]
+
+    def _new_streams(self) -> list[TaskStream]:
         if not self._rows:
             return [TaskStream(rows_of(())) for _ in self.names]
         sizes = [rows.shape[1] for rows in self._rows]

@@ -124,13 +124,13 @@ class TaskStream(Sequence[Node]):
         np.add.at(times, place, tasks[TIMES])
         return dict(zip(templates.tolist(), times.tolist(), strict=True))
 
-    @property
+    @cached_property
     def templates(self) -> Integers:
         """Of every task that is written down, loops not repeated."""
         written: Integers = self.rows[VALUE][self.rows[KIND] == Row.TASK]
         return written
 
-    @property
+    @cached_property
     def tasks(self) -> int:
         """Number of tasks."""
         return int(self.rows[TIMES].sum())
