@@ -205,14 +205,17 @@ def whole_runs(repeats: int) -> Iterator[Measurement]:
             yield Measurement(second, seconds, 0.03, False, "s", note)
         for name, file in steps.items():
             title = f"training step of the MLP ({name}) to summary, warm"
+            moved = f"training step of the MLP ({name}), another memory bandwidth"
             new = f"training step of the MLP ({name}), a new design point"
             if file is None:
-                for row in (title, new):
+                for row in (title, moved, new):
                     yield Measurement(row, None, 0.003, False, "s", "needs torch to capture")
                 continue
             step, design = load_workload(file), load(BOARD)
             (seconds,) = median_seconds(_summariser(step, design), repeats=2 * repeats + 1)
             yield Measurement(title, seconds, 0.003, False, "s", "the same design again")
+            seconds, note = _moved_slider(step, 12 * repeats)
+            yield Measurement(moved, seconds, 0.003, False, "s", note)
             seconds, note = _new_points(step, repeats)
             yield Measurement(new, seconds, 0.003, False, "s", note)
         yield _mapping_alone(captured(Path(folder), "resnet50", *EIGHT_BITS), repeats)
@@ -276,6 +279,20 @@ def _new_points(workload: Workload, repeats: int) -> tuple[float, str]:
     first, warm = times[: 6 * repeats], sorted(times[6 * repeats :])
     note = f"{len(warm)} random designs, {1e3 * warm[0]:.1f} to {1e3 * warm[-1]:.1f} ms"
     return median(warm), f"{note}; the {len(first)} before them {1e3 * median(first):.1f} ms"
+
+
+def _moved_slider(workload: Workload, count: int) -> tuple[float, str]:
+    """Median time of a design point that differs in one key from those before it.
+
+    The bandwidth moves in steps over its range and back between them: no two points are alike.
+    """
+    from cosim.design import load
+
+    rates = [1000 + 10 * (37 * step % 701) for step in range(count)]
+    designs = [load(BOARD, {"dram.bandwidth": f"{rate} MB/s"}) for rate in rates]
+    times = [cpu_seconds(_summariser(workload, design)) for design in designs]
+    warm = sorted(times[count // 4 :])
+    return median(warm), f"{len(warm)} points, {1e3 * warm[0]:.1f} to {1e3 * warm[-1]:.1f} ms"
 
 
 def captured(folder: Path, network: str, *options: str) -> Path | None:

@@ -8,7 +8,7 @@ engine to say (`cosim.mapping.engines`).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,20 @@ class Spent:
         self._tasks.append(tasks)
         self._things.append(things)
         self._picojoules.append(spent)
+
+    def absorb(self, other: Spent) -> None:
+        """Enter all that another has, which is complete."""
+        tasks, things, spent = other.complete
+        mine = np.array([self.component(name) for name in other._components], np.int64)
+        code, role = np.divmod(things, len(ROLES))
+        self._tasks.append(tasks)
+        self._things.append(mine[code] * len(ROLES) + role)
+        self._picojoules.append(spent)
+
+    @cached_property
+    def complete(self) -> tuple[Integers, Integers, Numbers]:
+        """The entries, once nothing is entered any more."""
+        return self.entries()
 
     def entries(self) -> tuple[Integers, Integers, Numbers]:
         """Task, thing and picojoules of all that is not zero, by task, then as it was entered."""

@@ -7,7 +7,6 @@ design point costs hardly depends on how many tiles of different shapes it has.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from cosim.mapping.draft_table import (
     Numbers,
     SlotKind,
     StepColumns,
+    Tables,
     tables_of,
     together,
 )  # fmt: skip
@@ -34,6 +34,7 @@ from cosim.mapping.program import Template
 from cosim.mapping.streams import HOST, Streams, load_lane, store_lane
 from cosim.mapping.template_columns import NUMBERS, TemplateColumns
 from cosim.mapping.transfer import Port, buffer_width, coded_share, port_of, transfer_times
+from cosim.memo import Memo
 
 ACTIVITIES = ("command", "load", "store", "compute", "epilogue", "elementwise")
 COMMAND, LOAD, STORE, COMPUTE, EPILOGUE, ELEMENTWISE = range(len(ACTIVITIES))
@@ -44,6 +45,10 @@ clock, and the picoseconds for which it draws power of the budget; 0 where it dr
 
 STORES = CARRIES.index("output")
 PART = StepColumns._fields.index("part")
+
+
+_Engines = tuple[Tables, Sequence[ArrayTask | VectorTask], Integers, Spent]
+_engines: Memo[tuple[object, ...], _Engines] = Memo("prices of engine tasks", 32)
 
 
 class Pricing:
@@ -130,23 +135,13 @@ class _Program:
         """Of every `Move`."""
         self.spent = Spent()
         self.memories = Memories(self.design, self.spent)
-        self._drafts = drafts.drafts
-
-    @cached_property
-    def engines(self) -> EnginePrices:
-        tasks = [task for _, task in self._drafts if task is not None]
-        return EnginePrices(self.design, self.tables, tasks, self.memories, self.spent)
+        self.tasks = [task for _, task in drafts.drafts if task is not None]
 
     def templates(self) -> TemplateColumns:
         """Price everything."""
-        for kind, price in (
-            (SlotKind.COMMAND, self._commands), (SlotKind.MOVE, self._moves),
-            (SlotKind.MULTIPLY, self._products), (SlotKind.FINISH, self._finishes),
-            (SlotKind.PIECE, self._pieces),
-        ):  # fmt: skip
-            own = self.of_kind[kind]
-            if own.start < own.stop:
-                price(own, self.order[own])
+        self._commands(*self._slots_of(SlotKind.COMMAND))
+        self._moves(*self._slots_of(SlotKind.MOVE))
+        self._engines()
         place = np.empty_like(self.order)
         place[self.order] = np.arange(len(place))
         self.columns = self.columns[:, place]
@@ -158,15 +153,47 @@ class _Program:
             ROLES, self.columns[ROLE], self.spent.things, template, thing, spent,
         )  # fmt: skip
 
-    def _products(self, own: slice, at: Integers) -> None:
-        for some, priced in self.engines.products(at, self.task[at]):
-            self._enter(own if some is None else own.start + some, COMPUTE, priced)
+    def _slots_of(self, kind: SlotKind) -> tuple[slice, Integers]:
+        """Where those of a kind are in what is priced, and their numbers."""
+        own = self.of_kind[kind]
+        return own, self.order[own]
 
-    def _finishes(self, own: slice, at: Integers) -> None:
-        self._enter(own, EPILOGUE, self.engines.finishes(at, self.task[at]))
+    def _engines(self) -> None:
+        """Tasks of engines, as before where these, their clocks and their buffers are the same."""
+        design, of_engines = self.design, slice(self.of_kind[SlotKind.MULTIPLY].start, None)
+        if of_engines.start == len(self.order):
+            return
+        periods = [design.clock(e.clock).period_ps for e in (*design.arrays, design.vector)]
+        # what is named by its identity stays as long as what is remembered has it
+        key = (
+            id(self.tables), *map(id, self.tasks), *periods, design.arrays, design.vector,
+            design.buffers,
+        )  # fmt: skip
+        known = _engines.get(key)
+        if known is None:
+            spent = self._price_engines()
+            columns = self.columns[:, of_engines].copy()
+            known = _engines[key] = (self.tables, self.tasks, columns, spent)
+        self.columns[:, of_engines] = known[2]
+        self.spent.absorb(known[3])
 
-    def _pieces(self, own: slice, at: Integers) -> None:
-        self._enter(own, ELEMENTWISE, self.engines.pieces(at, self.task[at]))
+    def _price_engines(self) -> Spent:
+        """Enter the tasks of engines; returns what they spend."""
+        spent = Spent()
+        engines = EnginePrices(
+            self.design, self.tables, self.tasks, Memories(self.design, spent), spent
+        )
+        own, at = self._slots_of(SlotKind.MULTIPLY)
+        if len(at):
+            for some, priced in engines.products(at, self.task[at]):
+                self._enter(own if some is None else own.start + some, COMPUTE, priced)
+        own, at = self._slots_of(SlotKind.FINISH)
+        if len(at):
+            self._enter(own, EPILOGUE, engines.finishes(at, self.task[at]))
+        own, at = self._slots_of(SlotKind.PIECE)
+        if len(at):
+            self._enter(own, ELEMENTWISE, engines.pieces(at, self.task[at]))
+        return spent
 
     def _enter(self, own: slice | Integers, activity: int, priced: Priced) -> None:
         """Tasks of an engine."""
@@ -222,6 +249,8 @@ class _Program:
 
     def _commands(self, own: slice, at: Integers) -> None:
         """The host prepares and issues one group's command."""
+        if not len(at):
+            return
         host = self.design.host
         self.columns[ACTIVITY, own], self.columns[HOLD, own] = COMMAND, host.command_overhead_ps
         spent = host.active_mw * host.command_overhead_ps / 1000
@@ -229,6 +258,8 @@ class _Program:
 
     def _moves(self, own: slice, at: Integers) -> None:
         """Descriptors: service by the DRAM, then the rest of the channel's own time."""
+        if not len(at):
+            return
         dram, memories = self.design.dram, self.memories
         moves = self.tables.moves
         carries, role = moves.carries, moves.role
