@@ -138,12 +138,17 @@ def forget() -> None:
         memo.clear()
 
 
+def first_of(known: Memo[Key, Key], item: Key) -> Key:
+    """The first item that was equal to this one, of those that are remembered."""
+    found = known.get(item)
+    if found is None:
+        found = known[item] = item
+    return found
+
+
 _signatures: Memo[Signature, Signature] = Memo("signatures", 2048)
 
 
 def canonical(signature: Signature) -> Signature:
     """The first signature that was equal to this one: keys with it are found by identity."""
-    found = _signatures.get(signature)
-    if found is None:
-        found = _signatures[signature] = signature
-    return found
+    return first_of(_signatures, signature)

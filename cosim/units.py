@@ -49,7 +49,6 @@ _LARGEST_EXPONENT = 40
 
 
 _parsed: Memo[tuple[Quantity, str], float] = Memo("quantities read", 1024)
-_formatted: Memo[tuple[Quantity, float, type, int | None], str] = Memo("quantities shown", 1024)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,13 +163,6 @@ class Quantity:
         digits : int or None
             Significant digits to keep; None prints the value exactly.
         """
-        key = (self, value, type(value), digits)  # an integer is shown exactly
-        found = _formatted.get(key)
-        if found is None:
-            found = _formatted[key] = self._format(value, digits)
-        return found
-
-    def _format(self, value: float, digits: int | None) -> str:
         if not math.isfinite(value):
             return f"{value} {self.base}"
         # repr, not the binary value, so that what is printed is what a person would have typed
@@ -425,11 +417,13 @@ def format_energy(picojoules: float, digits: int | None = 4) -> str:
     return ENERGY.format(picojoules, digits)
 
 
+@lru_cache(maxsize=1 << 14, typed=True)
 def format_energy_per_bit(picojoules_per_bit: float, digits: int | None = 4) -> str:
     """``4.2 pJ/bit``."""
     return ENERGY_PER_BIT.format(picojoules_per_bit, digits)
 
 
+@lru_cache(maxsize=1 << 14, typed=True)
 def format_power(milliwatts: float, digits: int | None = 4) -> str:
     """``350 mW``."""
     return POWER.format(milliwatts, digits)
@@ -445,6 +439,7 @@ def format_temperature(kelvin: float, digits: int | None = 4) -> str:
     return TEMPERATURE.format(kelvin, digits)
 
 
+@lru_cache(maxsize=1 << 14, typed=True)
 def format_area(square_micrometres: float, digits: int | None = 4) -> str:
     """``0.25 mm2``."""
     return AREA.format(square_micrometres, digits)

@@ -173,20 +173,8 @@ class TaskTable:
 
     @cached_property
     def _steps(self) -> Steps:
-        lengths = self._templates.lengths
         kind, a, b, _ = self._templates.steps
-        return Steps(np.arange(len(lengths)).repeat(lengths), kind, a, b)
-
-    @cached_property
-    def _marks_before(self) -> Integers:
-        """MARKs of the same template before each step."""
-        lengths, is_mark = self._templates.lengths, self._steps.kind == _MARK
-        before = is_mark.cumsum() - is_mark
-        first = lengths.cumsum() - lengths
-        # a template without steps has no first one
-        of_first = before[np.minimum(first, max(0, len(before) - 1))]
-        result: Integers = before - of_first.repeat(lengths)
-        return result
+        return Steps(self._templates.of_step, kind, a, b)
 
     def _of_first(self, which: NDArray[np.bool_], column: Integers, none: int) -> Integers:
         """A column of each template's first step of some, and of rows of no template."""
@@ -279,7 +267,7 @@ class TaskTable:
         where = steps.template[moves]
         if parts > 1:
             # what is given belongs to the MARK before it, what is taken to the one after it, if any
-            part = self._marks_before[moves]
+            part = self._templates.marks_before[moves]
             part[given] = np.maximum(part[given] - 1, 0)
             part = np.minimum(part, self.marks[where] - 1)
             where = where * parts + part

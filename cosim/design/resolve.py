@@ -30,7 +30,7 @@ from cosim.design.specification import (
 )
 from cosim.design.validation import dotted
 from cosim.errors import CosimError, CosimErrors, unknown
-from cosim.memo import Memo
+from cosim.memo import Memo, first_of
 from cosim.units import format_power
 
 Part = TypeVar("Part", bound=Hashable)
@@ -44,10 +44,7 @@ def _shared(part: Part) -> Part:
     What is remembered of one design is found for the next by parts that are the same objects: they
     are hashed once, and equal without a look.
     """
-    found = _parts.get(part)
-    if found is None:
-        found = _parts[part] = part
-    return found  # type: ignore[return-value]
+    return first_of(_parts, part)  # type: ignore[return-value]
 
 
 def resolved(spec: DesignSpec, document: Document) -> Design:

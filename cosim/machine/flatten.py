@@ -189,8 +189,11 @@ def _steps(
     laid_out[pools, 2], laid_out[pools, 3] = b[pools], c[pools]
     holds = kind == k.HOLD
     if clocks:
+        assert program.governing
         laid_out[holds, 2] = clocks + 2 * b[holds]
-        laid_out[holds, 3] = _drawn(program, kind, columns.lengths)[holds]
+        # power is drawn until a task's first MARK
+        powers = np.array(program.governing.task_power_uw, np.int64)[columns.of_step]
+        laid_out[holds, 3] = np.where(columns.marks_before == 0, powers, 0)[holds]
         _scale_budget(program, laid_out, kind, a)
     else:
         laid_out[holds, 1] = a[holds] * np.array(program.clock_periods_ps, np.int64)[b[holds]]
@@ -207,17 +210,6 @@ def _kinds(steps: Integers, lengths: Integers) -> tuple[list[int], list[int]]:
         found.append(known.setdefault(data[begin:end], (len(known), number)))
         begin = end
     return [kind for kind, _ in found], [first for _, first in found]
-
-
-def _drawn(program: Program, kind: Integers, lengths: Integers) -> Integers:
-    """Power of every step's task until its first MARK, 0 after it."""
-    assert program.governing
-    marks = np.cumsum(kind == k.MARK)
-    first = np.cumsum(lengths) - lengths
-    before = np.concatenate([[0], marks])[first]
-    powers = np.repeat(np.array(program.governing.task_power_uw, np.int64), lengths)
-    drawn: Integers = np.where(marks == np.repeat(before, lengths), powers, 0)
-    return drawn
 
 
 def _scale_budget(program: Program, laid_out: Integers, kind: Integers, pool: Integers) -> None:

@@ -130,7 +130,7 @@ def _check_requesters(program: Program, owners: list[tuple[Integers, Integers]])
     """`owners` are ranks of components by template, and the templates of which that is said."""
     columns = columns_of(program)
     taken = np.flatnonzero(columns.steps[0] == ACQUIRE)
-    template = np.repeat(np.arange(len(columns.lengths)), columns.lengths)[taken]
+    template = columns.of_step[taken]
     pool = columns.steps[1, taken]
     asked = np.zeros((len(program.pools), len(program.components)), bool)
     for owner, templates in owners:

@@ -27,17 +27,14 @@ class Part(IntEnum):
 
 
 class Core(NamedTuple):
-    """Steps of a task with zeros for amounts, and the part that each plays."""
+    """Steps of a task with zeros for amounts, each with the part that it plays."""
 
-    steps: tuple[Step, ...]
-    parts: tuple[int, ...]
     rows: tuple[tuple[int, int, int, int, int], ...]
-    """Every step with its part."""
 
     def filled(self, hold: int, power: int) -> tuple[Step, ...]:
         """The steps of one task without a tail; 0 is no power."""
         steps: list[Step] = []
-        for (kind, a, b, c), part in zip(self.steps, self.parts, strict=True):
+        for kind, a, b, c, part in self.rows:
             if part == Part.HOLD:
                 a = hold
             elif part == Part.POWER:
@@ -54,5 +51,4 @@ Entered = tuple[Step, int]
 def core(*steps: Entered | Step) -> Core:
     """A core of steps, each alone or with its part."""
     pairs = [(step, Part.NOTHING) if len(step) == 4 else step for step in steps]
-    rows = tuple((*step, int(part)) for step, part in pairs)
-    return Core(tuple(step for step, _ in pairs), tuple(int(part) for _, part in pairs), rows)
+    return Core(tuple((*step, int(part)) for step, part in pairs))

@@ -52,8 +52,8 @@ class Spent:
         self._picojoules.append(spent)
 
     def absorb(self, other: Spent) -> None:
-        """Enter all that another has, which is complete."""
-        tasks, things, spent = other.complete
+        """Enter all that another has."""
+        tasks, things, spent = other.entries
         mine = np.array([self.component(name) for name in other._components], np.int64)
         code, role = np.divmod(things, len(ROLES))
         self._tasks.append(tasks)
@@ -61,12 +61,11 @@ class Spent:
         self._picojoules.append(spent)
 
     @cached_property
-    def complete(self) -> tuple[Integers, Integers, Numbers]:
-        """The entries, once nothing is entered any more."""
-        return self.entries()
-
     def entries(self) -> tuple[Integers, Integers, Numbers]:
-        """Task, thing and picojoules of all that is not zero, by task, then as it was entered."""
+        """Task, thing and picojoules of all that is not zero, by task, then as it was entered.
+
+        Asked for when all is entered.
+        """
         tasks, spent = np.concatenate(self._tasks), np.concatenate(self._picojoules)
         some = np.flatnonzero(spent)
         order = some[np.argsort(tasks[some], kind="stable")]

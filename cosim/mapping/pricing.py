@@ -146,7 +146,7 @@ class _Program:
         place[self.order] = np.arange(len(place))
         self.columns = self.columns[:, place]
         self.columns[OP] = self.group
-        template, thing, spent = self.spent.entries()
+        template, thing, spent = self.spent.entries
         steps, lengths = self._steps(self._power(template, spent))
         return TemplateColumns(
             steps, lengths, self.columns[: len(NUMBERS)], ACTIVITIES, self.columns[ACTIVITY],

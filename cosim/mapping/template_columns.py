@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 from typing import TypeVar, overload
@@ -16,7 +17,7 @@ from typing import TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.mapping.program import Program, Step, TaskInfo, Template
+from cosim.mapping.program import Program, Step, StepKind, TaskInfo, Template
 from cosim.memo import Attached
 
 Integers = NDArray[np.int64]
@@ -68,6 +69,22 @@ class TemplateColumns:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @cached_property
+    def of_step(self) -> Integers:
+        """The template of every step, shape (n_steps,)."""
+        return np.arange(len(self.lengths)).repeat(self.lengths)
+
+    @cached_property
+    def marks_before(self) -> Integers:
+        """MARKs of the same template before each step, shape (n_steps,)."""
+        is_mark = self.steps[0] == StepKind.MARK
+        before = is_mark.cumsum() - is_mark
+        first = self.lengths.cumsum() - self.lengths
+        # a template without steps has no first one
+        of_first = before[np.minimum(first, max(0, len(before) - 1))]
+        result: Integers = before - of_first.repeat(self.lengths)
+        return result
 
     def templates(self) -> tuple[Template, ...]:
         """The same as objects."""

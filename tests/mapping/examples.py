@@ -17,6 +17,7 @@ from cosim.design.design import (
     SystolicArray,
     VectorUnit,
 )
+from cosim.mapping.engines.shapes import phase_extents, shape_of
 from cosim.workload.workload import (
     Access,
     Index,
@@ -30,6 +31,11 @@ from cosim.workload.workload import (
 )
 
 KIB = 1024
+
+
+def tile_shapes(nest, sizes):
+    """What an engine does for a tile, one after the other: see `phase_extents`."""
+    return tuple(map(shape_of, phase_extents(nest, sizes)))
 
 
 def design(

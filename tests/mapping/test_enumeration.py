@@ -24,11 +24,11 @@ from cosim.design.arrays import (
 from cosim.design.design import Dataflow, Precision
 from cosim.mapping.class_table import fixed_tile
 from cosim.mapping.engines import timing_of
-from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES, class_candidates
 from cosim.mapping.tiling import search
 from cosim.mapping.transfer import channel_for
+from tests.mapping.examples import tile_shapes
 
 from .examples import Builder, design
 

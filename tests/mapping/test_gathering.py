@@ -8,8 +8,8 @@ from itertools import product
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.nest import nest_of, tile_runs
+from tests.mapping.examples import tile_shapes
 
 from .examples import Builder
 

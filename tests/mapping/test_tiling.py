@@ -14,13 +14,13 @@ from cosim.design import load
 from cosim.design.design import Dataflow
 from cosim.errors import CosimError
 from cosim.mapping.engines import timing_of
-from cosim.mapping.engines.shapes import tile_shapes
 from cosim.mapping.mapping import map_workload
 from cosim.mapping.nest import CLASSES, Axis
 from cosim.mapping.stacks import request_stack
 from cosim.mapping.tile_search import TileSearch
 from cosim.mapping.tiles import iterate
 from cosim.mapping.tiling import REACH, TilePlan, search, search_all
+from tests.mapping.examples import tile_shapes
 
 from .examples import KIB, Builder, design
 

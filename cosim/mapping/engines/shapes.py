@@ -56,15 +56,11 @@ def tile_extents(nest: Nest, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 def tile_shape(nest: Nest, sizes: Mapping[str, int]) -> TileShape:
     """The tile whose loops have these sizes; those not named are whole."""
-    return _shape(tile_extents(nest, sizes))
+    return shape_of(tile_extents(nest, sizes))
 
 
-def tile_shapes(nest: Nest, sizes: Mapping[str, int]) -> tuple[TileShape, ...]:
-    """What an engine does for a tile, one after the other: see `phase_extents`."""
-    return tuple(map(_shape, phase_extents(nest, sizes)))
-
-
-def _shape(extents: tuple[int, ...]) -> TileShape:
+def shape_of(extents: tuple[int, ...]) -> TileShape:
+    """The tile of eight extents."""
     groups, *pixels, filters, channels, rows, columns = extents
     return TileShape(groups, Pixels(*pixels), filters, Reduction(channels, rows, columns))
 
